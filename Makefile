@@ -1,0 +1,63 @@
+# `make` prints the targets. Each installs what it needs into .venv, once.
+
+PYTHON ?= python3
+NOTEBOOK ?= notebooks/self_attention.ipynb
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help notebook test check build bench clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+notebook: $(VENV)/.notebook ## open the notebook in JupyterLab
+	@$(BIN)/regard notebook --folder notebooks
+
+test: $(VENV)/.test ## run all tests, a real JupyterLab in a browser included
+	@echo "looking for a Chromium"
+	@$(BIN)/python tools/find_browser.py
+	@echo "running all tests; the browser tests execute the notebook and take minutes"
+	@$(BIN)/python -m pytest --cov
+
+check: $(VENV)/.test ## check lint, format, types and that the notebook is up to date
+	@echo "checking lint, format, types and the notebook's cells"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python tools/build_notebook.py --check
+
+build: $(VENV)/.notebook ## write the notebook from its source and execute it (minutes)
+	@echo "executing the notebook"
+	@$(BIN)/python tools/build_notebook.py --output $(NOTEBOOK)
+
+bench: $(VENV)/.test ## run the benchmarks
+	@for script in benchmarks/*.py; do \
+		echo "running $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## remove .venv and all caches
+	@echo "removing .venv and caches"
+	@rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.python: constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer,"\
+		"or name one: make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "regard needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version):"\
+		"name a newer one: make PYTHON=python3.11"; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "could not make $(VENV):"\
+		"on Debian and Ubuntu install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.notebook: $(VENV)/.python pyproject.toml
+	@echo "installing regard and JupyterLab (minutes the first time: torch is large)"
+	@$(INSTALL) '.[notebook,pretrained]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.notebook
+	@echo "installing the test tools"
+	@$(INSTALL) '.[notebook,pretrained,test]'
+	@touch $@

@@ -1,0 +1,29 @@
+"""One small model, untrained, and its tokenizer, for all tests that look at a model."""
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from regard.languages import vocabulary
+from regard.tokenization import build_tokenizer
+from regard.transformer import Transformer, build_transformer_model
+
+VOCAB_SIZE = 300
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return build_tokenizer(vocabulary(VOCAB_SIZE))
+
+
+@pytest.fixture
+def model() -> Transformer:
+    """Give two layers of four heads, with weights large enough that attention is uneven."""
+    torch.manual_seed(1)
+    model = build_transformer_model(
+        VOCAB_SIZE, d_model=32, nhead=4, num_layers=2, dim_feedforward=64
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.3)
+    return model

@@ -1,0 +1,256 @@
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from typer import Typer
+from typer.testing import CliRunner
+
+from tools import build_notebook
+from tools.build_notebook import BuildError, build, check, read_notebook
+
+MODULE = '''"""A module."""
+
+import functools
+
+# The animals
+# of the farm.
+NOUNS: tuple[str, ...] = (
+    "cow",
+    "hen",
+)
+
+COUNT = 2
+
+
+@functools.cache
+def plural(noun: str) -> str:
+    """Give the plural; # include: marks in here stay."""
+    return noun + "s"
+
+
+class Farm:
+    name = "home"
+'''
+
+SOURCE = """# %% [markdown]
+# # Farm
+
+# %%
+import functools
+
+# include: farm.animals.NOUNS
+
+# %% tags=["hide"]
+# include: farm.animals.plural
+
+
+# include: farm.animals.Farm
+
+# %%
+print([plural(noun) for noun in NOUNS])
+"""
+
+FARM = """@functools.cache
+def plural(noun: str) -> str:
+    \"""Give the plural; # include: marks in here stay.\"""
+    return noun + "s"
+
+
+class Farm:
+    name = "home\""""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_source(tmp_path, SOURCE)
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    package = tmp_path / "src" / "farm"
+    package.mkdir(parents=True)
+    (package / "animals.py").write_text(MODULE)
+    return package.parent
+
+
+def write_source(folder: Path, text: str) -> Path:
+    path = folder / "farm.py"
+    path.write_text(text)
+    return path
+
+
+def build_cells(folder: Path, packages: Path, text: str) -> list[NotebookNode]:
+    output = folder / "farm.ipynb"
+    build(write_source(folder, text), output, packages)
+    cells: list[NotebookNode] = nbformat.read(output, as_version=4).cells
+    return cells
+
+
+def run_script(*arguments: str | Path) -> tuple[int, str]:
+    app = Typer()
+    app.command()(build_notebook.main)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output + str(result.exception or "")
+
+
+def test_marks_become_the_exact_source_text(source: Path, packages: Path) -> None:
+    cells = read_notebook(source, packages).cells
+    assert [cell.cell_type for cell in cells] == ["markdown", "code", "code", "code"]
+    assert cells[0].source == "# Farm"
+    constant = MODULE[MODULE.index("# The animals") : MODULE.index("\n\nCOUNT")]
+    assert cells[1].source == f"import functools\n\n{constant}"
+    assert cells[2].source == FARM
+    assert cells[2].metadata == {"tags": ["hide"]}
+
+
+def test_the_comment_above_is_taken_only_where_it_touches(packages: Path, tmp_path: Path) -> None:
+    source = write_source(tmp_path, "# %%\n# include: farm.animals.COUNT\n")
+    assert read_notebook(source, packages).cells[0].source == "COUNT = 2"
+
+
+@pytest.mark.parametrize("mark", ["farm.animals.pig", "farm.barn.NOUNS", "NOUNS", ""])
+def test_an_unknown_mark_is_named_with_its_line(packages: Path, tmp_path: Path, mark: str) -> None:
+    source = write_source(tmp_path, f"# %%\nx = 1\n# include: {mark}\n")
+    with pytest.raises(BuildError, match=re.escape(f"farm.py:3: '# include: {mark}' names no")):
+        read_notebook(source, packages)
+
+
+def test_the_notebook_is_executed_where_it_is_written(source: Path, packages: Path) -> None:
+    source.write_text(SOURCE + "\n# %%\nfrom pathlib import Path\nprint(Path.cwd().name)")
+    output = source.parent / "built" / "farm.ipynb"
+    output.parent.mkdir()
+    build(source, output, packages)
+    cells = nbformat.read(output, as_version=4).cells
+    assert cells[3].outputs[0].text == "['cows', 'hens']\n"
+    assert cells[4].outputs[0].text == "built\n"
+    assert [cell.execution_count for cell in cells[1:]] == [1, 2, 3, 4]
+    assert [cell.id for cell in cells] == [f"cell-{number:03}" for number in range(1, 6)]
+
+
+def test_two_builds_are_the_same_bytes(source: Path, packages: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / "a.ipynb", tmp_path / "b.ipynb"]
+    for output in outputs:
+        build(source, output, packages)
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+def test_nothing_of_the_machine_is_kept(source: Path, packages: Path, tmp_path: Path) -> None:
+    output = tmp_path / "farm.ipynb"
+    build(source, output, packages)
+    written = json.loads(output.read_text())
+    assert written["metadata"] == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    assert [cell["metadata"] for cell in written["cells"]] == [{}, {}, {"tags": ["hide"]}, {}]
+    assert str(tmp_path) not in output.read_text()
+
+
+def test_a_live_widget_leaves_its_picture(packages: Path, tmp_path: Path) -> None:
+    cells = build_cells(
+        tmp_path,
+        packages,
+        """# %%
+from IPython.display import display
+view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+display({**view, "image/png": "iVBORw0KGgo=", "text/plain": "a slider"}, raw=True)
+display(view, raw=True)
+""",
+    )
+    assert len(cells[0].outputs) == 1
+    assert cells[0].outputs[0].data.keys() == {"image/png", "text/plain"}
+
+
+def test_streams_are_joined_and_progress_bars_at_rest(packages: Path, tmp_path: Path) -> None:
+    cells = build_cells(
+        tmp_path,
+        packages,
+        r"""# %%
+import sys, time
+for step in range(3):
+    sys.stderr.write(f"\r{step}/2")
+    sys.stderr.flush()
+    time.sleep(0.3)  # the kernel sends what it has
+sys.stderr.write("\rdone\r\n")
+""",
+    )
+    outputs = [output for output in cells[0].outputs if output.output_type == "stream"]
+    assert [(output.name, output.text) for output in outputs] == [("stderr", "done\n")]
+
+
+def test_memory_addresses_are_dropped(packages: Path, tmp_path: Path) -> None:
+    cells = build_cells(tmp_path, packages, "# %%\nthing = object()\nprint(thing)\nthing")
+    assert cells[0].outputs[0].text == "<object object>\n"
+    assert cells[0].outputs[1].data["text/plain"] == "<object>"
+
+
+def test_a_cell_that_raises_is_named_and_nothing_is_written(packages: Path, tmp_path: Path) -> None:
+    source = write_source(tmp_path, "# %%\nx = 0\n\n# %%\ny = 1\nprint(y / x)\n")
+    output = tmp_path / "farm.ipynb"
+    with pytest.raises(BuildError) as caught:
+        build(source, output, packages)
+    assert str(caught.value).startswith("cell 2 ('y = 1') raised")
+    assert "ZeroDivisionError: division by zero" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    assert not output.exists()
+
+
+def test_a_notebook_that_is_too_large_is_refused(
+    source: Path, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_notebook, "MAX_BYTES", 100)
+    with pytest.raises(BuildError, match="at most 100 are accepted"):
+        build(source, tmp_path / "farm.ipynb", packages, run=False)
+    assert not (tmp_path / "farm.ipynb").exists()
+
+
+def test_check_accepts_what_build_wrote(source: Path, packages: Path) -> None:
+    arguments = (source, "--packages", packages)
+    assert run_script(*arguments, "--no-execute")[0] == 0
+    assert run_script(*arguments, "--check") == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("print(", "repr(", "cell 4 ('repr([plural(noun) for noun in NOUNS])') differs"),
+        ("# # Farm", "# # Barn", "+# Barn"),
+        ("# %% [markdown]\n", "# %% [raw]\n", "is raw, was markdown"),
+        ("# %%\nprint([plural(noun) for noun in NOUNS])\n", "", "is no longer in the source"),
+        ("# %%\nprint", "# %%\npass\n\n# %%\nprint", "is not in the notebook"),
+    ],
+)
+def test_check_says_which_cell_is_stale(
+    source: Path, packages: Path, old: str, new: str, says: str
+) -> None:
+    build(source, source.with_suffix(".ipynb"), packages, run=False)
+    source.write_text(SOURCE.replace(old, new))
+    code, said = run_script(source, "--packages", packages, "--check")
+    assert code == 1
+    assert says in said
+    assert "run `make build`" in said
+
+
+def test_check_sees_a_change_in_the_package(source: Path, packages: Path) -> None:
+    build(source, source.with_suffix(".ipynb"), packages, run=False)
+    module = packages / "farm" / "animals.py"
+    module.write_text(MODULE.replace('noun + "s"', 'noun + "es"'))
+    with pytest.raises(BuildError, match=r"cell 3 \('@functools.cache'\) differs"):
+        check(source, source.with_suffix(".ipynb"), packages)
+
+
+def test_check_asks_for_a_missing_notebook(source: Path, packages: Path) -> None:
+    code, said = run_script(source, "--packages", packages, "--check")
+    assert code == 1
+    assert "is missing: run `make build`" in said
+
+
+def test_output_goes_where_it_is_told(source: Path, packages: Path, tmp_path: Path) -> None:
+    output = tmp_path / "elsewhere.ipynb"
+    code, said = run_script(source, "--packages", packages, "--no-execute", "--output", output)
+    assert code == 0
+    assert f"{output}: 4 cells" in said
+    assert not source.with_suffix(".ipynb").exists()

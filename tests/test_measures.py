@@ -1,0 +1,104 @@
+"""Measures against planted answers and plain loops."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from regard.measures import (
+    best_heads,
+    best_offsets,
+    entropy,
+    leak_test,
+    mean_distance,
+    received_attention,
+    score_heads,
+)
+from regard.recording import RecordedLayer
+from regard.tracing import Trace
+
+scores = arrays(np.float64, (2, 5, 5), elements=st.floats(-5, 5))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    return torch.from_numpy(x).softmax(-1).numpy()
+
+
+@given(scores)
+def test_entropy_is_that_of_a_distribution(x: np.ndarray) -> None:
+    weights = softmax(x)
+    expected = torch.distributions.Categorical(torch.from_numpy(weights)).entropy() / math.log(2)
+    assert np.allclose(entropy(weights), expected, atol=1e-9)
+
+
+@given(scores)
+def test_received_attention_and_distance_equal_plain_loops(x: np.ndarray) -> None:
+    weights = softmax(x)
+    for head in range(2):
+        for s in range(5):
+            assert received_attention(weights)[head, s] == pytest.approx(
+                sum(weights[head, t, s] for t in range(5)) / 5
+            )
+        for t in range(5):
+            assert mean_distance(weights)[head, t] == pytest.approx(
+                sum(weights[head, t, s] * abs(s - t) for s in range(5))
+            )
+
+
+def planted(*matrices: list[list[float]]) -> Trace:
+    """Give a trace of one encoder layer whose heads have these weights."""
+    heads = torch.tensor(matrices)
+    words = [str(i) for i in range(heads.size(-1))]
+    layer = RecordedLayer("encoder", heads, heads, lambda head: heads[head])
+    return Trace(words, [], [], {"encoder": [layer]})
+
+
+def test_a_planted_head_is_found() -> None:
+    reads_next = planted(np.eye(3).tolist(), np.eye(3, k=1).tolist())
+    gold = [("next", "encoder", 0, 1), ("next", "encoder", 1, 2), ("next", "encoder", 2, 2)]
+    table = score_heads([reads_next], [gold])
+    best = best_heads(table).loc["next"]
+    assert (best["layer"], best["head"]) == (0, 1)
+    assert best["share"] == pytest.approx(2 / 3)
+    assert best["mass"] == pytest.approx(2 / 3)
+    assert best.loc["count"] == 3
+    other = table[table["head"] == 0].iloc[0]
+    assert other["share"] == pytest.approx(1 / 3)
+
+
+def test_scores_pool_the_sentences_and_keep_names_apart() -> None:
+    one, two = planted([[0.9, 0.1], [0.2, 0.8]]), planted([[0.4, 0.6], [0.3, 0.7]])
+    gold = [[("a", "encoder", 0, 0)], [("a", "encoder", 0, 0), ("b", "encoder", 1, 1)]]
+    table = score_heads([one, two], gold).set_index("name")
+    assert table.loc["a", "share"] == 0.5
+    assert table.loc["a", "mass"] == pytest.approx((0.9 + 0.4) / 2)
+    assert table.loc["b", "share"] == 1
+
+
+def test_a_missing_gold_list_is_an_error() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        score_heads([planted([[1.0]])], [])
+
+
+def test_best_offset_counts_signed_distances() -> None:
+    gold = [
+        [("a", "encoder", 5, 3), ("a", "encoder", 4, 2), ("b", "cross", 0, 4)],
+        [("a", "encoder", 2, 4)],
+    ]
+    table = best_offsets(gold)
+    assert table.loc["a", "offset"] == -2
+    assert table.loc["a", "share"] == pytest.approx(2 / 3)
+    assert table.loc["b", "offset"] == 4
+    assert table.loc["b", "share"] == 1
+
+
+def test_leak_test_sees_exactly_what_is_read() -> None:
+    def sums_the_past(ids: torch.Tensor) -> torch.Tensor:
+        return ids.float().cumsum(1)[..., None]
+
+    moved = leak_test(sums_the_past, torch.tensor([[1, 2, 3]]), replacement=7)
+    assert moved.tolist() == [[6, 0, 0], [6, 5, 0], [6, 5, 4]]
