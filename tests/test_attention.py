@@ -105,6 +105,10 @@ def test_nan_is_not_hidden() -> None:
     output, weights = calculate_attention_weights(x * math.nan, x, x)
     assert output.isnan().all()
     assert weights.isnan().all()
+    mask = torch.tensor([[False, False], [True, True]])
+    weights = calculate_attention_weights(x * math.nan, x, x, mask).weights
+    assert torch.equal(weights[0], torch.zeros(2))
+    assert weights[1].isnan().all()
 
 
 def test_one_head_by_hand() -> None:

@@ -3,7 +3,7 @@
 import ast
 import contextlib
 import io
-import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from tools.build_notebook import PACKAGES, SOURCE, read_notebook
 
+Names = dict[str, Any]
 COMMITTED = SOURCE.with_suffix(".ipynb")
 
 SECTIONS = [
@@ -140,66 +141,111 @@ def test_the_committed_notebook_is_small(committed: NotebookNode) -> None:
 
 SMALL = {
     "NUM_SENTENCES = 31_000": "NUM_SENTENCES = 300",
-    "HELD_OUT = 1_000": "HELD_OUT = 40",
-    "NUM_EPOCHS = 5": "NUM_EPOCHS = 1",
-    "NUM_SCORED = 500": "NUM_SCORED = 8",
+    "HELD_OUT = 1_000": "HELD_OUT = 60",
+    "NUM_EPOCHS = 4": "NUM_EPOCHS = 1",
+    "NUM_SCORED = 500": "NUM_SCORED = 40",
 }
-
-
-@pytest.fixture
-def in_notebooks_folder(tmp_path: Path) -> Iterator[None]:
-    """Run where the notebook's files are, but write beside a copy."""
-    (tmp_path / "seeds.csv").write_bytes((SOURCE.parent / "seeds.csv").read_bytes())
-    before = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-        plt.close("all")
-
-
-def run(sources: list[str], edit: tuple[str, str], until: str) -> dict[str, Any]:
-    """Run the cells, small and with one edit, up to the one that starts with `until`."""
-    names: dict[str, Any] = {"__name__": "__main__"}
-    edited = False
-    for source in sources:
-        text = source
-        for old, new in SMALL.items():
-            text = text.replace(old, new)
-        edited = edited or edit[0] in text
-        text = text.replace(*edit)
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(text, "<cell>", "exec"), names)  # noqa: S102  the notebook's own cells
-        if source.startswith(until):
-            assert edited, f"no cell has {edit[0]!r}"
-            return names
-    raise AssertionError(f"no cell starts with {until!r}")
 
 
 @dataclass
 class Edit:
-    """A change to one section, and what later result it must move."""
+    """A change that a learner makes in one section, and a later result that it must move."""
 
     section: int
     old: str
     new: str
-    until: str
+    until: str  # how the cell starts after which the result is there
     result: str
 
 
 EDITS = [
-    Edit(3, '("small", "parv")', '("small", "piccol")', "words =", "' '.join(words)"),
+    Edit(3, '("small", "parv")', '("small", "piccol")', "words =", "tuple(words)"),
     Edit(3, "weights=(15, 55, 30)", "weights=(0, 0, 1)", "daily", "set(sentences['category'])"),
-    Edit(4, 'f"$A {end}"', '"$A"', "explorer =", "explorer.value['sentence'], draw()"),
-    Edit(5, " / math.sqrt(d_k)", "", "explorer =", "draw()"),
-    Edit(5, ".tril()", "", "explorer =", "masked()"),
-    Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "final", "final['loss'].tolist()"),
+    Edit(
+        4,
+        "normalizers.NFC(), normalizers.Lowercase()",
+        "normalizers.NFC()",
+        "tokenizer =",
+        "tuple(tokenizer('The Dog').input_ids)",
+    ),
+    Edit(5, " / math.sqrt(d_k)", "", "explorer =", "explorer.picture.value"),
+    Edit(5, ".tril()", "", "def masks_without", "bool((np.triu(leaks['honest'], 1) > 1e-6).any())"),
+    Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "final", "tuple(final['loss'])"),
     Edit(
         7,
         "weights = seen.weights(layer, head, kind=kind)",
         "weights = 0 * seen.weights(layer, head, kind=kind)",
         "chosen",
-        "draw()",
+        "ax.collections[0].get_array().sum()",
+    ),
+    Edit(9, "target word reads its source", "reads its word", "NUM_SCORED", "set(best.index)"),
+    Edit(10, "of all relations", "of those we know", "def describe_heads", "tuple(lines)"),
+    Edit(
+        14,
+        "query @ key.mT  #",
+        "query @ key.mT / math.sqrt(key.size(-1))  #",
+        "print(check_attention",
+        "check_attention(my_attention)",
     ),
 ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder that has what the notebook reads, where it may write."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    (folder / "seeds.csv").write_bytes((SOURCE.parent / "seeds.csv").read_bytes())
+    return folder
+
+
+def run(notebook: NotebookNode, folder: Path, edit: Edit | None) -> Iterator[tuple[str, Names]]:
+    """Run the cells, small and with one edit; give each cell's source and the names so far."""
+    names: Names = {"__name__": "__main__"}
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        for source in code_of(notebook):
+            text = source
+            for old, new in SMALL.items():
+                text = text.replace(old, new)
+            if edit:
+                text = text.replace(edit.old, edit.new)
+            exec(compile(text, "<cell>", "exec"), names)  # noqa: S102  the notebook's own cells
+            plt.close("all")
+            yield source, names
+
+
+@pytest.fixture(scope="module")
+def unedited(notebook: NotebookNode, folder: Path) -> dict[str, Any]:
+    """Give every result as it is without an edit."""
+    results = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plt, "show", lambda: None)
+        for source, names in run(notebook, folder, None):
+            for edit in EDITS:
+                if source.startswith(edit.until):
+                    results[edit.result] = eval(edit.result, names)  # noqa: S307  from EDITS
+    return results
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"section {edit.section}: {edit.result}")
+def test_an_edit_takes_effect_on_what_follows(
+    edit: Edit,
+    notebook: NotebookNode,
+    folder: Path,
+    unedited: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert any(edit.old in source for source in code_of(notebook))
+    monkeypatch.setattr(plt, "show", lambda: None)
+    names = next(n for source, n in run(notebook, folder, edit) if source.startswith(edit.until))
+    assert eval(edit.result, names) != unedited[edit.result]  # noqa: S307  from EDITS
+
+
+def test_an_edit_stands_in_every_section_that_defines_code(notebook: NotebookNode) -> None:
+    section, defining = 0, set()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            numbers = re.findall(r"^## (\d+)\.", cell.source, re.MULTILINE)
+            section = int(numbers[-1]) if numbers else section
+        elif any(isinstance(node, ast.FunctionDef) for node in ast.parse(cell.source).body):
+            defining.add(section)
+    assert {edit.section for edit in EDITS} == defining

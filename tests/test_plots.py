@@ -341,6 +341,7 @@ def test_every_head_has_its_panel() -> None:
     for ax, head in zip(panels, weights, strict=True):
         assert (cells(ax) == head).all()
         assert ax.collections[0].get_clim() == (0, 1)
+        assert ax.get_ylim() == (3, 0), "the first query is the top row"
     figure = drawn(panels[0].figure)
     assert len(figure.axes) == 4 + 1, "one colour bar for all"
     assert figure.get_supxlabel() == "the token that is read (key)"
@@ -355,7 +356,7 @@ def test_words_stand_once_beside_each_row_and_below_each_column(
     count: int, named_below: set[int], named_beside: set[int]
 ) -> None:
     panels = plot_heads(random_weights(count, 3, 3), words(3), words(3))
-    drawn(panels[0].figure)
+    assert len(drawn(panels[0].figure).axes) == count + 1, "the panels and the colour bar"
     below = [any(t.label1.get_visible() for t in ax.xaxis.get_major_ticks()) for ax in panels]
     beside = [any(t.label1.get_visible() for t in ax.yaxis.get_major_ticks()) for ax in panels]
     assert {i for i, named in enumerate(below) if named} == named_below
@@ -364,7 +365,7 @@ def test_words_stand_once_beside_each_row_and_below_each_column(
 
 def test_heads_are_drawn_on_given_axes_under_given_titles() -> None:
     axes = plt.subplots(1, 2)[1]
-    titles = ["layer 0", "$x$"]
+    titles = ["layer 0", r"$\frac{broken$"]
     panels = plot_heads(random_weights(2, 3, 3), words(3), words(3), titles=titles, axes=axes)
     assert list(panels) == list(axes)
     assert [ax.get_title("left") for ax in panels] == titles
@@ -621,6 +622,7 @@ def test_what_is_hatched_is_the_future() -> None:
     [
         (np.zeros((2, 3)), r"shape \(2, 3\) for 3 tokens"),
         (np.full((3, 3), np.nan), "finite and at least 0"),
+        (np.full((3, 3), np.inf), "finite and at least 0"),
         (np.full((3, 3), -1.0), "finite and at least 0"),
     ],
 )

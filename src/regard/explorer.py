@@ -57,7 +57,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.layer = widgets.Dropdown(description="Layer", layout=widgets.Layout(width="11em"))
         self.head = widgets.Dropdown(description="Head", layout=widgets.Layout(width="11em"))
         self.message = widgets.HTML()
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(display="none"))
+        self.picture = widgets.Image(
+            format="png",
+            layout=widgets.Layout(display="none", align_self="flex-start"),  # not stretched
+        )
         choices = widgets.HBox(
             [self.kind, self.layer, self.head], layout=widgets.Layout(flex_flow="row wrap")
         )

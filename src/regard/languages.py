@@ -51,13 +51,13 @@ NOUNS = tuple(
             ("wolf", "wolves"): "lup",
             ("turtle", "turtles"): "tortug",
             ("fox", "foxes"): "volp",
-            ("ant", "ants"): "formig",
+            ("mole", "moles"): "talp",
             ("duck", "ducks"): "anad",
             ("mare", "mares"): "egu",
             ("monkey", "monkeys"): "simi",
             ("panther", "panthers"): "panter",
             ("bear", "bears"): "urs",
-            ("eagle", "eagles"): "aguil",
+            ("hawk", "hawks"): "falcon",
         }.items()
     )
 )
@@ -383,7 +383,7 @@ def gold_readings(pair: pd.Series) -> list[tuple[str, str, int, int]]:
     --------
     >>> pairs = generate_synthetic_data(num_sentences=9, vocab_size=300, max_length=20)
     >>> pairs.loc[7, "source"]
-    'the cat near the goats followed the ant .'
+    'the cat near the goats followed the mole .'
     >>> gold_readings(pairs.loc[7])[3]
     ('verb reads its subject', 'encoder', 5, 1)
     """
@@ -500,13 +500,14 @@ def _draw_distinct(
         too_long = max(len(pair.source), len(pair.target)) > max_length
         if too_long or text in seen or has_opening_clause(pair.source):
             failures += 1
-            if failures > 1000 + 100 * num_sentences:
+            if failures > 10_000:  # in a row: the grammar has said it all
                 raise ValueError(
                     f"The grammar has too few sentences: found {len(seen)} different ones of at "
                     f"most {max_length} words, not {num_sentences}. Ask for fewer sentences, or "
                     "for a larger vocab_size or max_length."
                 )
             continue
+        failures = 0
         seen.add(text)
         yield pair
 

@@ -497,11 +497,11 @@ def plot_loss(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.legend(loc="best")
     ax.set_ylabel("training loss")
     ax.set_ylim(bottom=0)
-    measured = history[[name for name in HELD_OUT if name in history.columns]].dropna(how="all")
-    if measured.empty:
-        ax.set_xlabel("training step")
+    measured = [name for name in HELD_OUT if name in history.columns]
+    if measured:
+        plot_held_out(history.set_index("step")[measured], panel_below(ax))
     else:
-        plot_held_out(measured.set_index(history["step"][measured.index]), panel_below(ax))
+        ax.set_xlabel("training step")
     return ax
 
 

@@ -1,6 +1,6 @@
 """Train every model of the notebook from five seeds, and write what came out, good or bad.
 
-    python benchmarks/seeds.py [--seeds 5] [--output notebooks/seeds.csv]
+    python tools/seeds.py [--seeds 5] [--output notebooks/seeds.csv]
 
 A row is a model of a seed. Shares are counted on held-out sentences: translations (or glosses) and
 pronouns that are right; pronouns that are right when the pronoun may not read its antecedent, or
@@ -8,6 +8,10 @@ the other noun; and how often the best head finds the gold word, beside the best
 the best head before training.
 """
 
+import contextlib
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +38,7 @@ from regard.training import (
 )
 from regard.transformer import Transformer, build_transformer_model
 
-TRAIN, HELD_OUT, SCORED, EPOCHS = 30_000, 1_000, 500, 5
+TRAIN, HELD_OUT, SCORED, EPOCHS = 30_000, 1_000, 500, 4
 OUTPUT = Path(__file__).parent.parent / "notebooks" / "seeds.csv"
 IT, THEY = "it reads its antecedent", "they reads its antecedent"
 
@@ -43,15 +47,19 @@ def main(
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 5,
     output: Annotated[Path, typer.Option(help="The table to write.")] = OUTPUT,
 ) -> None:
-    """Train and measure, seed after seed."""
-    rows: list[dict[str, Any]] = []
-    for seed in range(seeds):
-        rows += translators(seed)
-        rows.append(glosser(seed))
-        table = pd.DataFrame(rows).round(4)
-        print(table.to_string(index=False), flush=True)
+    """Train and measure, a seed on each core."""
+    with ProcessPoolExecutor() as pool:
+        table = pd.DataFrame(chain.from_iterable(pool.map(models_of, range(seeds)))).round(4)
     table.to_csv(output, index=False)
+    print(table.to_string(index=False))
     print(table.groupby("model", sort=False).mean(numeric_only=True).round(3).T)
+
+
+def models_of(seed: int) -> list[dict[str, Any]]:
+    """Train and measure the models of one seed, on one thread."""
+    torch.set_num_threads(1)
+    with contextlib.redirect_stdout(sys.stderr):  # the progress bars
+        return [*translators(seed), glosser(seed)]
 
 
 def translators(seed: int) -> list[dict[str, Any]]:
