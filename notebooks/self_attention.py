@@ -119,7 +119,7 @@ from regard.plots import (
     plot_received,
     plot_scoreboard,
 )
-from regard.style import use_style
+from regard.style import ATTENTION, use_style
 from regard.tracing import Trace, trace
 
 use_style()
@@ -595,13 +595,14 @@ def it_accuracy(encoder: nn.Module) -> dict[str, float]:
     return {"pronoun": right.gather(1, it_at).double().mean().item()}
 
 
+GLOSSING_EPOCHS = 6
 torch.manual_seed(SEED)
 glosser = GlossingEncoder(len(meaning_vocabulary())).to(device)
 gloss_history = train_model(
     glosser,
     make_dataloader(schemas.head(-HELD_OUT)),
     optim.AdamW(glosser.parameters(), lr=3e-3, fused=True),
-    NUM_EPOCHS,
+    GLOSSING_EPOCHS,
     loss=gloss_loss,
     evaluate=it_accuracy,
 )
@@ -666,17 +667,19 @@ final
 # - `create_masks(src, tgt)` gives both masks of a batch. Shorter sentences are filled up with the padding
 #   token, id 0; `create_masks` finds it and blocks its column for every query, in the source and in the
 #   target, and adds the future mask on the target side.
+#
+# In the picture, dark is True: may attend.
 
 # %%
 src = torch.tensor([[4, 5, 6, 2], [7, 2, 0, 0]])  # the second sentence has two tokens of padding
 tgt = torch.tensor([[1, 8, 9], [1, 8, 0]])
 masks = create_masks(src, tgt)
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
-titles = ("future", "source, 2nd sentence", "target, 2nd sentence")
+titles = ("mask_future_tokens", "source, 2nd sentence", "target, 2nd sentence")
 pictures = (mask_future_tokens(tgt), masks.source[1, 0], masks.target[1, 0])
 for ax, title, picture in zip(axes, titles, pictures, strict=True):
     sns.heatmap(
-        picture, ax=ax, vmin=0, vmax=1, cmap="cividis_r", cbar=False, square=True, linewidths=1
+        picture, ax=ax, vmin=0, vmax=1, cmap=ATTENTION, cbar=False, square=True, linewidths=1
     )
     ax.set(title=title, xlabel="position that is read", ylabel="position that reads")
 plt.show()
@@ -690,6 +693,19 @@ plt.show()
 # %%
 explorer = explore(model, tokenizer, OPENING_PAIR[0], draw=visualize_attention_weights)
 explorer
+
+# %% [markdown]
+# The explorer is a box of ordinary ipywidgets, so code can read and set them too:
+
+# %%
+controls = [w for w in explorer.controls if isinstance(w, (ipywidgets.Text, ipywidgets.Dropdown))]
+pd.DataFrame(
+    {
+        "widget": [type(control).__name__ for control in controls],
+        "value": [control.value for control in controls],
+    },
+    index=[control.description for control in controls],
+)
 
 # %% [markdown]
 # - **Sentence**: type one in the source language and press Enter. A word that the tokenizer does not know

@@ -11,6 +11,7 @@ notebook teaches exactly the code that the package ships and tests.
 import ast
 import difflib
 import re
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -220,7 +221,16 @@ def build(source: Path, output: Path, packages: Path, *, run: bool = True) -> st
     normalise(notebook)
     size = write(notebook, output)
     seconds = time.perf_counter() - started
-    return f"{output}: {len(notebook.cells)} cells, {size / 1e6:.2f} MB, {seconds:.0f} s"
+    return (
+        f"{output}: {len(notebook.cells)} cells, {size / 1e6:.2f} MB; "
+        f"{seconds:.0f} s, {peak_memory() / 1e9:.1f} GB at the peak"
+    )
+
+
+def peak_memory() -> int:
+    """Give the most bytes that any finished child, such as the kernel, ever held."""
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def check(source: Path, output: Path, packages: Path) -> None:
