@@ -1144,8 +1144,10 @@ display(
 #    translation get it right? (Hint: the decoder reads what it has written.)
 # 3. **Coreference.** Take the third noun away (set the 0.3 in `main_clause` to 0), train again, and compare
 #    the scoreboard and the knock-out. The translations stay right; do the heads?
-# 4. **The scale.** Leave out `math.sqrt(d_k)` in section 5. What happens to the entropy in section 10?
-# 5. **Implement attention yourself**, from
+# 4. **Genders.** Leave out one of the three in section 3: `GENDERS = ("o", "a")`. Does one head still read
+#    *they* in all sentences, or a head for each gender? Count them apart.
+# 5. **The scale.** Leave out `math.sqrt(d_k)` in section 5. What happens to the entropy in section 10?
+# 6. **Implement attention yourself**, from
 #
 # $$
 # Attention(Q, K, V) = \text{softmax}\left(\frac{QK^T}{\sqrt{d_k}}\right)V
@@ -1167,7 +1169,7 @@ def my_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None 
 print(check_attention(my_attention))
 
 # %% [markdown]
-# 6. **A model that read real text.** The next cell opens MiniLM (Wang et al., 2020), a BERT-like encoder
+# 7. **A model that read real text.** The next cell opens MiniLM (Wang et al., 2020), a BERT-like encoder
 #    of 6 layers with 12 heads each, which comes as an ordinary Python package and needs no network. With
 #    one, name any other on the Hugging Face hub: `MODEL = "bert-base-uncased"`. Where does *it* look?
 
