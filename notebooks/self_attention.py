@@ -15,13 +15,13 @@
 #
 # ## 1. Introduction
 #
-# ![What "it" reads in two sentences that differ in one word, drawn by the last run of this
+# ![What "it" and "they" read in two sentences that differ in one word, drawn by the last run of this
 # notebook](opening_pair.png)
 #
-# *The animal did not cross the street because* **it** *was too tired.* Was it the street? And who, if
-# it was too *wide*? To know what *it* stands for, one has to look at another word. This notebook builds a
-# Transformer (Vaswani et al., 2017, *Attention is all you need*), trains it on small languages, and opens
-# it up: which word does each word look at, and does the model *need* to look there?
+# *The cows did not follow the dog because* **it** *seemed weak.* Who seemed weak? And who, if **it** is
+# **they**? To translate the pronoun, one has to look at another word. This notebook builds a Transformer
+# (Vaswani et al., 2017, *Attention is all you need*), trains it on small languages, and opens it up: which
+# word does each word look at, and does the model *need* to look there?
 #
 # **Self-attention** relates the positions of one sequence to each other. Each token asks a question,
 # its *query*; each token offers a *key*, by which it can be found, and a *value*, which is what it
@@ -248,11 +248,11 @@ SEED = 0
 data = generate_synthetic_data(NUM_SENTENCES, VOCAB_SIZE, MAX_LENGTH, seed=SEED)
 
 # %% [markdown]
-# A second, smaller task is about the sentence at the top, where only the *meaning* of *tired* or *wide*
-# tells what *it* is. Its sentences are not translated but *glossed* in place: under each noun stands the
-# class that it belongs to, one of six and as arbitrary as grammatical gender, and under *it* the class of
-# the noun that it stands for. Glossing *it* takes two steps: what can be tired? and which noun here is
-# such a thing?
+# A second, smaller task is about a famous pair: *The animal did not cross the street because it was too
+# tired*, or *too wide*. Here only the *meaning* of one word tells what *it* is. These sentences are not
+# translated but *glossed* in place: under each noun stands the class that it belongs to, one of six and as
+# arbitrary as grammatical gender, and under *it* the class of the noun that it stands for. Glossing *it*
+# takes two steps: what can be tired? and which noun here is such a thing?
 
 # %%
 # include: regard.meaning.CLASSES
@@ -260,7 +260,6 @@ data = generate_synthetic_data(NUM_SENTENCES, VOCAB_SIZE, MAX_LENGTH, seed=SEED)
 # include: regard.meaning.MEANINGS
 # include: regard.meaning.MEANING_VERBS
 # include: regard.meaning.MEANING_ADJECTIVES
-# include: regard.meaning.MEANING_PREPOSITIONS
 # include: regard.meaning.MEANING_DETERMINERS
 # include: regard.meaning.MEANING_SMALL_WORDS
 # include: regard.meaning.MEANING_PAIR
@@ -731,64 +730,6 @@ plt.show()
 # %% [markdown]
 # ### The opening pair
 #
-# The picture at the top: the row of *it* in the last layer of the glossing encoder, in two sentences that
-# differ in one word and that were never in its data.
-
-# %%
-glosser_tokenizer = build_tokenizer(meaning_vocabulary())
-opening = [trace(sentence, glosser, glosser_tokenizer) for sentence in MEANING_PAIR]
-TOP = opening[0].num_layers - 1
-it_reads = [seen.weights(TOP, 0)[seen.tokens.index("it")] for seen in opening]
-ax = plot_readings(
-    it_reads, [seen.tokens for seen in opening], [seen.tokens.index("it") for seen in opening]
-)
-ax.figure.savefig("opening_pair.png")
-plt.show()
-
-# %% [markdown]
-# Two sentences prove nothing. So we count over the held-out sentences how often *it* gives most of its
-# attention to its antecedent. And since a heatmap shows where a head looks, not what the model needs, we
-# take a link away: *it* may not read its antecedent, or, for comparison, the *other* noun.
-
-# %%
-schema_knockout = {"nothing": it_accuracy(glosser)["pronoun"]}
-for noun, pairs in schema_edges.items():
-    with block(glosser, edge_mask(pairs, schema_batch.source.size(1)).to(device)):
-        schema_knockout[noun] = it_accuracy(glosser)["pronoun"]
-
-schema_traces = (trace(s, glosser, glosser_tokenizer) for s in schemas_held_out["source"].head(500))
-schema_gold = [
-    [("it reads its antecedent", "encoder", *edge)] for edge in schema_edges["its antecedent"][:500]
-]
-schema_scores = score_heads(schema_traces, schema_gold)
-schema_top = schema_scores[schema_scores["layer"] == TOP].iloc[0]
-
-# %%
-fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
-plot_knockout(pd.DataFrame({"glossing": schema_knockout}), chance=1 / len(CLASSES), ax=ax)
-plt.show()
-
-# %%
-lines = []
-for sentence, seen, row in zip(MEANING_PAIR, opening, it_reads, strict=True):
-    lines.append(
-        f"- *{sentence}* Here *it* gives most of its attention to **{seen.tokens[row.argmax()]}**: {row.max():.2f}."
-    )
-display(
-    Markdown(
-        "\n".join(lines)
-        + f"\n- In {schema_top['share']:.1%} of {schema_top['count']:.0f} held-out sentences the antecedent gets "
-        f"the most, {schema_top['mass']:.2f} of the attention on average; the best fixed offset would find it in "
-        f"{best_offsets(schema_gold)['share'].iloc[0]:.1%}.\n"
-        f"- *It* is glossed right in {schema_knockout['nothing']:.1%}; in {schema_knockout['its antecedent']:.1%} when "
-        f"it may not read its antecedent, and in {schema_knockout['the other noun']:.1%} when it may not read the "
-        f"other noun. Guessing among {len(CLASSES)} classes gives {1 / len(CLASSES):.1%}."
-    )
-)
-
-# %% [markdown]
-# ### The pair that is translated
-#
 # In the two languages of section 3, *number* decides the antecedent: *it* or *they*. Which head of the
 # translating model reads it? We do not choose by eye: for each head we count on the held-out sentences how
 # often the pronoun's strongest attention is its antecedent. Different heads may do it for *it* and for
@@ -831,7 +772,8 @@ rows = [
     seen.weights(head["layer"], head["head"])[at]
     for seen, head, at in zip(pair_traces, heads, pronoun_at, strict=True)
 ]
-plot_readings(rows, [seen.tokens for seen in pair_traces], pronoun_at)
+ax = plot_readings(rows, [seen.tokens for seen in pair_traces], pronoun_at)
+ax.figure.savefig("opening_pair.png")
 plt.show()
 
 # %%
@@ -851,9 +793,9 @@ display(Markdown("\n".join(lines)))
 # %% [markdown]
 # ### Does the model need to look there?
 #
-# As above, we take a link away: while the held-out sentences are translated, no encoder head may read from
-# the pronoun to its antecedent; or, for comparison, to the *other* noun, the subject or object that it does
-# not stand for.
+# A heatmap shows where a head looks, not what the model needs. So we take a link away: while the held-out
+# sentences are translated, no encoder head may read from the pronoun to its antecedent; or, for
+# comparison, to the *other* noun, the subject or object that it does not stand for.
 
 # %%
 with_pronoun = held_out[held_out["category"] != "statement"].head(NUM_SCORED)
@@ -895,7 +837,66 @@ display(
 # %% [markdown]
 # A model that stays above chance without the link has another way to the fact, which no picture of this
 # link shows.
+
+# %% [markdown]
+# ### The famous pair
 #
+# *Too tired* or *too wide*: which word does *it* read in the glossing encoder, which was never told where
+# to look and never saw these two sentences? Again we choose the head by counting on held-out sentences,
+# draw it, and take the link away.
+
+# %%
+glosser_tokenizer = build_tokenizer(meaning_vocabulary())
+schema_gold = [
+    [("it reads its antecedent", "encoder", *edge)] for edge in schema_edges["its antecedent"]
+]
+schema_texts = schemas_held_out["source"].head(NUM_SCORED)
+schema_scores = score_heads(
+    (trace(text, glosser, glosser_tokenizer) for text in schema_texts), schema_gold[:NUM_SCORED]
+)
+schema_head = best_heads(schema_scores).loc["it reads its antecedent"]
+
+schema_knockout = {"nothing": it_accuracy(glosser)["pronoun"]}
+for noun, pairs in schema_edges.items():
+    with block(glosser, edge_mask(pairs, schema_batch.source.size(1)).to(device)):
+        schema_knockout[noun] = it_accuracy(glosser)["pronoun"]
+
+# %%
+famous = [trace(sentence, glosser, glosser_tokenizer) for sentence in MEANING_PAIR]
+it_reads = [
+    seen.weights(schema_head["layer"], schema_head["head"])[seen.tokens.index("it")]
+    for seen in famous
+]
+plot_readings(
+    it_reads, [seen.tokens for seen in famous], [seen.tokens.index("it") for seen in famous]
+)
+plt.show()
+
+# %%
+fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+plot_knockout(pd.DataFrame({"glossing": schema_knockout}), chance=1 / len(CLASSES), ax=ax)
+plt.show()
+
+# %%
+lines = []
+for sentence, seen, row in zip(MEANING_PAIR, famous, it_reads, strict=True):
+    lines.append(
+        f"- *{sentence}* In layer {schema_head['layer']}, head {schema_head['head']}, *it* gives most of its "
+        f"attention to **{seen.tokens[row.argmax()]}**: {row.max():.2f}."
+    )
+display(
+    Markdown(
+        "\n".join(lines)
+        + f"\n- In {schema_head['share']:.1%} of {schema_head['count']} held-out sentences the antecedent gets "
+        f"the most from this head, {schema_head['mass']:.2f} of its attention on average; the best fixed offset "
+        f"would find it in {best_offsets(schema_gold)['share'].iloc[0]:.1%}.\n"
+        f"- *It* is glossed right in {schema_knockout['nothing']:.1%}; in {schema_knockout['its antecedent']:.1%} when "
+        f"no head may read from it to its antecedent, and in {schema_knockout['the other noun']:.1%} when none may "
+        f"read the other noun. Guessing among {len(CLASSES)} classes gives {1 / len(CLASSES):.1%}."
+    )
+)
+
+# %% [markdown]
 # ### Masking the future
 #
 # `mask_future_tokens` has been in use all along: `create_masks` calls it in every training step. What if

@@ -8,10 +8,11 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from matplotlib.axes import Axes
+from ipywidgets import Dropdown
 from nbclient import NotebookClient
 from transformers import PreTrainedTokenizerBase
 
-from regard.explorer import LONGEST_MESSAGE, Explorer, explore
+from regard.explorer import LONGEST_MESSAGE, Explorer, explore, offer
 from regard.plots import visualize_attention_weights
 from regard.transformer import Transformer
 
@@ -95,6 +96,14 @@ def test_the_kind_says_which_layers_there_are(explorer: Explorer) -> None:
     explorer.kind.value = "encoder"
     assert choices(explorer.layer) == ["0", "1"]
     assert explorer.value["head"] == 1, "what can stay stays"
+
+
+def test_what_is_chosen_stays_where_it_is_still_offered() -> None:
+    dropdown = Dropdown(options=[("0", 0), ("1", 1), ("2", 2)], value=1)
+    offer(dropdown, [("0", 0), ("1", 1)])
+    assert dropdown.value == 1
+    offer(dropdown, [("0", 0)])
+    assert dropdown.value == 0
 
 
 def test_one_change_draws_one_picture(

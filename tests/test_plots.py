@@ -387,11 +387,11 @@ def test_heads_titles_and_axes_must_be_as_many() -> None:
 
 def test_each_word_is_as_dark_as_it_is_read() -> None:
     weights = [[0.1, 0.7, 0.2], [0.004, 0.996]]
-    sentences = [["it", "saw", "$x$"], ["they", "saw"]]
+    sentences = [["it", "saw", "$x$"], ["they", "overwhelmed"]]
     ax = plot_readings(weights, sentences, readers=[0, 1])
     assert [text.get_text() for text in ax.texts] == [
         *("it\n.10", "saw\n.70", "\\$x\\$\n.20"),
-        *("they\n", "saw\n1"),
+        *("they\n", "overwhelmed\n1"),
     ]
     drawn(ax.figure)
     cells = [cell for cell in bars(ax) if cell.get_fill()]
@@ -404,7 +404,7 @@ def test_each_word_is_as_dark_as_it_is_read() -> None:
         assert words.y1 < box.y1
     outlines = [cell for cell in bars(ax) if not cell.get_fill()]
     assert [o.get_bbox().bounds for o in outlines] == [cells[i].get_bbox().bounds for i in (0, 4)]
-    assert tick_texts(ax)[1] == ["it reads", "saw reads"]
+    assert tick_texts(ax)[1] == ["it reads", "overwhelmed reads"]
 
 
 @pytest.mark.parametrize("count", [3, 20, 40])

@@ -126,7 +126,7 @@ def knocked_out(
 
 
 def glosser(seed: int) -> dict[str, Any]:
-    """Train the glossing encoder of one seed and measure its last layer's one head."""
+    """Train the glossing encoder of one seed and measure it."""
     words = meaning_vocabulary()
     pairs = generate_meaning_data(TRAIN + HELD_OUT, seed=seed)
     train, held_out = pairs.head(TRAIN), pairs.tail(HELD_OUT)
@@ -166,7 +166,7 @@ def glosser(seed: int) -> dict[str, Any]:
         "model": "glossing",
         "exact": exact.all(1).double().mean().item(),
         **shares,
-        f"{IT} (encoder)": scores[scores["layer"] == scores["layer"].max()]["share"].item(),
+        f"{IT} (encoder)": best_heads(scores).loc[IT, "share"],
         "offset: it": best_offsets(gold)["share"].item(),
     }
 
