@@ -260,6 +260,7 @@ data = generate_synthetic_data(NUM_SENTENCES, VOCAB_SIZE, MAX_LENGTH, seed=SEED)
 # include: regard.meaning.MEANINGS
 # include: regard.meaning.MEANING_VERBS
 # include: regard.meaning.MEANING_ADJECTIVES
+# include: regard.meaning.MEANING_PREPOSITIONS
 # include: regard.meaning.MEANING_DETERMINERS
 # include: regard.meaning.MEANING_SMALL_WORDS
 # include: regard.meaning.MEANING_PAIR
@@ -594,14 +595,13 @@ def it_accuracy(encoder: nn.Module) -> dict[str, float]:
     return {"pronoun": right.gather(1, it_at).double().mean().item()}
 
 
-GLOSSING_EPOCHS = 6
 torch.manual_seed(SEED)
 glosser = GlossingEncoder(len(meaning_vocabulary())).to(device)
 gloss_history = train_model(
     glosser,
     make_dataloader(schemas.head(-HELD_OUT)),
     optim.AdamW(glosser.parameters(), lr=3e-3, fused=True),
-    GLOSSING_EPOCHS,
+    NUM_EPOCHS,
     loss=gloss_loss,
     evaluate=it_accuracy,
 )
@@ -930,7 +930,7 @@ for name, mask in {"honest": create_masks, "sees the future": masks_without_futu
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 for ax, (name, moved) in zip(axes, leaks.items(), strict=True):
-    plot_leak(moved, ["<s>", *pair["target"].split()], ax=ax).set_title(name)
+    plot_leak(moved, ["<s>", *pair["target"].split()], ax=ax, title=name)
 plt.show()
 
 # %%

@@ -10,6 +10,8 @@ from regard.transformer import Transformer, build_transformer_model
 
 VOCAB_SIZE = 300
 
+torch.set_num_threads(1)  # small models: threads that wait for each other cost more than they bring
+
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,6 +32,18 @@ def train(model: nn.Module, optimizer: Optimizer, steps: int = 2) -> None:
 
 def adamw(model: nn.Module) -> Optimizer:
     return torch.optim.AdamW(model.parameters(), lr=0.01, betas=(0.8, 0.99))
+
+
+class Slowing(torch.optim.SGD):
+    """Keeps a plain number in its state: each step has half the rate of the one before."""
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                state["share"] = state.get("share", 2.0) / 2
+                parameter.grad *= state["share"]
+        return super().step(closure)
 
 
 @pytest.fixture
@@ -74,8 +87,9 @@ def assert_refused(path: Path, model: nn.Module, optimizer: Optimizer, message: 
             [{"params": [p], "lr": 0.01 * (i + 1)} for i, p in enumerate(model.parameters())]
         ),
         lambda model: torch.optim.NAdam(model.parameters(), lr=0.01),
+        lambda model: Slowing(model.parameters(), lr=0.01),
     ],
-    ids=["AdamW", "momentum", "groups", "NAdam"],
+    ids=["AdamW", "momentum", "groups", "NAdam", "plain"],
 )
 def test_training_goes_on_as_if_never_stopped(
     tmp_path: Path, make: Callable[[nn.Module], Optimizer]

@@ -7,8 +7,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
-from matplotlib.axes import Axes
 from ipywidgets import Dropdown
+from matplotlib.axes import Axes
 from nbclient import NotebookClient
 from transformers import PreTrainedTokenizerBase
 

@@ -143,7 +143,6 @@ SMALL = {
     "NUM_SENTENCES = 31_000": "NUM_SENTENCES = 300",
     "HELD_OUT = 1_000": "HELD_OUT = 60",
     "NUM_EPOCHS = 4": "NUM_EPOCHS = 1",
-    "GLOSSING_EPOCHS = 6": "GLOSSING_EPOCHS = 1",
     "NUM_SCORED = 500": "NUM_SCORED = 40",
 }
 
@@ -202,7 +201,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(notebook: NotebookNode, folder: Path, edit: Edit | None) -> Iterator[tuple[str, Names]]:
     """Run the cells, small and with one edit; give each cell's source and the names so far."""
     names: Names = {"__name__": "__main__"}
-    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()), plt.rc_context():
         for source in code_of(notebook):
             text = source
             for old, new in SMALL.items():

@@ -409,11 +409,14 @@ def test_each_word_is_as_dark_as_it_is_read() -> None:
 
 @pytest.mark.parametrize("count", [3, 20, 40])
 def test_words_stay_in_their_cells(count: int) -> None:
-    sentence = [f"word{'s' * (i % 6)}" for i in range(count)]
-    ax = plot_readings([np.full(count, 1 / count)], [sentence], [0])
+    short, long = ["a"] * count, [f"word{'s' * (i % 6)}" for i in range(count)]
+    ax = plot_readings([np.full(count, 1 / count)] * 2, [short, long], [0, 0])
     drawn(ax.figure)
-    boxes = [text.get_window_extent() for text in ax.texts]
-    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+    cells = [cell.get_window_extent() for cell in bars(ax) if cell.get_fill()]
+    for cell, text in zip(cells, ax.texts, strict=True):
+        words = text.get_window_extent()
+        assert cell.x0 < words.x0
+        assert words.x1 < cell.x1
 
 
 def test_words_of_one_place_stand_below_each_other() -> None:

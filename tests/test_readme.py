@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+README_PATH = Path(__file__).parent.parent / "README.md"
+README = README_PATH.read_text("utf-8")
+MODELS = ["guided", "unguided", "untrained", "glossing"]
 
 
 def test_the_example_runs() -> None:
@@ -19,8 +22,22 @@ def test_the_example_runs() -> None:
 
 
 def test_the_file_map_names_every_file() -> None:
-    root = Path(__file__).parent.parent
-    modules = {path.name for path in (root / "src" / "regard").glob("*.py")}
+    modules = {path.name for path in (README_PATH.parent / "src" / "regard").glob("*.py")}
     assert {
         name for name in modules if not re.search(rf"^  {name} ", README, re.MULTILINE)
     } == set()
+
+
+def test_the_figures_are_those_of_the_seeds() -> None:
+    """Make each line of the table anew from the file that `make seeds` writes."""
+    seeds = pd.read_csv(README_PATH.parent / "notebooks" / "seeds.csv").set_index("model")
+    columns = [name for name in seeds.columns if name != "seed" and not name.startswith("offset")]
+    for column in columns:
+        cells = [
+            "" if shares.isna().any() else f"{shares.mean():.1%} ({shares.min():.1%})"
+            for shares in (seeds.loc[model, column] for model in MODELS)
+        ]
+        assert f"| {column} | {' | '.join(cells)} |" in README
+    offsets = seeds.loc["guided", ["offset: it", "offset: they"]]
+    for column, share in offsets.mean().items():
+        assert f"{column.removeprefix('offset: ')} {share:.1%}" in README

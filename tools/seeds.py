@@ -38,8 +38,7 @@ from regard.training import (
 )
 from regard.transformer import Transformer, build_transformer_model
 
-TRAIN, HELD_OUT, SCORED = 30_000, 1_000, 500
-EPOCHS, GLOSSING_EPOCHS = 4, 6
+TRAIN, HELD_OUT, SCORED, EPOCHS = 30_000, 1_000, 500, 4
 OUTPUT = Path(__file__).parent.parent / "notebooks" / "seeds.csv"
 IT, THEY = "it reads its antecedent", "they reads its antecedent"
 
@@ -133,7 +132,7 @@ def glosser(seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
     model = GlossingEncoder(len(words))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, fused=True)
-    train_model(model, make_dataloader(train), optimizer, GLOSSING_EPOCHS, loss=gloss_loss)
+    train_model(model, make_dataloader(train), optimizer, EPOCHS, loss=gloss_loss)
     columns = (held_out[name] for name in ("source_ids", "target_ids", "alignment"))
     batch = make_batch(list(zip(*columns, strict=True)))
     antecedent, other = (

@@ -79,6 +79,7 @@ MEANINGS = (
 )
 MEANING_VERBS = ("cross", "reach", "pass", "touch", "block", "face")
 MEANING_ADJECTIVES = ("old", "new", "small", "big", "pretty", "strange")
+MEANING_PREPOSITIONS = ("near", "behind", "beside")
 MEANING_DETERMINERS = ("the", "the", "this", "one")
 MEANING_SMALL_WORDS = ("did", "not", "because", "it", "was", "too", ",", ".")
 
@@ -105,6 +106,7 @@ def meaning_vocabulary() -> list[str]:
         *MEANING_SMALL_WORDS,
         *MEANING_DETERMINERS,
         *MEANING_ADJECTIVES,
+        *MEANING_PREPOSITIONS,
         *MEANING_VERBS,
         *(predicate for meaning in MEANINGS for predicate in meaning.predicates),
         *classes,
@@ -123,6 +125,10 @@ def draw_schema(rng: random.Random) -> tuple[list[str], list[Relation], str]:
     because = ["because", "it", "was", "too", predicate]
     subject_phrase, object_phrase = _phrase(subject, rng), _phrase(obj, rng)
     verb = rng.choice(MEANING_VERBS)
+    if rng.random() < 0.3:
+        distractor = _phrase(rng.choice(rng.choice(MEANINGS).nouns), rng)
+        host = rng.choice((subject_phrase, object_phrase))
+        host += [rng.choice(MEANING_PREPOSITIONS), *distractor]
     main = [*subject_phrase, "did", "not", verb, *object_phrase]
     first = rng.random() < 0.3
     words = [*because, ",", *main, "."] if first else [*main, *because, "."]

@@ -34,6 +34,8 @@ CHROMIUM_OPTIONS = (
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = find_browser()
+    if path is None and os.environ.get("CI"):
+        pytest.fail(ADVICE)  # where changes are judged, nothing is passed over
     if path is None:
         pytest.skip(ADVICE)
     with sync_playwright() as playwright:
