@@ -120,7 +120,7 @@ from regard.plots import (
     plot_scoreboard,
 )
 from regard.style import ATTENTION, use_style
-from regard.tracing import Trace, trace
+from regard.tracing import trace
 
 use_style()
 pd.set_option("display.max_colwidth", 80, "display.precision", 3)
