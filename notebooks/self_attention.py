@@ -1141,10 +1141,11 @@ display(
 # 1. **Other sentences.** Type your own into section 8: longer, with two *near*, with the *because* clause
 #    first. Where does the pronoun look when both nouns have the same number, which never happens in
 #    training?
-# 2. **Layers and heads.** Find, in section 12's table, a relation that no head reads. How does the
-#    translation get it right? (Hint: the decoder reads what it has written.)
+# 2. **Layers and heads.** Find, in section 12's table, a relation that no head of the encoder reads better
+#    than a fixed offset. Where else could the model find it? (Look at what the decoder reads of its own
+#    words.)
 # 3. **Coreference.** Take the third noun away (set the 0.3 in `main_clause` to 0), train again, and compare
-#    the scoreboard and the knock-out. The translations stay right; do the heads?
+#    the translations, the scoreboard and the knock-out. Which change, and which do not?
 # 4. **Genders.** Leave out one of the three in section 3: `GENDERS = ("o", "a")`. Does one head still read
 #    *they* in all sentences, or a head for each gender? Count them apart.
 # 5. **The scale.** Leave out `math.sqrt(d_k)` in section 5. What happens to the entropy in section 10?
