@@ -26,6 +26,9 @@ MISTAKES: dict[str, AttentionFunction] = {
     "0 instead of minus infinity": lambda q, k, v, m: blocked(q @ k.mT / 2, m, 0).softmax(-1) @ v,
     "after the softmax": lambda q, k, v, m: blocked((q @ k.mT / 2).softmax(-1), m, 0) @ v,
     r"shape is \(2, 3, 5, 6\)": lambda q, k, v, m: blocked(q @ k.mT / 2, m).softmax(-1),
+    "torch.float32, not torch.float64": lambda q, k, v, m: F.scaled_dot_product_attention(
+        q, k, v, m
+    ).float(),
     "NaN": lambda q, k, v, m: blocked(q @ k.mT / 2, m).sqrt() @ v,
     "raised RuntimeError": lambda q, k, v, m: q @ k,
     "not a tensor": calculate_attention_weights,  # type: ignore[dict-item]  # the mistake

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard.interventions import block
+from regard.interventions import block, edge_mask
 from regard.masks import create_masks
 from regard.transformer import Heads, Transformer
 
@@ -65,3 +65,9 @@ def test_errors(model: Transformer) -> None:
         block(model, forbidden(), kind="self"),
     ):
         pass
+
+
+def test_edges_are_marked_and_none_is_fine() -> None:
+    marked = edge_mask([(1, 3), (2, 0)], length=5)
+    assert torch.equal(marked, forbidden())
+    assert edge_mask([], length=5).shape == (0, 5, 5)

@@ -57,6 +57,8 @@ def _problem(
         return f"it returned {type(output).__name__}, not a tensor: return the output alone."
     if output.shape != right.shape:
         return f"the output's shape is {tuple(output.shape)}, not {tuple(right.shape)}."
+    if output.dtype != right.dtype:
+        return f"the output is {output.dtype}, not {right.dtype}: keep the dtype of the input."
     if torch.allclose(output, right):
         return None
     return _diagnosis(output, right, _mistakes(query, key, value, mask))

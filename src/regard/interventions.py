@@ -19,7 +19,7 @@ def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
     tensor([[[0, 0],
              [1, 0]]], dtype=torch.int32)
     """
-    query, key = torch.tensor(edges).T
+    query, key = torch.tensor(edges, dtype=torch.long).reshape(-1, 2).T  # (B,) each
     marked = torch.zeros(len(edges), length, length, dtype=torch.bool)
     marked[torch.arange(len(edges)), query, key] = True
     return marked

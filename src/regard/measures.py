@@ -95,7 +95,15 @@ def score_heads(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> p
 
 
 def best_heads(scores: pd.DataFrame) -> pd.DataFrame:
-    """Keep for each kind of reading the head with the largest share, indexed by `name`."""
+    """Keep for each kind of reading the head with the largest share, indexed by `name`.
+
+    Examples
+    --------
+    >>> columns = ["name", "layer", "head", "share"]
+    >>> scores = pd.DataFrame([("it", 0, 0, 0.2), ("it", 0, 1, 0.9)], columns=columns)
+    >>> best_heads(scores).loc["it", "head"].item()
+    1
+    """
     best = scores.loc[scores.groupby("name", sort=False)["share"].idxmax()]
     return best.set_index("name")
 

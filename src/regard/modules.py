@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,6 @@ from regard.recording import RecordedLayer
 KINDS = ("encoder", "decoder", "cross")
 
 
-@runtime_checkable
 class AttentionModule(Protocol):
     """The protocol: a module that is nothing but attention, and says whose.
 
