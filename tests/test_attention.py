@@ -215,6 +215,62 @@ def test_shapes_that_do_not_fit(shapes: tuple[tuple[int, ...], ...], message: st
         calculate_attention_weights(*(torch.zeros(shape) for shape in shapes))
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 4, 3), (3, 5, 3), (3, 5, 3)),
+        ((2, 4, 3), (2, 5, 3), (3, 5, 3)),
+        ((1, 2, 4, 3), (1, 3, 5, 3), (1, 3, 5, 3)),
+    ],
+)
+def test_batches_or_heads_that_differ(shapes: tuple[tuple[int, ...], ...]) -> None:
+    message = f"sizes before the last two must be the same: query {shapes[0]}, key {shapes[1]}, "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        calculate_attention_weights(*(torch.zeros(shape) for shape in shapes))
+
+
+def test_one_query_may_read_a_batch_of_keys() -> None:
+    query, key, value = torch.randn(4, 3), torch.randn(2, 5, 3), torch.randn(2, 5, 6)
+    output = calculate_attention_weights(query, key, value).output
+    for i in range(2):
+        assert_close(output[i], calculate_attention_weights(query, key[i], value[i]).output)
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (4, 1), (2, 1, 1, 5), (1, 1, 1, 5), (2, 3, 4, 5)])
+def test_masks_that_broadcast(shape: tuple[int, ...]) -> None:
+    query, key, value = (torch.randn(2, 3, length, 6) for length in (4, 5, 5))
+    mask = torch.rand(shape) < 0.5
+    weights = calculate_attention_weights(query, key, value, mask).weights
+    assert torch.equal(weights != 0, mask.expand(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(5, 4), (2, 5), (2, 4, 5), (3, 1, 1, 5), (2, 2, 4, 5), (1, 2, 3, 4, 5), (2, 2, 3, 4, 5)],
+)
+def test_masks_that_do_not_broadcast(shape: tuple[int, ...]) -> None:
+    query, key, value = (torch.randn(2, 3, length, 6) for length in (4, 5, 5))
+    message = f"The mask {shape} does not broadcast to the weights (2, 3, 4, 5): give it"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        calculate_attention_weights(query, key, value, torch.ones(shape) > 0)
+
+
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        (torch.float32, torch.float64, torch.float64),
+        (torch.float32, torch.float32, torch.bfloat16),
+        (torch.int64, torch.int64, torch.int64),
+        (torch.bool, torch.bool, torch.bool),
+        (torch.complex64, torch.complex64, torch.complex64),
+    ],
+)
+def test_dtypes_that_are_not_one_floating_dtype(dtypes: tuple[torch.dtype, ...]) -> None:
+    message = "of one floating dtype, but got {}, {} and {}: convert".format(*dtypes)
+    with pytest.raises(TypeError, match=re.escape(message)):
+        calculate_attention_weights(*(torch.ones(2, 3, dtype=dtype) for dtype in dtypes))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
 def test_a_mask_that_is_not_bool(dtype: torch.dtype) -> None:
     x = torch.zeros(2, 3)

@@ -1,5 +1,6 @@
 """A checkpoint gives back everything, or nothing is changed."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -63,18 +64,20 @@ def state_of(model: nn.Module, optimizer: Optimizer) -> list[Tensor]:
     return [torch.as_tensor(value).clone() for value in kept]
 
 
-def assert_refused(path: Path, model: nn.Module, optimizer: Optimizer, message: str) -> None:
+def assert_refused(
+    path: Path, model: nn.Module, optimizer: Optimizer, message: str, **options: int
+) -> None:
     """Check that loading raises, and leaves model, optimizer, random state and file alone."""
     before, content = state_of(model, optimizer), path.read_bytes()
-    options = [dict(group) for group in optimizer.param_groups]
+    groups = [dict(group) for group in optimizer.param_groups]
     with pytest.raises(ValueError, match=message) as caught:
-        load_checkpoint(path, model, optimizer)
+        load_checkpoint(path, model, optimizer, **options)
     assert str(path) in str(caught.value)
     assert "The model is unchanged" in str(caught.value)
     after = state_of(model, optimizer)
     assert len(before) == len(after)
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
-    assert [dict(group) for group in optimizer.param_groups] == options
+    assert [dict(group) for group in optimizer.param_groups] == groups
     assert path.read_bytes() == content
 
 
@@ -87,9 +90,10 @@ def assert_refused(path: Path, model: nn.Module, optimizer: Optimizer, message: 
             [{"params": [p], "lr": 0.01 * (i + 1)} for i, p in enumerate(model.parameters())]
         ),
         lambda model: torch.optim.NAdam(model.parameters(), lr=0.01),
+        lambda model: torch.optim.Adafactor(model.parameters(), lr=0.01),
         lambda model: Slowing(model.parameters(), lr=0.01),
     ],
-    ids=["AdamW", "momentum", "groups", "NAdam", "plain"],
+    ids=["AdamW", "momentum", "groups", "NAdam", "Adafactor", "plain"],
 )
 def test_training_goes_on_as_if_never_stopped(
     tmp_path: Path, make: Callable[[nn.Module], Optimizer]
@@ -154,7 +158,7 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
         load_checkpoint(tmp_path, model, adamw(model))
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {"rows": "[]", "format": '"pt"'}])
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}, {"rows": "[]", "format": '"pt"'}])
 def test_a_file_of_another_program(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     path = tmp_path / "other.safetensors"
     model = build(2)
@@ -163,13 +167,128 @@ def test_a_file_of_another_program(tmp_path: Path, metadata: dict[str, str] | No
     assert_refused(path, model, adamw(model), "no checkpoint of `train_model`: it lacks .*'param_g")
 
 
+def replace(path: Path, tensors: dict[str, Tensor | None], **metadata: str) -> None:
+    """Write the file anew with other tensors, None for those that go, and other metadata."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() | metadata
+    kept = {name: t for name, t in (load_file(path) | tensors).items() if t is not None}
+    save_file(kept, path, metadata)
+
+
 def test_a_checkpoint_without_its_random_state(saved: Path) -> None:
-    with safe_open(saved, framework="pt") as file:
-        metadata = file.metadata()
-    tensors = {name: value for name, value in load_file(saved).items() if "random" not in name}
-    save_file(tensors, saved, metadata)
+    replace(saved, {"random.cpu": None})
     model = build(2)
     assert_refused(saved, model, adamw(model), "it lacks .*random.cpu")
+
+
+def test_tensors_do_not_stand_for_the_metadata(tmp_path: Path) -> None:
+    names = ["rows", "param_groups", "plain", "random.cpu"]
+    path = tmp_path / "other.safetensors"
+    save_file({name: torch.zeros(1) for name in names}, path)
+    model = build(2)
+    assert_refused(path, model, adamw(model), "it lacks .*'rows'")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        torch.zeros(5056, dtype=torch.uint8),
+        torch.zeros(7, dtype=torch.uint8),
+        torch.zeros(5056),
+        torch.tensor(1),
+    ],
+    ids=["content", "size", "dtype", "scalar"],
+)
+def test_a_damaged_random_state(saved: Path, state: Tensor) -> None:
+    replace(saved, {"random.cpu": state})
+    model = build(2)
+    assert_refused(saved, model, adamw(model), "is damaged: its random.cpu is no state of torch's")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("0.exp_avg", (2, 3)),
+        ("0.exp_avg", (1, 2)),
+        ("1.exp_avg_sq", (1,)),
+        ("2.exp_avg", (3, 1)),
+        ("3.step", (2,)),
+    ],
+)
+def test_optimizer_state_that_does_not_fit(saved: Path, name: str, shape: tuple[int, ...]) -> None:
+    replace(saved, {f"optimizer.{name}": torch.zeros(shape)})
+    model = build(2)
+    index, option = name.split(".")
+    message = f"its optimizer's {option} of parameter {index} is {shape}, but the parameter is (3,"
+    assert_refused(saved, model, adamw(model), re.escape(message))
+
+
+def test_optimizer_state_of_a_parameter_too_many(saved: Path) -> None:
+    replace(saved, {"optimizer.4.exp_avg": torch.zeros(3)})
+    model = build(2)
+    assert_refused(saved, model, adamw(model), "has a parameter 4, but 4 fit")
+
+
+@pytest.mark.parametrize("name", ["exp_avg", "x.exp_avg", "-1.exp_avg", "0", "0."])
+def test_optimizer_state_of_no_parameter(saved: Path, name: str) -> None:
+    replace(saved, {f"optimizer.{name}": torch.zeros(3)})
+    model = build(2)
+    assert_refused(saved, model, adamw(model), f"optimizer's '{name}' names no parameter")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"rows": "3"}, "its history is not rows of numbers"),
+        ({"rows": "[3]"}, "its history is not rows of numbers"),
+        ({"rows": '[{"loss": "low"}]'}, "its history is not rows of numbers"),
+        ({"param_groups": "null"}, "options are not groups of parameters"),
+        ({"param_groups": "[[]]"}, "options are not groups of parameters"),
+        ({"plain": "[]"}, "plain values have no names"),
+        ({"plain": '{"optimizer.x": 1}'}, "optimizer's 'x' names no parameter"),
+        ({"rows": "[" * 100_000}, "cannot be read"),
+        ({"rows": "1" * 5_000}, "cannot be read"),
+    ],
+)
+def test_json_that_is_not_what_was_saved(
+    saved: Path, metadata: dict[str, str], message: str
+) -> None:
+    replace(saved, {}, **metadata)
+    model = build(2)
+    assert_refused(saved, model, adamw(model), message)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("lr", "fast"), ("lr", None), ("betas", 0.9), ("betas", [0.9])]
+)
+def test_options_of_another_type(saved: Path, option: str, value: object) -> None:
+    with safe_open(saved, framework="pt") as file:
+        groups = json.loads(file.metadata()["param_groups"])
+    groups[0][option] = value
+    replace(saved, {}, param_groups=json.dumps(groups))
+    model = build(2)
+    assert_refused(saved, model, adamw(model), re.escape(f"optimizer's {option} is {value!r}, wh"))
+
+
+def test_an_optimizer_of_other_parameters(saved: Path) -> None:
+    model = build(2)
+    some = torch.optim.AdamW([*model.parameters()][:3], lr=0.01)
+    message = "of another optimizer, with groups of parameters [[0, 1, 2, 3]], not [[0, 1, 2]]"
+    assert_refused(saved, model, some, re.escape(message))
+
+
+def test_a_checkpoint_of_other_data(saved: Path) -> None:
+    model = build(2)
+    optimizer = adamw(model)
+    save_checkpoint(saved, model, optimizer, [{"epoch": 1 + i // 3} for i in range(6)])
+    message = "other data: it has 6 steps in 2 epochs, but the data has 4 batches"
+    assert_refused(saved, model, optimizer, message, steps_per_epoch=4)
+    assert len(load_checkpoint(saved, model, optimizer, steps_per_epoch=3)) == 6
+    save_checkpoint(saved, model, optimizer, [])
+    assert load_checkpoint(saved, model, optimizer, steps_per_epoch=4) == []
+    save_checkpoint(saved, model, optimizer, ROWS)
+    with pytest.raises(ValueError, match="its history does not count epochs"):
+        load_checkpoint(saved, model, optimizer, steps_per_epoch=2)
 
 
 def test_a_checkpoint_of_another_model(saved: Path) -> None:

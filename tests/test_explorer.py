@@ -121,6 +121,17 @@ def test_one_change_draws_one_picture(
     assert drawn == ["encoder", "encoder", "cross"]
 
 
+def test_another_head_of_the_same_sentence_runs_the_model_once(
+    explorer: Explorer, model: Transformer
+) -> None:
+    runs = []
+    model.register_forward_hook(lambda *_: runs.append(explorer.head.value))
+    explorer.head.value = 1
+    explorer.kind.value = "cross"
+    explorer.layer.value = 0
+    assert runs == [1, 1]
+
+
 @pytest.mark.parametrize("typed", HOSTILE)
 def test_what_cannot_be_shown_is_said_in_place(explorer: Explorer, typed: str) -> None:
     picture, settings = explorer.picture.value, explorer.value

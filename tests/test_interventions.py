@@ -1,5 +1,7 @@
 """A blocked edge carries nothing, the others still do, and nothing stays behind."""
 
+import re
+
 import pytest
 import torch
 from torch import Tensor
@@ -71,3 +73,12 @@ def test_edges_are_marked_and_none_is_fine() -> None:
     marked = edge_mask([(1, 3), (2, 0)], length=5)
     assert torch.equal(marked, forbidden())
     assert edge_mask([], length=5).shape == (0, 5, 5)
+
+
+@pytest.mark.parametrize("edge", [(5, 0), (0, 5), (-1, 0), (0, -1)])
+def test_edges_outside_of_the_sentence(edge: tuple[int, int]) -> None:
+    message = (
+        f"1 of 2 edges lie outside of sentences of 5 tokens, first {edge}: positions are 0 to 4"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        edge_mask([(1, 3), edge], length=5)

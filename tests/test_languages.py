@@ -179,7 +179,7 @@ def test_every_relation(pairs: pd.DataFrame, readers: list[Reader]) -> None:
         assert {tuple(relation) for relation in relations} == reader.relations
         assert len(relations) == len(reader.relations)
     found = Counter(relation.name for row in pairs["relations"] for relation in row)
-    assert set(found) == set(RELATIONS)
+    assert set(found) == set(RELATIONS) - {"pronoun-predicate"}  # of the other language
 
 
 def test_a_pronoun_agrees_with_its_antecedent(pairs: pd.DataFrame) -> None:
@@ -376,6 +376,6 @@ def test_a_grammar_that_has_said_it_all(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(languages, "draw_sentence_pair", draw_one_of_two)
     assert len(generate_synthetic_data(2, 300, 30)) == 2
-    message = "too few sentences: found 2 different ones of at most 30 words, not 3. Ask for fewer"
+    message = "too few sentences: found 2 different ones that are not too long, not 3. Ask"
     with pytest.raises(ValueError, match=message):
         generate_synthetic_data(3, 300, 30)

@@ -6,6 +6,7 @@ import torch
 from torch.optim import AdamW
 
 from regard.glossing import GlossingEncoder, gloss, gloss_loss
+from regard.languages import pronoun_edges
 from regard.meaning import (
     CLASSES,
     MEANING_PAIR,
@@ -15,24 +16,25 @@ from regard.meaning import (
     noun_classes,
 )
 from regard.measures import best_offsets
+from regard.schema import validate_sentences
 from regard.tokenization import build_tokenizer
 from regard.tracing import trace
 from regard.training import make_dataloader, train_model
 
 
 @pytest.fixture(scope="module")
-def schemas() -> pd.DataFrame:
+def sentences() -> pd.DataFrame:
     return generate_meaning_data(2000, seed=3)
 
 
-def test_a_seed_decides_everything(schemas: pd.DataFrame) -> None:
-    assert generate_meaning_data(2000, seed=3).equals(schemas)
-    assert not generate_meaning_data(2000, seed=4).equals(schemas)
-    assert schemas["source"].is_unique
+def test_a_seed_decides_everything(sentences: pd.DataFrame) -> None:
+    assert generate_meaning_data(2000, seed=3).equals(sentences)
+    assert not generate_meaning_data(2000, seed=4).equals(sentences)
+    assert sentences["source"].is_unique
 
 
-def test_the_famous_pair_is_never_said_but_can_be_read(schemas: pd.DataFrame) -> None:
-    assert not schemas["source"].isin(MEANING_PAIR).any()
+def test_the_famous_pair_is_never_said_but_can_be_read(sentences: pd.DataFrame) -> None:
+    assert not sentences["source"].isin(MEANING_PAIR).any()
     tokenizer = build_tokenizer(meaning_vocabulary())
     for sentence in MEANING_PAIR:
         assert tokenizer.unk_token_id not in tokenizer(sentence).input_ids
@@ -47,36 +49,45 @@ def test_each_class_has_as_many_nouns_of_each_meaning() -> None:
         assert set(counts.values()) == {2}
 
 
-def test_the_antecedent_is_what_the_predicate_fits(schemas: pd.DataFrame) -> None:
+def test_the_antecedent_is_what_the_predicate_fits(sentences: pd.DataFrame) -> None:
     """Derive the antecedent anew, from the predicate and from which nouns are of its meaning."""
     kinds = {noun: meaning.predicates for meaning in MEANINGS for noun in meaning.nouns}
     for words, glosses, relations in zip(
-        schemas["source"].str.split(),
-        schemas["target"].str.split(),
-        schemas["relations"],
+        sentences["source"].str.split(),
+        sentences["target"].str.split(),
+        sentences["relations"],
         strict=True,
     ):
-        predicate = words[words.index("too") + 1]
-        antecedent, other = relations[0], relations[1]
-        assert words[antecedent.reader] == "it"
-        assert predicate in kinds[words[antecedent.read]]
-        assert predicate not in kinds[words[other.read]]
-        one, two = (glosses[r.read].split("-")[0] for r in (antecedent, other))
+        edges = pronoun_edges(relations)
+        (it, antecedent), (_, predicate) = edges["its antecedent"], edges["its predicate"]
+        assert words[it] == "it"
+        assert predicate == words.index("too") + 1
+        fitting = [at for at, word in enumerate(words) if words[predicate] in kinds.get(word, ())]
+        assert fitting == [antecedent]
+        nouns = (antecedent, edges["the other noun"][1])
+        one, two = (glosses[noun].split("-")[0] for noun in nouns)
         assert one != two  # so that only the antecedent tells the class
-        assert glosses[antecedent.reader] == one
+        assert glosses[it] == one
 
 
-def test_positions_alone_do_not_find_the_antecedent(schemas: pd.DataFrame) -> None:
-    gold = [[("it", "encoder", r[0].reader, r[0].read)] for r in schemas["relations"]]
-    assert best_offsets(gold)["share"].item() < 0.5
+def test_the_rows_keep_to_the_schema_of_sentence_pairs(sentences: pd.DataFrame) -> None:
+    assert validate_sentences(sentences, meaning_vocabulary()) is sentences
+    third = sentences["source"].str.contains("near|behind|beside")
+    assert 0.2 < third.mean() < 0.4
+    assert set(sentences["category"]) == {"reason after", "reason before"}
 
 
-def test_the_glossing_encoder_learns_and_can_be_traced(schemas: pd.DataFrame) -> None:
+def test_positions_alone_do_not_find_the_antecedent(sentences: pd.DataFrame) -> None:
+    edges = [pronoun_edges(relations)["its antecedent"] for relations in sentences["relations"]]
+    assert best_offsets([[("it", "encoder", *edge)] for edge in edges])["share"].item() < 0.5
+
+
+def test_the_glossing_encoder_learns_and_can_be_traced(sentences: pd.DataFrame) -> None:
     torch.manual_seed(0)
     words = meaning_vocabulary()
     model = GlossingEncoder(len(words), d_model=32, heads=(2, 1), dim_feedforward=64, dropout=0)
     history = train_model(
-        model, make_dataloader(schemas), AdamW(model.parameters(), lr=1e-2), 3, loss=gloss_loss
+        model, make_dataloader(sentences), AdamW(model.parameters(), lr=1e-2), 3, loss=gloss_loss
     )
     assert history["loss"].iloc[-1] < 0.2 * history["loss"].iloc[0]
     tokenizer = build_tokenizer(words)

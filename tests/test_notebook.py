@@ -143,7 +143,6 @@ SMALL = {
     "NUM_SENTENCES = 31_000": "NUM_SENTENCES = 300",
     "HELD_OUT = 1_000": "HELD_OUT = 60",
     "NUM_EPOCHS = 4": "NUM_EPOCHS = 1",
-    "NUM_SCORED = 500": "NUM_SCORED = 40",
 }
 
 
@@ -170,7 +169,7 @@ EDITS = [
     ),
     Edit(5, " / math.sqrt(d_k)", "", "explorer =", "explorer.picture.value"),
     Edit(5, ".tril()", "", "def masks_without", "bool((np.triu(leaks['honest'], 1) > 1e-6).any())"),
-    Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "final", "tuple(final['loss'])"),
+    Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "counted", "tuple(final['loss'])"),
     Edit(
         7,
         "weights = seen.weights(layer, head, kind=kind)",
@@ -178,8 +177,8 @@ EDITS = [
         "chosen",
         "ax.collections[0].get_array().sum()",
     ),
-    Edit(9, "target word reads its source", "reads its word", "NUM_SCORED", "set(best.index)"),
-    Edit(10, "of all relations", "of those we know", "def describe_heads", "tuple(lines)"),
+    Edit(9, "target word reads its source", "reads its word", "def gold_of", "set(best.index)"),
+    Edit(10, "of all relations", "of those we know", "def describe_heads", "tuple(descriptions)"),
     Edit(
         14,
         "query @ key.mT  #",
@@ -238,6 +237,16 @@ def test_an_edit_takes_effect_on_what_follows(
     monkeypatch.setattr(plt, "show", lambda: None)
     names = next(n for source, n in run(notebook, folder, edit) if source.startswith(edit.until))
     assert eval(edit.result, names) != unedited[edit.result]  # noqa: S307  from EDITS
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_a_model_of_another_depth_is_shown_to_the_end(
+    num_layers: int, notebook: NotebookNode, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = Edit(6, "num_layers=2", f"num_layers={num_layers}", "", "")
+    monkeypatch.setattr(plt, "show", lambda: None)
+    *_, (_, names) = run(notebook, folder, edit)
+    assert names["by_layer"].columns.tolist() == list(range(num_layers))
 
 
 def test_an_edit_stands_in_every_section_that_defines_code(notebook: NotebookNode) -> None:

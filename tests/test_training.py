@@ -373,3 +373,11 @@ def test_finished_training_is_only_read(unlucky: Path) -> None:
 def test_an_interrupted_epoch_is_not_in_the_checkpoint(unlucky: Path) -> None:
     stopped = train(build(), unlucky, loss=interrupt_at(1, KeyboardInterrupt()))
     assert stopped["step"].tolist() == list(range(1, 9))
+
+
+def test_no_pronouns_are_neither_right_nor_wrong() -> None:
+    accuracy = translation_accuracy(["lo cano"], ["lo cano"])
+    assert accuracy.exact == 1
+    assert math.isnan(accuracy.pronoun)
+    with pytest.raises(ValueError, match="got 1 translations of 0"):
+        translation_accuracy(["lo cano"], [])

@@ -231,13 +231,14 @@ def test_generate_stops_when_all_have_ended() -> None:
     assert model.generate(torch.tensor([[5, 6], [7, 0]])).tolist() == [[START, END]] * 2
 
 
-def test_generate_reads_the_memory_that_it_is_given() -> None:
-    model = build_talkative()
-    src, other = torch.tensor([[5, 6, 7]]), torch.tensor([[12, 9, 15]])
-    memory = model.encode(other, create_masks(other, other).source)
-    written = model.generate(src, max_length=9, memory=memory)
-    assert written.tolist() == model.generate(other, max_length=9).tolist()
-    assert written.tolist() != model.generate(src, max_length=9).tolist()
+def test_generate_is_cut_by_the_source_and_by_the_model() -> None:
+    model = build_talkative()  # takes 12 tokens
+    sources = torch.arange(5, 17).view(-1, 1)
+    assert model.generate(sources).size(1) == 12
+    with torch.no_grad():
+        model.embedding.position = positional_encoding(40, model.embedding.position.size(1))
+    assert model.generate(sources).size(1) == 2 * 1 + 10
+    assert model.generate(sources.repeat(1, 3)).size(1) == 2 * 3 + 10
 
 
 def test_dropout_is_for_training() -> None:

@@ -3,13 +3,14 @@
     python tools/seeds.py [--seeds 5] [--output notebooks/seeds.csv]
 
 A row is a model of a seed. Shares are counted on held-out sentences: translations (or glosses) and
-pronouns that are right; pronouns that are right when the pronoun may not read its antecedent, or
-the other noun; and how often the best head finds the gold word, beside the best fixed offset and
-the best head before training.
+pronouns that are right, also when the pronoun may not read one of the words; and how often the best
+head finds the gold word, beside the best fixed offset. The head is chosen on one half of the
+held-out sentences and counted on the other.
 """
 
 import contextlib
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -18,19 +19,20 @@ from typing import Annotated, Any
 import pandas as pd
 import torch
 import typer
-from transformers import PreTrainedTokenizerFast
+from torch import nn
 
-from regard.glossing import GlossingEncoder, gloss, gloss_loss
+from regard.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
 from regard.interventions import block, edge_mask
 from regard.languages import generate_synthetic_data, gold_readings, pronoun_edges, vocabulary
 from regard.meaning import generate_meaning_data, meaning_vocabulary
-from regard.measures import Reading, best_heads, best_offsets, score_heads
+from regard.measures import best_heads, best_offsets, recount, score_heads
 from regard.tokenization import build_tokenizer
-from regard.tracing import trace
+from regard.tracing import Trace, trace
 from regard.training import (
+    Accuracy,
+    Loss,
     greedy_translate,
     guided_alignment_loss,
-    make_batch,
     make_dataloader,
     train_model,
     translation_accuracy,
@@ -38,9 +40,9 @@ from regard.training import (
 )
 from regard.transformer import Transformer, build_transformer_model
 
-TRAIN, HELD_OUT, SCORED, EPOCHS = 30_000, 1_000, 500, 4
+TRAIN, HELD_OUT, EPOCHS = 30_000, 1_000, 4
 OUTPUT = Path(__file__).parent.parent / "notebooks" / "seeds.csv"
-IT, THEY = "it reads its antecedent", "they reads its antecedent"
+Row = dict[str, Any]
 
 
 def main(
@@ -55,119 +57,98 @@ def main(
     print(table.groupby("model", sort=False).mean(numeric_only=True).round(3).T)
 
 
-def models_of(seed: int) -> list[dict[str, Any]]:
+def models_of(seed: int) -> list[Row]:
     """Train and measure the models of one seed, on one thread."""
     torch.set_num_threads(1)
     with contextlib.redirect_stdout(sys.stderr):  # the progress bars
         return [*translators(seed), glosser(seed)]
 
 
-def translators(seed: int) -> list[dict[str, Any]]:
+def translators(seed: int) -> list[Row]:
     """Train the guided and the unguided model of one seed; measure them and an untrained twin."""
     pairs = generate_synthetic_data(TRAIN + HELD_OUT, 300, 20, seed=seed)
-    train, held_out = pairs.head(TRAIN), pairs.tail(HELD_OUT)
-    tokenizer = build_tokenizer(vocabulary(300))
-    rows = []
-    for name, loss in {
+    held_out = pairs.tail(HELD_OUT)
+    words = vocabulary(300)
+    tokenizer = build_tokenizer(words)
+    rows: list[Row] = []
+    losses: dict[str, Loss | None] = {
         "guided": guided_alignment_loss,
         "unguided": translation_loss,
         "untrained": None,
-    }.items():
+    }
+    for name, loss in losses.items():
         torch.manual_seed(seed)
-        model = build_transformer_model(tokenizer.vocab_size, 64, 4, 2, 128)
+        model = build_transformer_model(len(words), 64, 4, 2, 128)
         if loss:
-            optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, fused=True)
-            train_model(model, make_dataloader(train), optimizer, EPOCHS, loss=loss)
-        rows.append({"seed": seed, "model": name, **measured(model, tokenizer, held_out)})
+            fit(model, pairs.head(TRAIN), loss, learning_rate=2e-3, seed=seed)
+
+        def accuracy(sentences: pd.DataFrame, model: Transformer = model) -> Accuracy:
+            translations = greedy_translate(model, sentences["source"].tolist(), tokenizer)
+            return translation_accuracy(translations, sentences["target"].tolist())
+
+        def look(pair: pd.Series, model: Transformer = model) -> Trace:
+            return trace(pair["source"], model, tokenizer, target=pair["target"])
+
+        rows.append({"seed": seed, "model": name, **measured(model, held_out, accuracy, look)})
     return rows
 
 
+def glosser(seed: int) -> Row:
+    """Train the glossing encoder of one seed and measure it."""
+    words = meaning_vocabulary()
+    tokenizer = build_tokenizer(words)
+    sentences = generate_meaning_data(TRAIN + HELD_OUT, seed=seed)
+    torch.manual_seed(seed)
+    model = GlossingEncoder(len(words))
+    fit(model, sentences.head(TRAIN), gloss_loss, learning_rate=3e-3, seed=seed)
+    shares = measured(
+        model,
+        sentences.tail(HELD_OUT),
+        lambda some: gloss_accuracy(model, some),
+        lambda pair: trace(pair["source"], model, tokenizer),
+    )
+    return {"seed": seed, "model": "glossing", **shares}
+
+
+def fit(
+    model: nn.Module, sentences: pd.DataFrame, loss: Loss, *, learning_rate: float, seed: int
+) -> None:
+    """Train with the same batches and dropout for the same seed."""
+    torch.manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)
+    train_model(model, make_dataloader(sentences), optimizer, EPOCHS, loss=loss)
+
+
 def measured(
-    model: Transformer, tokenizer: PreTrainedTokenizerFast, held_out: pd.DataFrame
-) -> dict[str, float]:
-    """Translate, knock out and score."""
-    exact, pronoun = accuracy(model, tokenizer, held_out)
-    gold = [gold_readings(pair) for _, pair in held_out.head(SCORED).iterrows()]
-    texts = zip(held_out["source"].head(SCORED), held_out["target"].head(SCORED), strict=True)
-    traces = (trace(source, model, tokenizer, target=target) for source, target in texts)
-    best, offsets = best_heads(score_heads(traces, gold)), best_offsets(gold)
-    found = {f"{name} ({best.loc[name, 'kind']})": best.loc[name, "share"] for name in best.index}
-    return {
-        "exact": exact,
-        "pronoun": pronoun,
-        **knocked_out(model, tokenizer, held_out),
-        **found,
-        "offset: it": offsets.loc[IT, "share"],
-        "offset: they": offsets.loc[THEY, "share"],
-    }
-
-
-def accuracy(
-    model: Transformer, tokenizer: PreTrainedTokenizerFast, pairs: pd.DataFrame
-) -> tuple[float, float]:
-    """Give the shares of translations and of pronouns that are right."""
-    translations = greedy_translate(model, pairs["source"].tolist(), tokenizer)
-    return translation_accuracy(translations, pairs["target"].tolist())
-
-
-def knocked_out(
-    model: Transformer, tokenizer: PreTrainedTokenizerFast, held_out: pd.DataFrame
-) -> dict[str, float]:
-    """Count the pronouns that are right when the pronoun may not read one of the nouns."""
-    pairs = held_out[held_out["category"] != "statement"]
-    edges = pd.DataFrame([pronoun_edges(relations) for relations in pairs["relations"]])
-    length = int(pairs["length"].max()) + 1  # and </s>
-    shares = {}
-    for noun in edges:
-        with block(model, edge_mask(list(edges[noun]), length)):
-            shares[f"pronoun without {noun}"] = accuracy(model, tokenizer, pairs)[1]
+    model: nn.Module,
+    held_out: pd.DataFrame,
+    accuracy: Callable[[pd.DataFrame], Accuracy],
+    look: Callable[[pd.Series], Trace],
+) -> Row:
+    """Count what is right, with all links and with one taken away, and what the heads find."""
+    exact, pronoun = accuracy(held_out)
+    shares: Row = {"exact": exact, "pronoun right": pronoun}
+    with_pronoun = held_out[held_out["category"] != "statement"]
+    edges = pd.DataFrame([pronoun_edges(relations) for relations in with_pronoun["relations"]])
+    length = int(with_pronoun["length"].max()) + 1  # and </s>
+    for word in edges:
+        with block(model, edge_mask(list(edges[word]), length)):
+            name = f"pronoun right when it may not read {word}"
+            shares[name] = accuracy(with_pronoun).pronoun
+    to_choose, to_count = held_out.head(HELD_OUT // 2), held_out.tail(HELD_OUT // 2)
+    best = best_heads(scores(to_choose, look))
+    found = recount(best, scores(to_count, look))
+    offsets = best_offsets([gold_readings(pair) for _, pair in to_count.iterrows()])
+    for row in found.join(offsets["share"].rename("offset_share")).itertuples():
+        shares[f"best head: {row.Index}"] = row.share
+        shares[f"fixed offset: {row.Index}"] = row.offset_share
     return shares
 
 
-def glosser(seed: int) -> dict[str, Any]:
-    """Train the glossing encoder of one seed and measure it."""
-    words = meaning_vocabulary()
-    pairs = generate_meaning_data(TRAIN + HELD_OUT, seed=seed)
-    train, held_out = pairs.head(TRAIN), pairs.tail(HELD_OUT)
-    torch.manual_seed(seed)
-    model = GlossingEncoder(len(words))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, fused=True)
-    train_model(model, make_dataloader(train), optimizer, EPOCHS, loss=gloss_loss)
-    columns = (held_out[name] for name in ("source_ids", "target_ids", "alignment"))
-    batch = make_batch(list(zip(*columns, strict=True)))
-    antecedent, other = (
-        [(relations[i].reader, relations[i].read) for relations in held_out["relations"]]
-        for i in (0, 1)
-    )
-    length = batch.source.size(1)
-
-    def it_is_right() -> float:
-        right = gloss(model, batch.source) == batch.labels
-        return (
-            right[edge_mask([(it, it) for it, _ in antecedent], length).any(1)]
-            .double()
-            .mean()
-            .item()
-        )
-
-    shares = {"pronoun": it_is_right()}
-    for noun, edges in {"its antecedent": antecedent, "the other noun": other}.items():
-        with block(model, edge_mask(edges, length)):
-            shares[f"pronoun without {noun}"] = it_is_right()
-    gold: list[list[Reading]] = [[(IT, "encoder", *edge)] for edge in antecedent[:SCORED]]
-    tokenizer = build_tokenizer(words)
-    scores = score_heads(
-        (trace(s, model, tokenizer) for s in held_out["source"].head(SCORED)), gold
-    )
-    exact = (gloss(model, batch.source) == batch.labels) | (batch.labels == 0)
-    return {
-        "seed": seed,
-        "model": "glossing",
-        "exact": exact.all(1).double().mean().item(),
-        **shares,
-        f"{IT} (encoder)": best_heads(scores).loc[IT, "share"],
-        "offset: it": best_offsets(gold)["share"].item(),
-    }
+def scores(sentences: pd.DataFrame, look: Callable[[pd.Series], Trace]) -> pd.DataFrame:
+    """Score every head on every gold reading."""
+    pairs = [pair for _, pair in sentences.iterrows()]
+    return score_heads(map(look, pairs), [gold_readings(pair) for pair in pairs])
 
 
 if __name__ == "__main__":

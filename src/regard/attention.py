@@ -39,9 +39,9 @@ def calculate_attention_weights(
     Raises
     ------
     ValueError
-        If the shapes do not fit together.
+        If the shapes do not fit together, or the mask does not broadcast to the weights.
     TypeError
-        If the mask is not bool.
+        If query, key and value are not of one floating dtype, or the mask is not bool.
 
     Notes
     -----
@@ -93,9 +93,10 @@ def multi_head_attention(
     Raises
     ------
     ValueError
-        If num_heads does not divide the number of features, or the shapes do not fit together.
+        If num_heads does not divide the number of features, the shapes do not fit together, or the
+        mask does not broadcast to the weights.
     TypeError
-        If the mask is not bool.
+        If query, key and value are not of one floating dtype, or the mask is not bool.
 
     Notes
     -----
@@ -121,7 +122,7 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
             f"{d_model} features cannot be split into {num_heads} heads of one size: "
             f"choose a number of heads that divides {d_model}."
         )
-    return x.view(*x.shape[:-1], num_heads, d_model // num_heads).transpose(-3, -2)
+    return x.unflatten(-1, (num_heads, d_model // num_heads)).transpose(-3, -2)
 
 
 def check_attention_inputs(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
@@ -133,8 +134,27 @@ def check_attention_inputs(query: Tensor, key: Tensor, value: Tensor, mask: Tens
         raise ValueError(f"query and key differ in their last size, d_k: {shapes}.")
     if key.size(-2) != value.size(-2):
         raise ValueError(f"There must be one value for each key, but got {shapes}.")
-    if mask is not None and mask.dtype != torch.bool:
+    if not query.is_floating_point() or not query.dtype == key.dtype == value.dtype:
+        raise TypeError(
+            "query, key and value must be of one floating dtype, but got "
+            f"{query.dtype}, {key.dtype} and {value.dtype}: convert them with `.to(torch.float32)`."
+        )
+    try:
+        batch = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+    except RuntimeError as error:
+        raise ValueError(f"The sizes before the last two must be the same: {shapes}.") from error
+    if mask is None:
+        return
+    if mask.dtype != torch.bool:
         raise TypeError(
             f"The mask is {mask.dtype}, but must be bool with True = may attend: "
             "pass `mask != 0` for a mask of zeros and ones."
         )
+    expected = (*batch, query.size(-2), key.size(-2))  # (..., T, S)
+    try:
+        mask.expand(expected)
+    except RuntimeError as error:
+        raise ValueError(
+            f"The mask {tuple(mask.shape)} does not broadcast to the weights {expected}: give it "
+            "their sizes or 1, such as `mask[:, None, None, :]` for a padding mask (B, S)."
+        ) from error

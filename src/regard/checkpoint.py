@@ -36,47 +36,111 @@ def save_checkpoint(
     unfinished.replace(path)  # atomic: never half a checkpoint
 
 
-def load_checkpoint(path: str | Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Rows:
+def load_checkpoint(
+    path: str | Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    steps_per_epoch: int | None = None,
+) -> Rows:
     """Bring model, optimizer and random state to where the checkpoint left them; give the history.
+
+    Parameters
+    ----------
+    path
+        What `save_checkpoint` wrote.
+    model, optimizer
+        Built as those that were saved.
+    steps_per_epoch
+        How many batches the data has; if given, the history must have as many in each epoch.
+
+    Returns
+    -------
+    list of dict
+        The history: one step a row.
 
     Raises
     ------
     ValueError
-        If the file is damaged or another model's. Nothing has been changed then.
+        If the file is damaged, or another model's, optimizer's or data's. Nothing has been changed
+        then.
     """
     tensors, metadata = _read(path)
+    rows: Rows = metadata["rows"]
     weights = _below("model.", tensors)
+    state = _by_parameter(
+        path, _below("optimizer.", tensors) | _below("optimizer.", metadata["plain"])
+    )
     _check_same_shapes(path, weights, model.state_dict())
     _check_same_optimizer(path, metadata["param_groups"], optimizer)
-    flat = {**_below("optimizer.", tensors), **_below("optimizer.", metadata["plain"])}
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in flat.items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
+    _check_optimizer_state(path, state, optimizer)
+    _check_random_state(path, tensors)
+    if steps_per_epoch is not None:
+        _check_same_epochs(path, rows, steps_per_epoch)
     optimizer.load_state_dict({"state": state, "param_groups": metadata["param_groups"]})
     model.load_state_dict(weights)
     _restore_random_state(tensors)
-    rows: Rows = metadata["rows"]
     return rows
+
+
+METADATA = ("rows", "param_groups", "plain")  # JSON, beside the tensors
 
 
 def _read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no dict
-            metadata = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+            texts = file.metadata() or {}
+        metadata = {name: json.loads(texts[name]) for name in METADATA if name in texts}
+    except (SafetensorError, ValueError, RecursionError, OSError) as error:  # JSON's are the middle
         raise ValueError(
             f"The checkpoint {path} cannot be read ({error}). The model is unchanged: name another "
             "file, or move this one away to start anew."
         ) from error
-    missing = {"rows", "param_groups", "plain", "random.cpu"} - metadata.keys() - tensors.keys()
+    missing = (set(METADATA) - metadata.keys()) | ({"random.cpu"} - tensors.keys())
     if missing:
         raise ValueError(
             f"{path} is a safetensors file but no checkpoint of `train_model`: it lacks "
             f"{sorted(missing)}. The model is unchanged."
         )
+    _check_types(path, **metadata)
     return tensors, metadata
+
+
+def _check_types(path: str | Path, rows: Any, param_groups: Any, plain: Any) -> None:
+    """Refuse JSON that is sound but not what `save_checkpoint` writes."""
+    if not _is_list_of_dicts(rows) or not all(_is_number(v) for row in rows for v in row.values()):
+        raise _damaged(path, "its history is not rows of numbers")
+    if not _is_list_of_dicts(param_groups):
+        raise _damaged(path, "its optimizer's options are not groups of parameters")
+    if not isinstance(plain, dict):
+        raise _damaged(path, "its optimizer's plain values have no names")
+
+
+def _is_list_of_dicts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _damaged(path: str | Path, what: str) -> ValueError:
+    return ValueError(
+        f"The checkpoint {path} is damaged: {what}. The model is unchanged: name another file, or "
+        "move this one away to start anew."
+    )
+
+
+def _by_parameter(path: str | Path, flat: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Sort "3.exp_avg" and the like by the parameter's number."""
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in flat.items():
+        index, _, name = key.partition(".")
+        if not index.isdecimal() or not name:
+            raise _damaged(path, f"its optimizer's {key!r} names no parameter")
+        state.setdefault(int(index), {})[name] = value
+    return state
 
 
 def _below(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +173,80 @@ def _check_same_optimizer(
         raise ValueError(
             f"The checkpoint {path} is of another optimizer, with options {found}, not {expected}. "
             "Use the one that it was saved with, or name another file. The model is unchanged."
+        )
+    numbers = [group["params"] for group in groups]
+    expected_numbers = [group["params"] for group in optimizer.state_dict()["param_groups"]]
+    if numbers != expected_numbers:
+        raise ValueError(
+            f"The checkpoint {path} is of another optimizer, with groups of parameters {numbers}, "
+            f"not {expected_numbers}. Use the one that it was saved with, or name another file. "
+            "The model is unchanged."
+        )
+    for saved, present in zip(groups, optimizer.param_groups, strict=True):
+        for name in present.keys() & saved.keys():
+            if not _is_alike(saved[name], present[name]):
+                raise _damaged(
+                    path,
+                    f"its optimizer's {name} is {saved[name]!r}, where {present[name]!r} is now",
+                )
+
+
+def _is_alike(saved: Any, present: Any) -> bool:
+    """Tell if JSON may stand for a value, given what that is now: lists stand for tuples."""
+    if isinstance(present, list | tuple):
+        return isinstance(saved, list) and len(saved) == len(present)
+    return _is_number(saved) or not _is_number(present)
+
+
+# Adafactor keeps a mean for each row and one for each column of a parameter; all else that the
+# optimizers of torch keep is one number, or one for each element
+FACTORED = {"row_var", "col_var"}
+
+
+def _check_optimizer_state(
+    path: str | Path, state: dict[int, dict[str, Any]], optimizer: torch.optim.Optimizer
+) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, values in state.items():
+        if index >= len(parameters):
+            raise _damaged(
+                path, f"its optimizer has a parameter {index}, but {len(parameters)} fit"
+            )
+        shape = tuple(parameters[index].shape)
+        for name, value in values.items():
+            if not isinstance(value, Tensor) or name in FACTORED:
+                continue
+            if value.dim() > 0 and tuple(value.shape) != shape:
+                raise _damaged(
+                    path,
+                    f"its optimizer's {name} of parameter {index} is {tuple(value.shape)}, but the "
+                    f"parameter is {shape}",
+                )
+
+
+def _check_random_state(path: str | Path, tensors: dict[str, Tensor]) -> None:
+    """Try the states on generators of their own: torch checks them, and the real ones stay."""
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    for device in devices:
+        name = f"random.{device}"
+        if name in tensors:
+            try:
+                torch.Generator(device).set_state(tensors[name])
+            except (RuntimeError, TypeError) as error:
+                raise _damaged(path, f"its {name} is no state of torch's generator") from error
+
+
+def _check_same_epochs(path: str | Path, rows: Rows, steps_per_epoch: int) -> None:
+    if not rows:
+        return
+    if "epoch" not in rows[-1]:
+        raise _damaged(path, "its history does not count epochs")
+    epochs = rows[-1]["epoch"]
+    if len(rows) != epochs * steps_per_epoch:
+        raise ValueError(
+            f"The checkpoint {path} is of other data: it has {len(rows)} steps in {epochs} epochs, "
+            f"but the data has {steps_per_epoch} batches. Use the data and the batch size that it "
+            "was saved with, or name another file. The model is unchanged."
         )
 
 

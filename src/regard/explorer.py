@@ -47,6 +47,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.tokenizer = tokenizer
         self.draw = draw
         self.targets = {sentence: target}  # another sentence has another translation
+        self.seen: dict[str, Trace] = {}  # the last sentence: what there is to choose from
         self.sentence = widgets.Text(
             sentence,
             description="Sentence",
@@ -79,7 +80,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         try:
             sentence = self.sentence.value
             target = self.targets.get(sentence)
-            self.offer_choices(trace(sentence, self.model, self.tokenizer, target=target))
+            if sentence not in self.seen:  # else only `draw` needs to run the model
+                self.seen = {sentence: trace(sentence, self.model, self.tokenizer, target=target)}
+            self.offer_choices(self.seen[sentence])
             chosen = {
                 "sentence": sentence,
                 "layer": self.layer.value,

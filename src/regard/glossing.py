@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regard.training import PAD, Batch
+from regard.languages import PAD, pronoun_edges
+from regard.training import Accuracy, Batch, make_dataloader
 from regard.transformer import Embedding, EncoderLayer
 
 
@@ -57,3 +59,28 @@ def gloss(model: nn.Module, src: Tensor) -> Tensor:
     """Give the likeliest gloss of each word: ids (B, S) -> ids (B, S)."""
     glosses: Tensor = model.eval()(src).argmax(dim=-1)
     return glosses
+
+
+def gloss_accuracy(model: nn.Module, sentences: pd.DataFrame) -> Accuracy:
+    """Gloss sentences of `generate_meaning_data`, and count those that are right.
+
+    Returns
+    -------
+    Accuracy
+        `exact`, the share of sentences without an error, and `pronoun`, of those whose *it* is
+        glossed by the class of its noun.
+
+    Examples
+    --------
+    >>> from regard.meaning import generate_meaning_data, meaning_vocabulary
+    >>> model = GlossingEncoder(len(meaning_vocabulary()), d_model=8, heads=(1,))
+    >>> gloss_accuracy(model, generate_meaning_data(3)).exact
+    0.0
+    """
+    (batch,) = make_dataloader(sentences, len(sentences), shuffle=False)
+    device = next(model.parameters()).device
+    right = gloss(model, batch.source.to(device)).cpu() == batch.labels
+    edges = [pronoun_edges(relations)["its antecedent"] for relations in sentences["relations"]]
+    pronoun = [right[i, it].item() for i, (it, _antecedent) in enumerate(edges)]
+    exact = (right | (batch.labels == PAD)).all(dim=1)
+    return Accuracy(exact.double().mean().item(), sum(pronoun) / len(pronoun))

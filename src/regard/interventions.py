@@ -11,7 +11,24 @@ from regard.modules import attention_modules
 
 
 def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
-    """Mark one edge (query, key) in each of B sentences: bool (B, length, length).
+    """Mark one edge (query, key) in each of B sentences, to `block` it.
+
+    Parameters
+    ----------
+    edges
+        The positions of a query and a key, one pair a sentence, counted from 0.
+    length
+        To how many tokens the sentences are padded.
+
+    Returns
+    -------
+    Tensor
+        Bool (B, length, length), True at the edge of each sentence.
+
+    Raises
+    ------
+    ValueError
+        If an edge lies outside the sentence.
 
     Examples
     --------
@@ -19,6 +36,13 @@ def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
     tensor([[[0, 0],
              [1, 0]]], dtype=torch.int32)
     """
+    outside = [edge for edge in edges if not all(0 <= position < length for position in edge)]
+    if outside:
+        raise ValueError(
+            f"{len(outside)} of {len(edges)} edges lie outside of sentences of {length} tokens, "
+            f"first {outside[0]}: positions are 0 to {length - 1}. Give each edge as (query, key), "
+            "and the length of the padded batch."
+        )
     query, key = torch.tensor(edges, dtype=torch.long).reshape(-1, 2).T  # (B,) each
     marked = torch.zeros(len(edges), length, length, dtype=torch.bool)
     marked[torch.arange(len(edges)), query, key] = True
@@ -46,7 +70,12 @@ def block(model: nn.Module, forbidden: Tensor, *, kind: str = "encoder") -> Iter
     ValueError
         If the model has no such attention.
     TypeError
-        If `forbidden` is not bool.
+        If `forbidden` is not bool with three dimensions.
+
+    Notes
+    -----
+    The attention knockout of Geva et al. (2023), *Dissecting recall of factual associations in
+    auto-regressive language models*: a forbidden edge's score is -inf before the softmax.
 
     Examples
     --------

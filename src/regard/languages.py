@@ -7,7 +7,7 @@ pair says which: `relations` and `alignment` below.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
@@ -23,8 +23,13 @@ RELATIONS = (
     "verb-subject",
     "verb-object",
     "pronoun-antecedent",
+    "pronoun-predicate",  # only where meaning decides: see `regard.meaning`
 )
-SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")  # ids 0 to 3
+SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
+# the ids of the first three
+PAD = 0
+START = 1
+END = 2
 
 
 class Noun(NamedTuple):
@@ -117,7 +122,7 @@ FIRST_DAY = pd.Timestamp("2017-06-12")  # the day the paper appeared; one senten
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The words of every class, cut down to a size: nouns of both genders, verbs, adjectives."""
+    """The words of every class, cut down to a size: nouns of all genders, verbs, adjectives."""
 
     size: int
 
@@ -174,6 +179,11 @@ def vocabulary(vocab_size: int) -> list[str]:
     ----------
     vocab_size
         The most words that the list may have. A smaller one leaves out nouns, verbs and adjectives.
+
+    Returns
+    -------
+    list of str
+        `SPECIAL_TOKENS`, then each word once.
 
     Raises
     ------
@@ -399,9 +409,20 @@ def gold_readings(pair: pd.Series) -> list[tuple[str, str, int, int]]:
 
 
 def pronoun_edges(relations: list[Relation]) -> dict[str, tuple[int, int]]:
-    """Give the edges from a sentence's pronoun to its antecedent and to the other noun.
+    """Give the edges from a sentence's pronoun to what it should read, and to the other noun.
 
     The other noun is the subject or object of the main clause that the pronoun does not stand for.
+
+    Parameters
+    ----------
+    relations
+        Of a sentence with one pronoun.
+
+    Returns
+    -------
+    dict
+        (pronoun, word) by what the word is, in positions of the source: "its antecedent", "the
+        other noun" and, where meaning decides, "its predicate".
 
     Examples
     --------
@@ -411,12 +432,15 @@ def pronoun_edges(relations: list[Relation]) -> dict[str, tuple[int, int]]:
     >>> pronoun_edges(pairs.loc[4, "relations"])
     {'its antecedent': (8, 1), 'the other noun': (8, 6)}
     """
-    ((pronoun, antecedent),) = (
-        (r.reader, r.read) for r in relations if r.name == "pronoun-antecedent"
-    )
+    edges = {
+        f"its {r.name.removeprefix('pronoun-')}": (r.reader, r.read)
+        for r in relations
+        if r.name.startswith("pronoun-")
+    }
+    pronoun, antecedent = edges["its antecedent"]
     nouns = {r.read for r in relations if r.name in ("verb-subject", "verb-object")}
     (other,) = nouns - {pronoun, antecedent}
-    return {"its antecedent": (pronoun, antecedent), "the other noun": (pronoun, other)}
+    return {**edges, "the other noun": (pronoun, other)}
 
 
 def reading_name(relation: Relation, words: list[str]) -> str:
@@ -429,8 +453,9 @@ def reading_name(relation: Relation, words: list[str]) -> str:
 
 def has_opening_clause(source: list[str]) -> bool:
     """Say whether a sentence has the main clause of the opening pair, whatever is added to it."""
-    cows, dog = OPENING_PAIR[0].split()[1], OPENING_PAIR[0].split()[6]
-    return cows in source and dog in source and "follow" in source
+    nouns = {form for noun in NOUNS for form in noun.source}
+    verbs = {base for _past, base, _stem in VERBS}
+    return (nouns | verbs).intersection(OPENING_PAIR[0].split()) <= set(source)
 
 
 def generate_synthetic_data(
@@ -484,27 +509,34 @@ def generate_synthetic_data(
         )
     lexicon = lexicon_of(vocab_size)
     ids = {word: i for i, word in enumerate(_words_of(lexicon))}
-    pairs = _draw_distinct(num_sentences, max_length, lexicon, random.Random(seed))
-    return pd.DataFrame([_row(key, pair, ids) for key, pair in enumerate(pairs)])
+    rng = random.Random(seed)
+
+    def is_wanted(pair: SentencePair) -> bool:
+        longest = max(len(pair.source), len(pair.target))
+        return longest <= max_length and not has_opening_clause(pair.source)
+
+    pairs = draw_distinct(num_sentences, lambda: draw_sentence_pair(lexicon, rng), is_wanted)
+    return pd.DataFrame([row_of(key, pair, ids) for key, pair in enumerate(pairs)])
 
 
-def _draw_distinct(
-    num_sentences: int, max_length: int, lexicon: Lexicon, rng: random.Random
+def draw_distinct(
+    num_sentences: int,
+    draw: Callable[[], SentencePair],
+    is_wanted: Callable[[SentencePair], bool],
 ) -> Iterator[SentencePair]:
-    """Draw until there are enough different pairs that are short enough and not held out."""
+    """Draw until there are enough different pairs that are wanted."""
     seen: set[str] = set()
     failures = 0
     while len(seen) < num_sentences:
-        pair = draw_sentence_pair(lexicon, rng)
+        pair = draw()
         text = " ".join(pair.source)
-        too_long = max(len(pair.source), len(pair.target)) > max_length
-        if too_long or text in seen or has_opening_clause(pair.source):
+        if text in seen or not is_wanted(pair):
             failures += 1
             if failures > 10_000:  # in a row: the grammar has said it all
                 raise ValueError(
-                    f"The grammar has too few sentences: found {len(seen)} different ones of at "
-                    f"most {max_length} words, not {num_sentences}. Ask for fewer sentences, or "
-                    "for a larger vocab_size or max_length."
+                    f"The grammar has too few sentences: found {len(seen)} different ones that "
+                    f"are not too long, not {num_sentences}. Ask for fewer sentences, or for a "
+                    "larger vocab_size or max_length."
                 )
             continue
         failures = 0
@@ -512,7 +544,8 @@ def _draw_distinct(
         yield pair
 
 
-def _row(key: int, pair: SentencePair, ids: dict[str, int]) -> dict[str, object]:
+def row_of(key: int, pair: SentencePair, ids: dict[str, int]) -> dict[str, object]:
+    """Give the columns of one sentence pair; `ids` gives each word's id."""
     target = [aligned.word for aligned in pair.target]
     return {
         "key": key,

@@ -7,12 +7,19 @@ class of the noun that it stands for, `ki`. The six classes are arbitrary, like 
 """
 
 import random
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pandas as pd
 
-from regard.languages import FIRST_DAY, SPECIAL_TOKENS, Relation
+from regard.languages import (
+    CATEGORIES,
+    SPECIAL_TOKENS,
+    Aligned,
+    Relation,
+    SentencePair,
+    draw_distinct,
+    row_of,
+)
 
 CLASSES = ("ka", "ki", "ma", "mu", "va", "zi")
 
@@ -116,31 +123,36 @@ def meaning_vocabulary() -> list[str]:
     return list(dict.fromkeys((*SPECIAL_TOKENS, *words)))
 
 
-def draw_schema(rng: random.Random) -> tuple[list[str], list[Relation], str]:
-    """Draw a sentence; give its words, its relations, and the noun that *it* stands for."""
-    subject_meaning, object_meaning = rng.sample(MEANINGS, 2)
-    subject, obj = rng.choice(subject_meaning.nouns), rng.choice(object_meaning.nouns)
-    role = rng.choice((0, 1))
-    predicate = rng.choice((subject_meaning, object_meaning)[role].predicates)
-    because = ["because", "it", "was", "too", predicate]
+def draw_glossed_sentence(rng: random.Random) -> SentencePair:
+    """Draw a sentence whose predicate fits its subject or its object, and no other noun in it."""
+    classes = noun_classes()
+    meanings = rng.sample(MEANINGS, 2)
+    subject, obj = (rng.choice(meaning.nouns) for meaning in meanings)
+    role = rng.choice((0, 1))  # is the subject or the object what "it" stands for?
+    predicate = rng.choice(meanings[role].predicates)
     subject_phrase, object_phrase = _phrase(subject, rng), _phrase(obj, rng)
-    verb = rng.choice(MEANING_VERBS)
     if rng.random() < 0.3:
-        distractor = _phrase(rng.choice(rng.choice(MEANINGS).nouns), rng)
+        unfit = [meaning for meaning in MEANINGS if meaning is not meanings[role]]
+        third = rng.choice([n for m in unfit for n in m.nouns if n not in (subject, obj)])
         host = rng.choice((subject_phrase, object_phrase))
-        host += [rng.choice(MEANING_PREPOSITIONS), *distractor]
-    main = [*subject_phrase, "did", "not", verb, *object_phrase]
-    first = rng.random() < 0.3
-    words = [*because, ",", *main, "."] if first else [*main, *because, "."]
-    main_at = len(because) + 1 if first else 0
-    subject_at = main_at + subject_phrase.index(subject)
-    object_at = main_at + len(subject_phrase) + 3 + object_phrase.index(obj)
+        host += [rng.choice(MEANING_PREPOSITIONS), *_phrase(third, rng)]
+    main = [*subject_phrase, "did", "not", rng.choice(MEANING_VERBS), *object_phrase]
+    because = ["because", "it", "was", "too", predicate]
+    category = rng.choices(CATEGORIES[1:], weights=(70, 30))[0]
+    first, second = (main, because) if category == "reason after" else ([*because, ","], main)
+    words = [*first, *second, "."]
+    antecedent = (subject, obj)[role]
+    gloss = [f"{classes[word]}-{word}" if word in classes else word for word in words]
+    gloss[words.index("it")] = classes[antecedent]
+    verb, it = words.index("not") + 1, words.index("it")
     relations = [
-        Relation("pronoun-antecedent", words.index("it"), (subject_at, object_at)[role]),
-        Relation("pronoun-other", words.index("it"), (object_at, subject_at)[role]),
-        Relation("pronoun-predicate", words.index("it"), words.index(predicate)),
+        Relation("verb-subject", verb, words.index(subject)),
+        Relation("verb-object", verb, words.index(obj)),
+        Relation("pronoun-antecedent", it, words.index(antecedent)),
+        Relation("pronoun-predicate", it, words.index(predicate)),
     ]
-    return words, relations, (subject, obj)[role]
+    aligned = [Aligned(word, position) for position, word in enumerate(gloss)]
+    return SentencePair(category, words, aligned, relations)
 
 
 def _phrase(noun: str, rng: random.Random) -> list[str]:
@@ -151,48 +163,43 @@ def _phrase(noun: str, rng: random.Random) -> list[str]:
 def generate_meaning_data(num_sentences: int, *, seed: int = 0) -> pd.DataFrame:
     """Draw glossed sentences, all different, in which meaning decides the antecedent.
 
+    Parameters
+    ----------
+    num_sentences
+        How many.
+    seed
+        Decides everything.
+
     Returns
     -------
     pandas.DataFrame
-        `source` and `target` (the gloss, word by word), their ids, `alignment` (each gloss stands
-        under its word) and `relations`, as in `generate_synthetic_data`. The subject and the object
-        are of different meanings and of different classes.
+        The columns of `generate_synthetic_data`. `target` is the gloss, word by word, and
+        `alignment` says that each gloss stands under its word. The subject and the object are of
+        different meanings and of different classes.
+
+    Raises
+    ------
+    ValueError
+        If the grammar has too few sentences.
+
+    Notes
+    -----
+    The sentences are after those of Levesque, Davis and Morgenstern (2012), *The Winograd schema
+    challenge*. `MEANING_PAIR` never occurs, nor any sentence with its main clause.
 
     Examples
     --------
     >>> generate_meaning_data(2).loc[1, "target"]
-    'the ma-goat did not touch this ki-road because ki was too steep .'
+    'the ki-road did not cross this mu-duck because mu was too hungry .'
     """
-    ids = {word: i for i, word in enumerate(meaning_vocabulary())}
-    pairs = _draw_different(num_sentences, random.Random(seed))
-    return pd.DataFrame(
-        {
-            "key": key,
-            "source": " ".join(words),
-            "target": " ".join(gloss),
-            "source_ids": [ids[word] for word in words],
-            "target_ids": [ids[word] for word in gloss],
-            "time": FIRST_DAY + pd.Timedelta(minutes=key),
-            "alignment": list(range(len(words))),
-            "relations": relations,
-        }
-        for key, (words, gloss, relations) in enumerate(pairs)
-    )
-
-
-def _draw_different(
-    num_sentences: int, rng: random.Random
-) -> Iterator[tuple[list[str], list[str], list[Relation]]]:
+    rng = random.Random(seed)
     classes = noun_classes()
-    seen: set[str] = set()
-    while len(seen) < num_sentences:
-        words, relations, antecedent = draw_schema(rng)
-        text = " ".join(words)
-        one, other = (classes[words[r.read]] for r in relations[:2])
-        held_out = {"animal", "street", "cross"} <= set(words)
-        if one == other or held_out or text in seen:
-            continue
-        seen.add(text)
-        gloss = [f"{classes[word]}-{word}" if word in classes else word for word in words]
-        gloss[words.index("it")] = classes[antecedent]
-        yield words, gloss, relations
+    ids = {word: i for i, word in enumerate(meaning_vocabulary())}
+    famous = {*classes, *MEANING_VERBS}.intersection(MEANING_PAIR[0].split())
+
+    def is_wanted(pair: SentencePair) -> bool:
+        one, other = (classes[pair.source[r.read]] for r in pair.relations[:2])
+        return one != other and not famous <= set(pair.source)
+
+    pairs = draw_distinct(num_sentences, lambda: draw_glossed_sentence(rng), is_wanted)
+    return pd.DataFrame([row_of(key, pair, ids) for key, pair in enumerate(pairs)])

@@ -18,13 +18,9 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from regard.checkpoint import load_checkpoint, save_checkpoint
-from regard.languages import target_pronouns
+from regard.languages import END, PAD, START, target_pronouns
 from regard.transformer import Transformer
 
-# the ids of <pad>, <s> and </s>, as in languages.SPECIAL_TOKENS
-PAD = 0
-START = 1
-END = 2
 NO_WORD = -1  # the alignment of padding
 
 
@@ -209,7 +205,7 @@ def train_model(
         )
     rows: list[dict[str, float]] = []
     if checkpoint is not None and Path(checkpoint).exists():
-        rows = load_checkpoint(checkpoint, model, optimizer)
+        rows = load_checkpoint(checkpoint, model, optimizer, steps_per_epoch=len(dataloader))
     schedule = _schedule(optimizer, len(dataloader) * num_epochs, warmup_steps, done=len(rows))
     started = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
     bar = tqdm(
@@ -300,6 +296,29 @@ def greedy_translate(
 ) -> list[str]:
     """Translate each sentence, taking the likeliest word at each step.
 
+    Parameters
+    ----------
+    model
+        An encoder-decoder that can `generate(src)`. It is left in eval mode.
+    sentences
+        Source texts. A word that the tokenizer does not know is read as `<unk>`; `trace` names it.
+    tokenizer
+        The one that the model was trained with.
+
+    Returns
+    -------
+    list of str
+        A translation each, without special tokens.
+
+    Raises
+    ------
+    ValueError
+        If a sentence is longer than the model takes.
+
+    Notes
+    -----
+    Greedy decoding, in place of the beam search of Vaswani et al. (2017), section 6.1.
+
     Examples
     --------
     >>> from regard.languages import vocabulary
@@ -317,7 +336,7 @@ def greedy_translate(
 
 
 class Accuracy(NamedTuple):
-    """Shares of sentences; `pronoun` counts those that have one."""
+    """Shares of sentences; `pronoun` counts those that have one, and is NaN where none has."""
 
     exact: float
     pronoun: float
@@ -326,15 +345,39 @@ class Accuracy(NamedTuple):
 def translation_accuracy(translations: Sequence[str], gold: Sequence[str]) -> Accuracy:
     """Compare translations with the gold: whole sentences, and the pronoun alone.
 
+    Parameters
+    ----------
+    translations, gold
+        As many texts each.
+
+    Returns
+    -------
+    Accuracy
+        The shares that are right.
+
+    Raises
+    ------
+    ValueError
+        If there are no sentences, or not as many of both.
+
     Examples
     --------
     >>> translation_accuracy(["quar elo trist semblava"], ["quar ela trist semblava"])
     Accuracy(exact=0.0, pronoun=0.0)
     """
+    if len(translations) != len(gold) or not gold:
+        raise ValueError(
+            f"There must be one translation for each gold sentence, and at least one, but got "
+            f"{len(translations)} translations of {len(gold)}."
+        )
     pairs = list(zip(translations, gold, strict=True))
     exact = [ours == theirs for ours, theirs in pairs]
     pronoun = [pronouns(ours) == pronouns(theirs) for ours, theirs in pairs if pronouns(theirs)]
-    return Accuracy(sum(exact) / len(exact), sum(pronoun) / max(len(pronoun), 1))
+    return Accuracy(_share(exact), _share(pronoun))
+
+
+def _share(right: list[bool]) -> float:
+    return sum(right) / len(right) if right else math.nan
 
 
 def pronouns(text: str) -> list[str]:

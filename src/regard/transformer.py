@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.attention import Attention, multi_head_attention
+from regard.languages import END, PAD, START
 from regard.masks import Masks, create_masks
 
 
@@ -222,23 +223,23 @@ class Transformer(nn.Module):
         return self.translate(src, tgt).logits
 
     @torch.no_grad()
-    def generate(
-        self, src: Tensor, *, max_length: int = 32, memory: Tensor | None = None
-    ) -> Tensor:
+    def generate(self, src: Tensor, *, max_length: int | None = None) -> Tensor:
         """Write each target greedily, word by word: ids (B, S) -> ids (B, T), <s> first.
 
-        A finished sentence is padded. `memory` replaces the encoder's reading of the source.
+        A finished sentence is padded. One that does not finish is cut at `max_length` tokens; where
+        none is given, at ten more than twice as many as the source has, or what the model takes.
         """
-        pad, start, end = 0, 1, 2  # as in tokenization.SPECIAL_TOKENS
-        tgt = torch.full((src.size(0), 1), start, device=src.device)
-        finished = torch.zeros_like(tgt, dtype=torch.bool)
-        if memory is None:
-            memory = self.encode(src, self.masks(src, tgt).source)
-        while tgt.size(1) < max_length and not finished.all():
+        lengths = (src != PAD).sum(dim=1, keepdim=True)  # (B, 1), so that padding changes nothing
+        limit = 2 * lengths + 10 if max_length is None else torch.full_like(lengths, max_length)
+        limit = limit.clamp(max=self.embedding.position.size(0))
+        tgt = torch.full((src.size(0), 1), START, device=src.device)
+        finished = limit <= 1
+        memory = self.encode(src, self.masks(src, tgt).source)
+        while not finished.all():
             logits = self.decode(tgt, memory, self.masks(src, tgt)).logits
-            word = logits[:, -1:].argmax(-1).masked_fill(finished, pad)
+            word = logits[:, -1:].argmax(-1).masked_fill(finished, PAD)
             tgt = torch.cat([tgt, word], dim=1)
-            finished = finished | (word == end)
+            finished = finished | (word == END) | (tgt.size(1) >= limit)
         return tgt
 
 
