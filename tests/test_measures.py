@@ -24,8 +24,8 @@ from regard.measures import (
     recount,
     score_heads,
 )
-from regard.recording import RecordedLayer
-from regard.tracing import Trace
+from regard.recording import WeighedLayer
+from regard.traces import Side, Trace
 
 scores = arrays(np.float64, (2, 5, 5), elements=st.floats(-5, 5))
 
@@ -59,8 +59,8 @@ def planted(*matrices: list[list[float]]) -> Trace:
     """Give a trace of one encoder layer whose heads have these weights."""
     heads = torch.tensor(matrices)
     words = [str(i) for i in range(heads.size(-1))]
-    layer = RecordedLayer("encoder", heads, heads, lambda head: heads[head])
-    return Trace(words, [], [], {"encoder": [layer]})
+    layer = WeighedLayer("encoder", heads)
+    return Trace(Side.of_names(words), Side(), [], {"encoder": {0: layer}}, {"encoder": 1})
 
 
 def test_a_planted_head_is_found() -> None:

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from regard.tracing import Trace, trace
+from regard.traces import Trace
+from regard.tracing import trace
 from regard.transformer import Heads, Transformer
 
 SOURCE = "the small cow saw the dogs ."
@@ -153,8 +154,11 @@ def test_bad_sentences_are_explained(
 
 
 def test_a_sentence_is_text(model: Transformer, tokenizer: PreTrainedTokenizerFast) -> None:
-    with pytest.raises(TypeError, match="a string, but got list"):
-        trace(["the cow"], model, tokenizer)  # type: ignore[arg-type]  # the error is the point
+    with pytest.raises(TypeError, match="a string, but got tuple"):
+        trace(("the cow", "the dog"), model, tokenizer)
+    with pytest.raises(TypeError, match="but got int"):
+        trace(7, model, tokenizer)  # type: ignore[arg-type]  # the error is the point
+    assert trace(["the", "cow"], model, tokenizer).tokens == ["the", "cow", "</s>"]
 
 
 def test_a_model_without_attention_is_refused(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -27,7 +27,8 @@ from regard.languages import generate_synthetic_data, gold_readings, pronoun_edg
 from regard.meaning import generate_meaning_data, meaning_vocabulary
 from regard.measures import best_heads, best_offsets, recount, score_heads
 from regard.tokenization import build_tokenizer
-from regard.tracing import Trace, trace
+from regard.traces import Trace
+from regard.tracing import trace
 from regard.training import (
     Accuracy,
     Loss,

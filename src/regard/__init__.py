@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regard.attention import calculate_attention_weights, multi_head_attention
+    from regard.diagnosis import doctor, examine
     from regard.explorer import explore
+    from regard.head_measures import measure_heads
     from regard.interventions import block
     from regard.languages import generate_synthetic_data
     from regard.masks import create_masks, mask_future_tokens
-    from regard.plots import visualize_attention_weights
-    from regard.tracing import Trace, trace
+    from regard.plots import plot_attention, visualize_attention_weights
+    from regard.traces import Trace
+    from regard.tracing import trace, trace_generation
     from regard.training import greedy_translate, train_model
     from regard.transformer import build_transformer_model
 
@@ -25,28 +28,38 @@ __all__ = [
     "build_transformer_model",
     "calculate_attention_weights",
     "create_masks",
+    "doctor",
+    "examine",
     "explore",
     "generate_synthetic_data",
     "greedy_translate",
     "mask_future_tokens",
+    "measure_heads",
     "multi_head_attention",
+    "plot_attention",
     "trace",
+    "trace_generation",
     "train_model",
     "visualize_attention_weights",
 ]
 
 _MODULES = {
-    "Trace": "tracing",
+    "Trace": "traces",
     "block": "interventions",
     "build_transformer_model": "transformer",
     "calculate_attention_weights": "attention",
     "create_masks": "masks",
+    "doctor": "diagnosis",
+    "examine": "diagnosis",
     "explore": "explorer",
     "generate_synthetic_data": "languages",
     "greedy_translate": "training",
     "mask_future_tokens": "masks",
+    "measure_heads": "head_measures",
     "multi_head_attention": "attention",
+    "plot_attention": "plots",
     "trace": "tracing",
+    "trace_generation": "tracing",
     "train_model": "training",
     "visualize_attention_weights": "plots",
 }

@@ -1,18 +1,43 @@
-"""The command line: `regard notebook` opens the notebook in JupyterLab."""
+"""The command line: `regard notebook`, `regard table` and `regard doctor`.
 
+What is slow to load is imported where it is used, so that `regard --help` is quick.
+"""
+
+import io
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import regard
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from regard.traces import Trace
+
 NOTEBOOK = "self_attention.ipynb"
+READABLE = 12  # a matrix of more tokens is hard to read as text
+TOP = 3  # keys a token, where there is no matrix
+LONGEST = 24  # letters of a token that are shown
+WRITES_ON = re.compile("(CausalLM|LMHead|LMHeadModel)$")
+
+Text = Annotated[str, typer.Argument(help="What the model reads.")]
+Model = Annotated[
+    str, typer.Option(help="A folder, a .gguf file, or a name on the Hugging Face hub.")
+]
+Target = Annotated[
+    str | None, typer.Option(help="What the decoder beside an encoder reads; else what it writes.")
+]
 
 # JupyterLab would ask in a pop-up whether to fetch news. Here its default is not to; what users
 # chose in their own settings goes before.
@@ -55,6 +80,233 @@ def notebook(
     typer.echo(f"opening {path} (Ctrl-C twice ends JupyterLab)")
     command = [sys.executable, "-m", "jupyterlab", str(path), *root_options(), *context.args]
     raise typer.Exit(subprocess.call(command, env=lab_environment()))  # noqa: S603 - the user's own
+
+
+@app.command()
+def table(
+    text: Text,
+    *,
+    model: Model,
+    layer: Annotated[int, typer.Option(help="Counted from 0.")],
+    head: Annotated[int, typer.Option(help="Counted from 0.")],
+    kind: Annotated[
+        str | None, typer.Option(help='"encoder", "decoder" or "cross"; else the first there is.')
+    ] = None,
+    target: Target = None,
+    words: Annotated[bool, typer.Option("--words", help="Merge sub-words to words.")] = False,
+    no_special: Annotated[
+        bool, typer.Option("--no-special", help="Hide [CLS], </s> and the like.")
+    ] = False,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="List the keys that each token reads most.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write all weights to this CSV file too.")
+    ] = None,
+) -> None:
+    """Print what a head attends to."""
+    with one_line_for_errors():
+        check_text(text)
+        with silence():
+            pretrained, tokenizer = load(model)
+            seen = regard.trace(
+                text, pretrained, tokenizer, target=target, layers=[layer], values=False
+            )
+        seen = seen.merge_words() if words else seen
+        seen = seen.hide() if no_special else seen
+        lines = list(lines_of(seen, layer, head, kind, top=top))
+        if output is not None:
+            tidy(seen, layer, head, kind).to_csv(output, index=False)
+            lines.append(f"all weights are in {output}")
+    typer.echo("\n".join(lines))
+
+
+@app.command()
+def doctor(text: Text, *, model: Model, target: Target = None) -> None:
+    """Say what would make attention other than it seems; exit with 1 if something does."""
+    with one_line_for_errors():
+        check_text(text)
+        with silence():
+            pretrained, tokenizer = load(model)
+            diagnosis = regard.doctor(pretrained, tokenizer, text, target=target)
+    typer.echo(str(diagnosis))
+    raise typer.Exit(0 if diagnosis.passed else 1)
+
+
+@contextmanager
+def one_line_for_errors() -> Iterator[None]:
+    """Say what a user asked for in vain in one line, and leave with 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(one_line(error), err=True)
+        raise typer.Exit(2) from error
+
+
+def one_line(error: Exception) -> str:
+    """Give the first paragraph of an error's message, without line breaks."""
+    return " ".join(str(error).strip().split("\n\n", maxsplit=1)[0].split())
+
+
+def check_text(text: str) -> None:
+    """Raise where there is nothing to read, before a model is loaded for it."""
+    if not text.strip():
+        raise ValueError("The text is empty: type one, such as 'The dog saw the cow.'")
+
+
+def load(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Load a model with the head that its configuration names, and its tokenizer.
+
+    Parameters
+    ----------
+    name
+        A folder or a GGUF file, for which no network is used; or a name on the Hugging Face hub.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, or it cannot be loaded.
+    """
+    is_file = name.endswith(".gguf")
+    place, file = os.path.split(name) if is_file else (name, None)
+    options: dict[str, Any] = {"gguf_file": file} if is_file else {}
+    if Path(name).exists():
+        place = place or "."
+        options["local_files_only"] = True
+    elif is_file or name.startswith((".", "/", "~")):
+        raise ValueError(f"There is no model {name}: no such file or folder.")
+    elif sys.stdout.isatty():
+        typer.echo(f"loading {name} from the Hugging Face hub, or where it was kept")
+    options["trust_remote_code"] = False  # else it asks
+    from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415  slow to load
+
+    try:
+        config = AutoConfig.from_pretrained(place, **options)
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        model = _load_model(place, config, options)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{name} could not be loaded: {one_line(error)}") from error
+    return model, tokenizer
+
+
+def _load_model(place: str, config: Any, options: dict[str, Any]) -> Any:
+    """Load the model with its head, or without one where transformers knows none for it."""
+    import transformers  # noqa: PLC0415  slow to load
+
+    names = " ".join(getattr(config, "architectures", None) or [])
+    if names.endswith("EncoderModel"):  # half of an encoder-decoder
+        auto: Any = transformers.AutoModelForTextEncoding
+    elif getattr(config, "is_encoder_decoder", False):
+        auto = transformers.AutoModelForSeq2SeqLM
+    elif WRITES_ON.search(names) or "gguf_file" in options:
+        auto = transformers.AutoModelForCausalLM
+    else:
+        auto = transformers.AutoModel
+    try:
+        return auto.from_pretrained(place, **options)
+    except ValueError:  # there is no such head for it
+        return transformers.AutoModel.from_pretrained(place, **options)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep transformers from talking; what goes wrong is raised."""
+    from transformers.utils import logging  # noqa: PLC0415  slow to load
+
+    verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with redirect_stderr(io.StringIO()):  # some progress bars cannot be switched off
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if has_bars:
+            logging.enable_progress_bar()
+
+
+def lines_of(
+    seen: "Trace", layer: int, head: int, kind: str | None, *, top: int | None
+) -> Iterator[str]:
+    """Write a head's matrix; or, if that is asked for or fits no terminal, each row's strongest."""
+    kind = seen.kinds[0] if kind is None else kind
+    hidden = seen.hidden_share(layer, head, kind=kind)
+    yield f"layer {layer}, head {head}, {kind} attention of {seen.origin['model']}"
+    if hidden:
+        yield f"hidden tokens, which are not shown, get {hidden:.0%} of the attention"
+    matrix = [] if top else matrix_lines(seen, layer, head, kind)
+    if matrix:
+        yield "each row is a token that reads, each column one that is read"
+        yield from matrix
+    else:
+        wide = "" if top else " (all of them, with --output x.csv)"
+        yield f"each row is a token that reads, then the {top or TOP} that it reads most{wide}"
+        yield from strongest_lines(seen, layer, head, kind, top or TOP)
+
+
+def matrix_lines(seen: "Trace", layer: int, head: int, kind: str) -> list[str]:
+    """Write the whole matrix; nothing, where it is too wide to be read."""
+    labels = seen.labels(kind, layer)
+    if len(labels.keys) > READABLE:
+        return []
+    weights = seen.weights(layer, head, kind=kind).tolist()
+    lines = aligned(
+        [
+            ["", "", *map(shortened, labels.keys)],
+            *(
+                [str(at), shortened(token), *(f"{weight:.2f}" for weight in row)]
+                for at, (token, row) in enumerate(zip(labels.queries, weights, strict=True))
+            ),
+        ]
+    )
+    return lines if len(lines[0]) <= shutil.get_terminal_size().columns else []
+
+
+def strongest_lines(seen: "Trace", layer: int, head: int, kind: str, top: int) -> list[str]:
+    """Write, for each token that reads, where its attention goes: position, token and weight."""
+    from regard.head_measures import top_keys  # noqa: PLC0415  slow to load
+
+    rows = [[str(at), shortened(name)] for at, name in enumerate(seen.labels(kind, layer).queries)]
+    strongest = top_keys(seen, layer, head, k=top, kind=kind)
+    for query, key, name, weight in strongest[["query", "key", "key_token", "weight"]].to_numpy():
+        rows[query] += [str(key), shortened(name), f"{weight:.2f}"]
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Put cells under each other, the names of the second column to the left."""
+    longest = max(map(len, rows))
+    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(longest)]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
+        cells[1] = row[1].ljust(widths[1])
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def shortened(token: str) -> str:
+    """Show a token on one line, with an ellipsis for what is too long."""
+    token = token if token.isprintable() else repr(token)
+    return token if len(token) <= LONGEST else token[: LONGEST - 1] + "…"
+
+
+def tidy(seen: "Trace", layer: int, head: int, kind: str | None) -> "pd.DataFrame":
+    """Give a head's weights, one a row, with the tokens and their positions."""
+    import numpy as np  # noqa: PLC0415  slow to load
+    import pandas as pd  # noqa: PLC0415  likewise
+
+    labels, weights = seen.labels(kind, layer), seen.weights(layer, head, kind=kind)
+    query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
+    return pd.DataFrame(
+        {
+            "query_position": query_at,
+            "query": np.array(labels.queries, dtype=object)[query_at],
+            "key_position": key_at,
+            "key": np.array(labels.keys, dtype=object)[key_at],
+            "weight": weights.ravel(),
+        }
+    )
 
 
 def place_notebook(folder: Path) -> Path:

@@ -14,7 +14,8 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.plots import KINDS, visualize_attention_weights
-from regard.tracing import Trace, trace
+from regard.traces import Trace
+from regard.tracing import trace
 
 LONGEST_MESSAGE = 600  # characters
 ERROR = (
@@ -105,9 +106,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         try:
             offer(self.kind, [(KINDS.get(kind, kind), kind) for kind in seen.kinds])
             layers = seen.layers[self.kind.value]
-            offer(self.layer, [(str(i), i) for i in range(len(layers))])
-            heads = layers[self.layer.value].num_heads
-            offer(self.head, [(str(i), i) for i in range(heads)])
+            offer(self.layer, [(str(i), i) for i in layers])
+            num_heads = layers[self.layer.value].shape[0]
+            offer(self.head, [(str(i), i) for i in range(num_heads)])
         finally:
             self.listening = True
 

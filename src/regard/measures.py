@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from regard.tracing import Trace
+from regard.traces import Trace
 
 Floats = NDArray[np.float64]
 
@@ -170,7 +170,7 @@ def score_heads(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> p
     for seen, readings in _paired(traces, gold):
         for kind in seen.kinds:
             wanted = [reading for reading in readings if reading[1] == kind]
-            for layer in range(len(seen.layers[kind]) if wanted else 0):
+            for layer in seen.layers[kind] if wanted else ():
                 weights = seen.weights(layer, kind=kind)  # (h, Q, K)
                 for name, _, query, key in wanted:
                     _check_position(name, kind, (query, key), weights.shape[1:])

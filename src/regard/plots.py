@@ -35,6 +35,7 @@ from regard.style import (
     ink_on,
     literal,
 )
+from regard.traces import Trace
 from regard.tracing import trace
 
 Matrix = NDArray[np.float64]
@@ -60,7 +61,7 @@ def visualize_attention_weights(
     layer: int,
     head: int,
     *,
-    kind: str = "encoder",
+    kind: str | None = None,
     target: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -76,7 +77,7 @@ def visualize_attention_weights(
         Counted from 0.
     kind
         "encoder" or "decoder" for their self-attention, "cross" for what the decoder reads in the
-        source.
+        source; the model's first, if not given.
     target
         The translation that the decoder is given to read; without it, what the model writes itself.
     ax
@@ -104,12 +105,48 @@ def visualize_attention_weights(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['the', 'dog', 'saw', 'it', '.', '</s>']
     """
-    seen = trace(sentence, model, tokenizer, target=target)
+    seen = trace(sentence, model, tokenizer, target=target, layers=[layer], values=False)
+    return plot_attention(seen, layer, head, kind=kind, ax=ax)
+
+
+def plot_attention(
+    seen: Trace, layer: int, head: int, *, kind: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Show what one head of a trace reads, as a heatmap.
+
+    Parameters
+    ----------
+    seen
+        From `trace`, also with words merged or special tokens hidden.
+    layer, head, kind, ax
+        As for `visualize_attention_weights`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A row for each token that reads, a column for each token that is read. Where tokens are
+        hidden, the title says how much of the attention is theirs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, layer or head.
+
+    Examples
+    --------
+    >>> weights = [[0.5, 0.5], [0.25, 0.75]]
+    >>> plot_attention(Trace.from_weights(weights, ["the", "dog"]), layer=0, head=0).get_title()
+    'Encoder self-attention, layer 0, head 0'
+    """
     weights = seen.weights(layer, head, kind=kind)
-    queries, keys = seen.labels(kind)
+    kind = seen.kinds[0] if kind is None else kind
+    queries, keys = seen.labels(kind, layer)
     title = f"{KINDS.get(kind, kind).capitalize()}, layer {layer}, head {head}"
+    if seen.whole:
+        hidden = seen.hidden_share(layer, head, kind=kind)
+        title += f"\n{hidden:.0%} of the attention goes to hidden tokens" if hidden else ""
     ax = plot_heatmap(weights, queries, keys, ax=ax, title=title)
-    if kind != "encoder":  # a decoder's rows are named by the word read and the one written next
+    if kind != "encoder" and seen.written_tokens:  # such rows are named by both
         ax.set_ylabel(f"{READS} → the token it writes next")
     return ax
 

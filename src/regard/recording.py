@@ -1,21 +1,232 @@
-"""What one attention layer saw; the weights of a head are computed when it is asked for."""
+"""What one attention layer saw; the weights of a head are computed when they are asked for.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Three ways to know a layer's weights, alike to whoever asks: from queries and keys (`ScoredLayer`),
+from the module that attended (`AskedLayer`), and from the weights themselves (`WeighedLayer`). A
+`GroupedLayer` is any of them with tokens summed to words, or left out.
+"""
 
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
 from torch import Tensor
+
+BLOCK_BYTES = 32 * 2**20  # the weights that are computed at once when all heads are streamed
+EVERYTHING = slice(None)
+
+
+class Layer(Protocol):
+    """One attention layer of one forward pass, on one sentence: h heads, Q queries, K keys."""
+
+    @property
+    def kind(self) -> str:
+        """Whose attention it is: "encoder", "decoder" or "cross"."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Give (h, Q, K)."""
+
+    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
+        """Compute the weights of some heads and queries: float32 (h', Q', K)."""
 
 
 @dataclass(frozen=True)
-class RecordedLayer:
-    """One attention layer of one forward pass, on one sentence: O(N d) kept, never h x N x N."""
+class ScoredLayer:
+    """softmax(Q K^T scale + bias), masked: O(N d) kept, never h x N x N.
 
-    kind: str  # "encoder", "decoder" or "cross"
+    With grouped queries, g key heads serve h query heads, h / g neighbours each.
+    """
+
+    kind: str
     query: Tensor  # (h, Q, d_k)
-    key: Tensor  # (h, K, d_k)
-    weigh: Callable[[int], Tensor]  # head -> (Q, K), computed as the model itself does
+    key: Tensor  # (g, K, d_k)
+    value: Tensor | None  # (g, K, d_v), where it was kept
+    scale: float
+    allowed: Tensor | None = None  # bool, broadcastable to (h, Q, K); True = may attend
+    bias: Tensor | None = None  # float, broadcastable to (h, Q, K), added to the scores
+    is_causal: bool = False  # query t may read keys 0 to t
+    softcap: float | None = None  # scores are squeezed to +- this (Gemma 2)
+    sinks: Tensor | None = None  # (h,), a score each head gives to no key at all (GPT-OSS)
 
     @property
-    def num_heads(self) -> int:
-        """How many heads, h."""
-        return self.query.size(0)
+    def shape(self) -> tuple[int, int, int]:
+        """Give (h, Q, K)."""
+        return self.query.size(0), self.query.size(1), self.key.size(1)
+
+    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
+        """Compute the weights of some heads and queries: float32 (h', Q', K)."""
+        with torch.no_grad():
+            scores = self._scores(heads, rows)
+            allowed = self._allowed(heads, rows)
+            if allowed is not None:
+                scores = scores.masked_fill(~allowed, -math.inf)
+            weights = self._softmax(scores, heads)
+            if allowed is not None:  # a query that may read nothing has NaN: make it zero
+                weights = weights.masked_fill(~allowed.any(dim=-1, keepdim=True), 0.0)
+        return weights
+
+    def of_heads(self, x: Tensor, heads: slice) -> Tensor:
+        """Give each of these query heads its key head's part of x: (g, K, d) -> (h', K, d)."""
+        num_heads = self.query.size(0)
+        serving = torch.arange(num_heads)[heads] * x.size(0) // num_heads
+        return x[serving.to(x.device)]
+
+    def _scores(self, heads: slice, rows: slice) -> Tensor:
+        query = self.query[heads, rows].float()
+        scores = query @ self.of_heads(self.key, heads).float().mT * self.scale  # (h', Q', K)
+        if self.bias is not None:
+            scores = scores + _part(self.bias, heads, rows).float()
+        if self.softcap is not None:
+            scores = self.softcap * torch.tanh(scores / self.softcap)
+        return scores
+
+    def _allowed(self, heads: slice, rows: slice) -> Tensor | None:
+        if self.is_causal:
+            _, num_queries, num_keys = self.shape
+            query_at = torch.arange(num_queries, device=self.query.device)[rows, None]
+            causal = torch.arange(num_keys, device=self.query.device) <= query_at  # (Q', K)
+            return causal if self.allowed is None else causal & _part(self.allowed, heads, rows)
+        return None if self.allowed is None else _part(self.allowed, heads, rows)
+
+    def _softmax(self, scores: Tensor, heads: slice) -> Tensor:
+        if self.sinks is None:
+            return scores.softmax(dim=-1)
+        sink = self.sinks[heads, None, None].float().expand(*scores.shape[:-1], 1)
+        return torch.cat([scores, sink], dim=-1).softmax(dim=-1)[..., :-1]
+
+
+def _part(x: Tensor, heads: slice, rows: slice) -> Tensor:
+    """Slice what is broadcastable to (h, Q, K) along the sides that it has."""
+    x = x[heads] if x.size(0) > 1 else x
+    return x[:, rows] if x.size(1) > 1 else x
+
+
+@dataclass(frozen=True)
+class AskedLayer:
+    """Weights from the module that attended, so that they are those that it uses, edited or not."""
+
+    kind: str
+    query: Tensor  # (h, Q, d_k)
+    key: Tensor  # (h, K, d_k)
+    value: Tensor | None  # (h, K, d_v), where it was kept
+    ask: Callable[[int], Tensor]  # head -> (Q, K)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Give (h, Q, K)."""
+        return self.query.size(0), self.query.size(1), self.key.size(1)
+
+    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
+        """Ask for the weights of some heads, and keep those of some queries: (h', Q', K)."""
+        asked = [self.ask(head)[rows] for head in range(self.query.size(0))[heads]]
+        return torch.stack(asked).float()
+
+
+@dataclass(frozen=True)
+class WeighedLayer:
+    """The weights themselves, h x Q x K of them, where nothing else is to be had."""
+
+    kind: str
+    weights: Tensor  # (h, Q, K)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Give (h, Q, K)."""
+        num_heads, num_queries, num_keys = self.weights.shape
+        return num_heads, num_queries, num_keys
+
+    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
+        """Look up the weights of some heads and queries: (h', Q', K)."""
+        return self.weights[heads, rows].detach().float()
+
+
+@dataclass(frozen=True)
+class GroupedLayer:
+    """A layer whose tokens are put together: keys are summed, queries averaged.
+
+    What a word gets is what its tokens get; how it reads is how its tokens read on average, so that
+    rows that sum to 1 still do. A token in no group is left out, and what it got with it.
+    """
+
+    layer: Layer
+    query_groups: Sequence[Sequence[int]]  # for each row, the queries that it stands for
+    key_groups: Sequence[Sequence[int]]
+
+    @property
+    def kind(self) -> str:
+        """Whose attention it is."""
+        return self.layer.kind
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Give (h, Q, K), counted in groups."""
+        return self.layer.shape[0], len(self.query_groups), len(self.key_groups)
+
+    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
+        """Compute the weights of some heads and rows: (h', Q', K)."""
+        groups = self.query_groups[rows]
+        first = min((min(group) for group in groups), default=0)
+        last = max((max(group) for group in groups), default=-1)
+        weights = self.layer.weigh(heads, slice(first, last + 1))
+        averaged = _membership(groups, first, weights)  # (Q', tokens)
+        averaged = averaged / averaged.sum(dim=1, keepdim=True)
+        summed = _membership(self.key_groups, 0, weights.mT)  # (K', K)
+        return averaged @ weights @ summed.T
+
+
+def _membership(groups: Sequence[Sequence[int]], first: int, like: Tensor) -> Tensor:
+    """Mark with 1 which token belongs to which group: (groups, tokens from the first on)."""
+    marks = like.new_zeros(len(groups), like.size(-2))
+    for row, group in enumerate(groups):
+        marks[row, [token - first for token in group]] = 1
+    return marks
+
+
+def blocks(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
+    """Stream a layer's weights, all heads, some queries at a time: (rows, (h, Q', K))."""
+    num_heads, num_queries, num_keys = layer.shape
+    step = max(BLOCK_BYTES // (4 * num_heads * num_keys), 1)
+    for start in range(0, num_queries, step):
+        rows = slice(start, min(start + step, num_queries))
+        yield rows, layer.weigh(rows=rows)
+
+
+class Recorder:
+    """Collects the layers of a forward pass by kind and number, in the order in which they attend.
+
+    `wanted` are the numbers of the layers to keep, all where it is None. Without `values`, none are
+    kept, which takes a third off the memory.
+    """
+
+    def __init__(self, wanted: Collection[int] | None = None, *, values: bool = True) -> None:
+        self.wanted = wanted
+        self.values = values
+        self.counts: Counter[str] = Counter()  # how many layers of each kind have attended
+        self.layers: dict[str, dict[int, Layer]] = {}
+
+    def add(self, layer: Layer) -> None:
+        """Count a layer, and keep it if it is wanted."""
+        number = self.counts[layer.kind]
+        self.counts[layer.kind] += 1
+        kept = self.layers.setdefault(layer.kind, {})
+        if self.wanted is None or number in self.wanted:
+            kept[number] = self._lean(layer)
+
+    def _lean(self, layer: Layer) -> Layer:
+        """Let go of values that nobody wants, and of what a layer's queries and keys are cut from.
+
+        Queries, keys and values are often slices of one tensor, which would live as long as they.
+        """
+        if self.values or not isinstance(layer, ScoredLayer | AskedLayer):
+            return layer
+        query, key = (_own(x) for x in (layer.query, layer.key))
+        return replace(layer, query=query, key=key, value=None)
+
+
+def _own(x: Tensor) -> Tensor:
+    """Copy a slice, so that the whole can go."""
+    is_slice = x.untyped_storage().nbytes() > x.nbytes
+    return x.clone(memory_format=torch.contiguous_format) if is_slice else x

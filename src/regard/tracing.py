@@ -1,166 +1,61 @@
-"""`trace` runs a model on a sentence; the `Trace` answers what each head attended to."""
+"""`trace` runs a model once on a sentence, and gives what each head attended to."""
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from regard.modules import attention_modules, evaluating, recording
-from regard.recording import RecordedLayer
-
-Weights = NDArray[np.float32]
-
-
-class Labels(NamedTuple):
-    """The words beside an attention matrix: a query for each row, a key for each column."""
-
-    queries: list[str]
-    keys: list[str]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The attention of one forward pass, computed for the head that is asked for.
-
-    `trace` makes it. Rows of every matrix are queries (the token that reads), columns are keys (the
-    token that is read); layers and heads count from 0.
-    """
-
-    source_tokens: list[str]
-    target_tokens: list[str]  # what the decoder read, and empty where there is none
-    written_tokens: list[str]  # what it wrote at each of them: the next word
-    layers: dict[str, list[RecordedLayer]]  # by kind
-
-    @property
-    def tokens(self) -> list[str]:
-        """The tokens of the sentence, special ones included."""
-        return self.source_tokens
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of attention: "encoder", "decoder" (both self-attention) and "cross"."""
-        return tuple(self.layers)
-
-    @property
-    def num_layers(self) -> int:
-        """How many layers the first kind has."""
-        return len(self.layers[self.kinds[0]])
-
-    @property
-    def num_heads(self) -> int:
-        """How many heads each layer of the first kind has."""
-        return self.layers[self.kinds[0]][0].num_heads
-
-    def labels(self, kind: str | None = None) -> Labels:
-        """Give the words of the rows and the columns of a kind's matrices.
-
-        A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.
-        """
-        kind = self._kind(kind)
-        if kind == "encoder":
-            return Labels(self.source_tokens, self.source_tokens)
-        rows = [
-            f"{read} → {written}"
-            for read, written in zip(self.target_tokens, self.written_tokens, strict=True)
-        ]
-        return Labels(rows, self.target_tokens if kind == "decoder" else self.source_tokens)
-
-    def weights(self, layer: int, head: int | None = None, *, kind: str | None = None) -> Weights:
-        """Compute the attention weights of a head, or of all heads of a layer.
-
-        Parameters
-        ----------
-        layer, head
-            Counted from 0. Without a head, all of them.
-        kind
-            One of `.kinds`; the first, if not given.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, (Q, K), or (h, Q, K) without a head.
-
-        Raises
-        ------
-        ValueError
-            If there is no such kind, layer or head.
-        """
-        recorded = self._layer(layer, kind)
-        if head is None:
-            return np.stack([_array(recorded.weigh(h)) for h in range(recorded.num_heads)])
-        return _array(recorded.weigh(_within("head", head, recorded.num_heads)))
-
-    def queries(self, layer: int, *, kind: str | None = None) -> Weights:
-        """Give the queries of a layer, (h, Q, d_k)."""
-        return _array(self._layer(layer, kind).query)
-
-    def keys(self, layer: int, *, kind: str | None = None) -> Weights:
-        """Give the keys of a layer, (h, K, d_k)."""
-        return _array(self._layer(layer, kind).key)
-
-    def to_dataframe(self, layer: int, head: int, *, kind: str | None = None) -> pd.DataFrame:
-        """Give a head's matrix as a table, its rows and columns named by the tokens."""
-        labels = self.labels(kind)
-        return pd.DataFrame(
-            self.weights(layer, head, kind=kind),
-            index=pd.Index(labels.queries, name="reads"),
-            columns=pd.Index(labels.keys, name="is read"),
-        )
-
-    def _kind(self, kind: str | None) -> str:
-        if kind is None:
-            return self.kinds[0]
-        if kind not in self.layers:
-            raise ValueError(
-                f"There is no attention of kind {kind!r} in this trace: choose from {self.kinds}."
-            )
-        return kind
-
-    def _layer(self, layer: int, kind: str | None) -> RecordedLayer:
-        layers = self.layers[self._kind(kind)]
-        return layers[_within("layer", layer, len(layers))]
-
-
-def _within(name: str, index: int, count: int) -> int:
-    if not 0 <= index < count:
-        raise ValueError(
-            f"There is no {name} {index}: this model has {count}, numbered 0 to {count - 1}."
-        )
-    return index
-
-
-def _array(x: Tensor) -> Weights:
-    return x.detach().float().cpu().numpy()
+from regard.huggingface import record
+from regard.inputs import Inputs, generate, inputs_of_module, inputs_of_pretrained, is_text
+from regard.modules import Read, evaluating, recording, traceable
+from regard.recording import Layer, Recorder
+from regard.sentences import Sentence, side_of
+from regard.traces import Side, Trace
 
 
 def trace(
-    sentence: str,
+    sentence: Sentence,
     model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     *,
     target: str | None = None,
+    tokens: Sequence[str] | None = None,
+    target_tokens: Sequence[str] | None = None,
+    layers: Collection[int] | None = None,
+    values: bool = True,
+    attention: Mapping[type[nn.Module], Read] | None = None,
 ) -> Trace:
     """Run the model on a sentence and keep what every attention head saw.
+
+    The model is left as it was: its mode, its hooks, its implementation of attention.
 
     Parameters
     ----------
     sentence
-        The source text.
+        A text; a pair of texts; a list of words; or what the model takes, with a batch of one: a
+        tensor, a tuple of tensors, or tensors by name.
     model
-        A module whose attention follows the protocol of `regard.modules.AttentionModule`: an
-        encoder called as `model(src)`, or an encoder-decoder called as `model(src, tgt)` that can
-        `generate(src)`.
+        A transformers model of any kind; or any PyTorch module that attends by
+        `nn.MultiheadAttention`, by the protocol of `regard.modules.AttentionModule`, or by the
+        classes that `attention` names.
     tokenizer
-        With the Hugging Face interface.
+        With the Hugging Face interface; needed for text.
     target
-        The translation that the decoder is given to read; without it, what the model writes itself.
+        The text that the decoder of an encoder-decoder is given to read; without it, what the model
+        writes itself.
+    tokens, target_tokens
+        Names for what tensors hold: image patches, audio frames, ids.
+    layers
+        The numbers of the layers to keep; all, if not given.
+    values
+        Keep the value vectors too. Without them, a trace takes a third less memory.
+    attention
+        How a class of one's own attends: from a module, its arguments by name and what it returned
+        to a layer. See docs/own-models.md.
 
     Returns
     -------
@@ -169,9 +64,18 @@ def trace(
 
     Raises
     ------
+    TypeError
+        If the sentence is of no type that is taken.
     ValueError
-        If the sentence is empty, too long or has words that the tokenizer does not know, or the
-        model has no attention that can be traced.
+        If the sentence is empty, too long, of several rows or has words that a word-level tokenizer
+        does not know; if the tokenizer is not the model's; or if the model has no attention that
+        can be traced.
+
+    Notes
+    -----
+    The weights of a transformers model are held against what its own attention made of the values,
+    in three rows of every layer; where they do not agree, its eager weights are kept, and `.how`
+    says so.
 
     Examples
     --------
@@ -184,76 +88,210 @@ def trace(
     >>> seen.kinds, seen.weights(0, 1, kind="cross").shape
     (('encoder', 'decoder', 'cross'), (6, 6))
     """
-    if not attention_modules(model):
-        raise ValueError(
-            f"No attention that can be traced was found in {type(model).__name__}: its attention "
-            "modules must follow the protocol of regard.modules.AttentionModule."
-        )
-    device = next(model.parameters()).device
-    source = encode(sentence, tokenizer)
-    read: list[int] = []
-    written: list[int] = []
+    keeping = Keeping(layers, values, attention)
     with evaluating(model):
-        inputs = [torch.tensor([source], device=device)]
-        if hasattr(model, "generate"):
-            read, written = _target_side(inputs[0], target, model, tokenizer)
-            inputs.append(torch.tensor([read], device=device))
-        with recording(model) as layers:
-            model(*inputs)
+        inputs = _inputs_of(sentence, model, tokenizer, target, attention=attention)
+        recorder, _, how = _run(model, inputs, keeping)
+    more = "" if target is None else f", target={target!r}"
+    code = f"regard.trace({sentence!r}, model, tokenizer{more})"
+    origin = _origin(model, code if is_text(sentence) else "regard.trace(tensors, model)")
+    seen = _trace_of(inputs, recorder, tokenizer, how, origin)
+    return _renamed(seen, tokens, target_tokens)
+
+
+def trace_generation(
+    prompt: Sentence,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_new_tokens: int = 20,
+    layers: Collection[int] | None = None,
+    values: bool = True,
+) -> Trace:
+    """Let the model write on, greedily, and keep what every head saw at each token.
+
+    What the model wrote is read once more in one pass, in which each token sees what it saw when it
+    was written.
+
+    Parameters
+    ----------
+    prompt
+        What a decoder continues, or what an encoder-decoder reads.
+    model, tokenizer, layers, values
+        As for `trace`.
+    max_new_tokens
+        The most tokens to write.
+
+    Returns
+    -------
+    Trace
+        Of a decoder alone, one growing triangle: row t reads token t and writes token t + 1, the
+        prompt's rows first. Of an encoder-decoder, the triangle of the target and the alignment
+        grid. `.written_tokens` are the tokens, `.probabilities` those that the model gave them.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot generate, and as `trace`.
+
+    Examples
+    --------
+    >>> from regard.languages import vocabulary
+    >>> from regard.tokenization import build_tokenizer
+    >>> from regard.transformer import build_transformer_model
+    >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
+    >>> seen = trace_generation("the dog saw it .", model, build_tokenizer(vocabulary(300)))
+    >>> len(seen.probabilities) == len(seen.written_tokens) == len(seen.target_tokens)
+    True
+    """
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, but is {max_new_tokens}.")
+    can_generate = (
+        model.can_generate() if isinstance(model, PreTrainedModel) else hasattr(model, "generate")
+    )
+    if not can_generate:
+        raise ValueError(
+            f"{type(model).__name__} cannot generate: load it with a head that does "
+            "(AutoModelForCausalLM, AutoModelForSeq2SeqLM)."
+        )
+    with evaluating(model):
+        inputs = _inputs_of(prompt, model, tokenizer, None, max_new_tokens=max_new_tokens)
+        if isinstance(model, PreTrainedModel) and not inputs.written:
+            _write_on(inputs, model, tokenizer, max_new_tokens)
+        recorder, outputs, how = _run(model, inputs, Keeping(layers, values))
+    logits = outputs if isinstance(outputs, Tensor) else outputs.logits
+    chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
+    written = torch.tensor(inputs.written, device=chances.device)
+    probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
+    code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
+    seen = _trace_of(inputs, recorder, tokenizer, how, _origin(model, code))
+    return replace(seen, probabilities=probabilities)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What of a forward pass is kept, and how attention is found."""
+
+    layers: Collection[int] | None
+    values: bool
+    attention: Mapping[type[nn.Module], Read] | None = None
+
+    def new_recorder(self) -> Recorder:
+        """Give a recorder that has seen nothing yet."""
+        return Recorder(self.layers, values=self.values)
+
+
+def _inputs_of(
+    sentence: Sentence,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None,
+    target: str | None,
+    *,
+    attention: Mapping[type[nn.Module], Read] | None = None,
+    max_new_tokens: int | None = None,
+) -> Inputs:
+    if isinstance(model, PreTrainedModel):
+        return inputs_of_pretrained(sentence, model, tokenizer, target, max_new_tokens)
+    if not traceable(model, attention):
+        raise ValueError(
+            f"No attention that can be traced was found in {type(model).__name__}: it must be "
+            "nn.MultiheadAttention, follow the protocol of regard.modules.AttentionModule, or be "
+            "named by attention={Class: read} (docs/own-models.md)."
+        )
+    return inputs_of_module(sentence, model, tokenizer, target, max_new_tokens)
+
+
+def _write_on(
+    inputs: Inputs,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    max_new_tokens: int,
+) -> None:
+    """Let a decoder continue its prompt; it then reads all but the last token."""
+    whole = generate(model, inputs.named, max_new_tokens)
+    read, inputs.written = whole[:-1], whole[1:]
+    ids = torch.tensor([read], device=model.device)
+    inputs.source = side_of(read, tokenizer)
+    inputs.named = {"input_ids": ids, "use_cache": False}
+
+
+def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, Any, str]:
+    """Run the model once; give its layers, its outputs, and what the weights are computed from."""
+    if isinstance(model, PreTrainedModel) and not keeping.attention:
+        return record(model, inputs.named, keeping.new_recorder)
+    recorder = keeping.new_recorder()
+    with recording(model, recorder, keeping.attention):
+        outputs = model(*inputs.positional, **inputs.named)
+    return recorder, outputs, "queries and keys"
+
+
+def _trace_of(
+    inputs: Inputs,
+    recorder: Recorder,
+    tokenizer: PreTrainedTokenizerBase | None,
+    how: str,
+    origin: dict[str, str],
+) -> Trace:
+    layers = {kind: of_kind for kind, of_kind in recorder.layers.items() if of_kind}
+    if not layers:
+        raise ValueError(
+            f"There is no layer {', '.join(map(str, sorted(recorder.wanted or ())))}: this model "
+            f"has, by kind, {dict(recorder.counts)} layers, numbered from 0."
+        )
+    source, target = _numbered_sides(layers)
     return Trace(
-        source_tokens=_tokens(source, tokenizer),
-        target_tokens=_tokens(read, tokenizer),
-        written_tokens=_tokens(written, tokenizer),
-        layers=_by_kind(layers),
+        inputs.source if inputs.source.tokens else source,
+        side_of(inputs.read, tokenizer) if inputs.read else target,
+        side_of(inputs.written, tokenizer).tokens,
+        layers,
+        dict(recorder.counts),
+        how=how,
+        origin=origin,
     )
 
 
-def _tokens(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    return [str(tokenizer.convert_ids_to_tokens(i)) for i in ids]
+def _numbered_sides(layers: dict[str, dict[int, Layer]]) -> tuple[Side, Side]:
+    """Name by numbers what tensors hold: what is read, and what reads on the other side."""
+    shapes = {kind: next(iter(of_kind.values())).shape for kind, of_kind in layers.items()}
+    _, _, num_source = shapes.get("encoder") or shapes.get("cross") or shapes["decoder"]
+    num_target = 0
+    if "cross" in shapes or len(shapes) > 1:
+        _, num_target, _ = shapes.get("cross") or shapes["decoder"]
+    source, target = (Side.of_names(map(str, range(n))) for n in (num_source, num_target))
+    return source, target
 
 
-def encode(sentence: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Turn a sentence into token ids, or say what is wrong with it."""
-    if not isinstance(sentence, str):
-        raise TypeError(f"A sentence is a string, but got {type(sentence).__name__}.")
-    if not sentence.strip():
-        raise ValueError("The sentence is empty: type one, such as 'the dog saw the cow .'")
-    ids: list[int] = tokenizer(sentence).input_ids
-    if tokenizer.unk_token_id in ids:
-        raise ValueError(_unknown_words(sentence, tokenizer))
-    return ids
-
-
-def _unknown_words(sentence: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Name the words that the tokenizer does not know, each with those that come near."""
-    known = [word for word in tokenizer.get_vocab() if word not in tokenizer.all_special_tokens]
-    pieces = tokenizer(sentence, return_offsets_mapping=True)
-    unknown = dict.fromkeys(
-        sentence[slice(*span)]
-        for i, span in zip(pieces.input_ids, pieces.offset_mapping, strict=True)
-        if i == tokenizer.unk_token_id
+def _renamed(
+    seen: Trace, tokens: Sequence[str] | None, target_tokens: Sequence[str] | None
+) -> Trace:
+    """Name the tokens as someone asked for."""
+    for name, names, side in (
+        ("tokens", tokens, seen.source),
+        ("target_tokens", target_tokens, seen.target),
+    ):
+        if names is not None and len(names) != len(side.tokens):
+            raise ValueError(
+                f"{name} has {len(names)} names, but the model saw {len(side.tokens)} tokens: name "
+                "every one, special ones too."
+            )
+    return replace(
+        seen,
+        source=seen.source if tokens is None else replace(seen.source, tokens=list(tokens)),
+        target=(
+            seen.target
+            if target_tokens is None
+            else replace(seen.target, tokens=list(target_tokens))
+        ),
     )
-    hints = []
-    for word in unknown:
-        near = difflib.get_close_matches(word.lower(), known)
-        hints.append(f"{word!r}" + (f" (did you mean {' or '.join(near)}?)" if near else ""))
-    return (
-        f"The tokenizer does not know {', '.join(hints)}. Its {len(known)} words are, for example: "
-        f"{', '.join(sorted(known)[:: max(len(known) // 12, 1)])}."
-    )
 
 
-def _target_side(
-    source: Tensor, target: str | None, model: nn.Module, tokenizer: PreTrainedTokenizerBase
-) -> tuple[list[int], list[int]]:
-    """Give what the decoder reads, <s> first, and what it writes at each of those positions."""
-    if target is None:
-        written = model.generate(source)[0].tolist()  # type: ignore[operator]  # checked by trace
-        return written[:-1], written[1:]
-    written = encode(target, tokenizer)  # ... </s>
-    return [tokenizer.bos_token_id, *written[:-1]], written
-
-
-def _by_kind(layers: Sequence[RecordedLayer]) -> dict[str, list[RecordedLayer]]:
-    kinds = dict.fromkeys(layer.kind for layer in layers)
-    return {kind: [layer for layer in layers if layer.kind == kind] for kind in kinds}
+def _origin(model: nn.Module, code: str) -> dict[str, str]:
+    """Say what a trace was made of, so that it can be made again."""
+    config = getattr(model, "config", None)
+    return {
+        "code": code,
+        "model": str(getattr(config, "_name_or_path", "") or type(model).__name__),
+        "class": type(model).__name__,
+        "revision": str(getattr(config, "_commit_hash", None) or "unknown"),
+        **{name: version(name) for name in ("regard", "torch", "transformers")},
+    }
