@@ -475,7 +475,7 @@ def _checked(weights: Tensor, layer: int) -> Tensor:
     if not weights.isfinite().all() or (weights < 0).any():
         raise ValueError(
             f"The weights of layer {layer} are not all finite and at least 0: pass them after the "
-            "softmax, and look for NaN with `regard.doctor`."
+            "softmax; `regard.examine(weights)` says which and why."
         )
     sums = weights.sum(dim=-1)
     if ((sums - 1).abs().minimum(sums) > ROUNDING).any():
