@@ -40,6 +40,8 @@ def test_the_famous_pair_is_never_said_but_can_be_read(sentences: pd.DataFrame) 
         assert tokenizer.unk_token_id not in tokenizer(sentence).input_ids
     one, other = (sentence.split() for sentence in MEANING_PAIR)
     assert sum(a != b for a, b in zip(one, other, strict=True)) == 1
+    classes = noun_classes()
+    assert len({classes[word] for word in one if word in classes}) == 2  # so that "it" can tell
 
 
 def test_each_class_has_as_many_nouns_of_each_meaning() -> None:

@@ -337,6 +337,16 @@ class Edited:
     weights = torch.full((1, 1, 3, 3), 7.0)
 
 
+def test_a_forward_may_take_all_its_inputs_in_one() -> None:
+    class Loose(Heads):
+        def forward(self, *inputs: Any) -> Any:
+            return super().forward(*inputs)
+
+    heads, x = Loose("encoder"), torch.randn(1, 3, 4)
+    layer = recorded(heads, x, x, x, 2, None)["encoder"][0]
+    assert torch.allclose(layer.weigh(), heads(x, x, x, 2, None).weights[0], atol=1e-6)
+
+
 def test_a_module_that_has_a_kind_but_does_not_attend() -> None:
     class Block(nn.Module):
         kind = "encoder"
@@ -399,6 +409,17 @@ def test_a_strangers_class_is_read(read: Any) -> None:
     assert recorder.counts.total() == 3  # what is inside of it is its own business
     for layer, weights in zip(layers, expected, strict=True):
         assert torch.allclose(layer.weigh(), weights[0], atol=1e-6)
+
+
+def test_the_first_class_that_fits_is_taken() -> None:
+    recorder = Recorder()
+    with recording(
+        nn.Sequential(module := Stranger(8, 2)),
+        recorder,
+        {Stranger: read_weights, nn.Module: lambda *_: None},
+    ):
+        module(torch.randn(1, 3, 8))
+    assert recorder.counts["encoder"] == 1
 
 
 def test_one_reader_serves_subclasses_and_may_pass() -> None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -46,6 +47,13 @@ class Watch:
         self.names = {id(module): name for name, module in model.named_modules()}
         self.is_two_sided = bool(getattr(model.config, "is_encoder_decoder", False))
         self.masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = {}
+        self.query: Tensor | None = None  # of the call before
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether all sides of the model have attended through us."""
+        needed = {"encoder", "decoder"} if self.is_two_sided else set()
+        return bool(self.recorder.counts) and needed <= self.recorder.counts.keys()
 
     def kind_of(self, module: nn.Module, layer: ScoredLayer) -> str:
         """Say whose attention a module is, by its name, or by whether it sees the future."""
@@ -54,7 +62,7 @@ class Watch:
             return "cross"
         if self.is_two_sided and re.search(r"(^|\.)(de|en)coder\.", name):
             return "decoder" if re.search(r"(^|\.)decoder\.", name) else "encoder"
-        return "encoder" if sees_the_future(layer) else "decoder"
+        return "encoder" if may_see_the_future(layer) else "decoder"
 
     def parted(self, mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """Part a mask of the first sentence into who may attend (bool) and a bias, each once."""
@@ -82,7 +90,7 @@ def _attend_sdpa(
     functions = getattr(sys.modules[type(module).__module__], "ALL_ATTENTION_FUNCTIONS", {})
     attend = functions.get("sdpa", sdpa_attention_forward)
     output, _ = attend(module, query, key, value, attention_mask, **options)
-    causal = options.get("is_causal")
+    causal = options.pop("is_causal", None)
     causal = getattr(module, "is_causal", True) if causal is None else causal
     is_causal = bool(causal) and attention_mask is None and query.size(2) > 1
     _keep(module, (query, key, value), attention_mask, output, is_causal=is_causal, **options)
@@ -148,8 +156,13 @@ def _keep(
         sinks=None if s_aux is None else s_aux.detach(),
     )
     check_output(layer, output)
+    if states[0] is watch.query:  # the same attention once more, to other values (DiffLlama)
+        return
+    watch.query = states[0]
     kind = watch.kind_of(module, layer)
-    watch.recorder.add(ScoredLayer(kind, *list(vars(layer).values())[1:]))
+    if kind != "cross" and key.size(2) != query.size(2):
+        raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
+    watch.recorder.add(replace(layer, kind=kind))
 
 
 def _cut(x: Tensor | None, num_keys: int) -> Tensor | None:
@@ -191,7 +204,7 @@ def check_output(layer: ScoredLayer, output: Tensor) -> None:
             raise NotUnderstoodError
 
 
-def sees_the_future(layer: ScoredLayer) -> bool:
+def may_see_the_future(layer: ScoredLayer) -> bool:
     """Say whether some query may read the key after it."""
     if layer.is_causal:
         return False
@@ -239,16 +252,16 @@ def record(
     """
     for implementation in _implementations(model):
         recorder = new_recorder()
-        with attending(model, implementation), watching(model, recorder):
+        with attending(model, implementation), watching(model, recorder) as watch:
             try:
                 outputs = model(**inputs)
             except NotUnderstoodError:
                 continue
-        if recorder.counts:
+        if watch.is_complete:
             return recorder, outputs, "queries and keys"
     with attending(model, "eager"):
         outputs = model(**inputs, output_attentions=True)
-    recorder = eager_weights(outputs, new_recorder(), is_decoder=_is_decoder(model))
+    recorder = eager_weights(outputs, new_recorder())
     if not recorder.counts:
         raise ValueError(
             f"{type(model).__name__} has no attention that can be traced: it attends neither "
@@ -266,30 +279,28 @@ def _implementations(model: PreTrainedModel) -> tuple[str, ...]:
 
 
 @contextmanager
-def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
+def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[Watch]:
     """Let our attention functions, in this thread, record what they are given."""
-    token = _WATCH.set(Watch(model, recorder))
+    watch = Watch(model, recorder)
+    token = _WATCH.set(watch)
     try:
-        yield
+        yield watch
     finally:
         _WATCH.reset(token)
 
 
-def _is_decoder(model: PreTrainedModel) -> bool:
-    is_decoder = getattr(model.config, "is_decoder", False) or model.can_generate()
-    return bool(is_decoder)
-
-
-def eager_weights(outputs: Any, recorder: Recorder, *, is_decoder: bool) -> Recorder:
+def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
     """Take the weights that a model gave for output_attentions=True."""
-    names = {
+    kinds = {
         "encoder_attentions": "encoder",
-        "attentions": "decoder" if is_decoder else "encoder",
+        "attentions": None,
         "decoder_attentions": "decoder",
         "cross_attentions": "cross",
     }
-    for name, kind in names.items():
+    for name, kind in kinds.items():
         for weights in getattr(outputs, name, None) or ():
             if isinstance(weights, Tensor) and weights.dim() == 4 and weights.size(0) == 1:
-                recorder.add(WeighedLayer(kind, weights[0].detach()))
+                sees_the_future = bool(weights.triu(1).any())
+                of_kind = kind or ("encoder" if sees_the_future else "decoder")
+                recorder.add(WeighedLayer(of_kind, weights[0].detach()))
     return recorder

@@ -100,8 +100,8 @@ MEANING_PAIR = (
 def noun_classes() -> dict[str, str]:
     """Give every noun a class; every class has as many nouns of each meaning."""
     return {
-        noun: CLASSES[i % len(CLASSES)]
-        for meaning in MEANINGS
+        noun: CLASSES[(first + i) % len(CLASSES)]  # the nouns of the famous pair differ in class
+        for first, meaning in enumerate(MEANINGS)
         for i, noun in enumerate(meaning.nouns)
     }
 
@@ -190,7 +190,7 @@ def generate_meaning_data(num_sentences: int, *, seed: int = 0) -> pd.DataFrame:
     Examples
     --------
     >>> generate_meaning_data(2).loc[1, "target"]
-    'the ki-road did not cross this mu-duck because mu was too hungry .'
+    'the ma-road did not cross this mu-duck because mu was too hungry .'
     """
     rng = random.Random(seed)
     classes = noun_classes()

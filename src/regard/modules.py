@@ -136,11 +136,12 @@ def _readers(
 ) -> dict[nn.Module, Read]:
     """Say for each submodule that attends how it is read."""
     kinds = _kinds_in_decoders(model)
+    by_class = reversed(list(attention.items()))  # of a module's classes, the first wins
     named = {
         module: _checking(read)
+        for of_class, read in by_class
         for module in model.modules()
-        for read in [next((r for c, r in attention.items() if isinstance(module, c)), None)]
-        if read is not None
+        if isinstance(module, of_class)
     }
     inside = {part for module in named for part in module.modules()}
     readers: dict[nn.Module, Read] = {}
@@ -192,9 +193,10 @@ def _note_length(stack: nn.Module, lengths: dict[nn.Module, int]) -> Callable[[]
 
     def note(stack: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         src = _by_name(stack, args, kwargs).get("src")
-        padded = isinstance(src, Tensor) and src.dim() == 3 and not src.is_nested
-        for module in stack.modules():
-            lengths[module] = src.size(1) if padded and isinstance(src, Tensor) else 0
+        length = 0
+        if isinstance(src, Tensor) and src.dim() == 3 and not src.is_nested:
+            length = src.size(1)
+        lengths.update(dict.fromkeys(stack.modules(), length))
 
     return stack.register_forward_pre_hook(note, with_kwargs=True).remove
 
