@@ -1,34 +1,29 @@
-"""How a transformers model is traced: through its own `AttentionInterface`.
+"""How a transformers model is traced: at its own `AttentionInterface`.
 
-The model runs under an attention function of ours, which hands over to sdpa and keeps the queries
-and keys. What the weights of three queries make of the values is held against what sdpa gave; where
-a layer does something that we do not know, the model runs again, under its own eager function, and
-where that is not understood either, its eager weights are taken as they are.
+While the model runs, the attention function that the interface gives to a layer also tells us what
+it was called with: queries, keys, values and mask. The model keeps its own implementation's name,
+since some act by it. What the weights of three queries make of the values is held against what the
+function gave. Where a layer does something that we do not know, the model runs again under its own
+eager function, which knows more than sdpa; and where that is not understood either, its eager
+weights are taken as they are.
 """
 
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import (
-    AttentionMaskInterface,
-    eager_mask,
-    sdpa_mask,
-)
 
 from regard.recording import Recorder, ScoredLayer, WeighedLayer
 
-SDPA = "regard"  # what our attention functions are registered as
-EAGER = "regard_own"
+Attend = Callable[..., tuple[Tensor, Tensor | None]]  # an attention function of transformers
 CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
 TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
 # how far a recomputed output may be off, by the precision of the model, per size of the values
@@ -51,12 +46,12 @@ class Watch:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether all sides of the model have attended through us."""
+        """Say whether all sides of the model have attended through the interface."""
         needed = {"encoder", "decoder"} if self.is_two_sided else set()
         return bool(self.recorder.counts) and needed <= self.recorder.counts.keys()
 
     def kind_of(self, module: nn.Module, layer: ScoredLayer) -> str:
-        """Say whose attention a module is, by its name, or by whether it sees the future."""
+        """Say whose attention a module is, by its name, or by whether it may see the future."""
         name = self.names.get(id(module), "")
         if getattr(module, "is_cross_attention", False) or CROSS.search(name):
             return "cross"
@@ -69,63 +64,59 @@ class Watch:
         if mask is None:
             return None, None
         if id(mask) not in self.masks:
-            self.masks[id(mask)] = (mask, *_parted(mask[0]))
+            self.masks[id(mask)] = (mask, *_parted(mask[0].detach()))
         return self.masks[id(mask)][1:]
 
 
 _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+_GET_INTERFACE = AttentionInterface.get_interface
 
 
-def _attend_sdpa(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    **options: Any,
-) -> tuple[Tensor, None]:
-    """Attend as sdpa does, and keep what a trace needs."""
-    if options.get("softcap") is not None or options.get("s_aux") is not None:
-        raise NotUnderstoodError  # of sdpa: the model's eager function knows them
-    functions = getattr(sys.modules[type(module).__module__], "ALL_ATTENTION_FUNCTIONS", {})
-    attend = functions.get("sdpa", sdpa_attention_forward)
-    output, _ = attend(module, query, key, value, attention_mask, **options)
-    causal = options.pop("is_causal", None)
-    causal = getattr(module, "is_causal", True) if causal is None else causal
-    is_causal = bool(causal) and attention_mask is None and query.size(2) > 1
-    _keep(module, (query, key, value), attention_mask, output, is_causal=is_causal, **options)
-    return output, None
+@contextmanager
+def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[Watch]:
+    """Let the attention functions of this thread's forward passes tell what they are given."""
+    watch = Watch(model, recorder)
+    token = _WATCH.set(watch)
+    before = AttentionInterface.get_interface
+    AttentionInterface.get_interface = _get_telling_interface  # type: ignore[method-assign]  # put back below
+    try:
+        yield watch
+    finally:
+        AttentionInterface.get_interface = before  # type: ignore[method-assign]
+        _WATCH.reset(token)
 
 
-def _attend_eager(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    **options: Any,
-) -> tuple[Tensor, Tensor]:
-    """Attend as the model's own eager function does, and keep what a trace needs."""
-    attend = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
-    if attend is None:
-        raise NotUnderstoodError
-    output, weights = attend(module, query, key, value, attention_mask, **options)
-    options.pop("is_causal", None)  # the mask says it
-    _keep(module, (query, key, value), attention_mask, output, is_causal=False, **options)
-    return output, weights
+def _get_telling_interface(self: AttentionInterface, name: str, default: Attend) -> Attend:
+    """Give the attention function that transformers gives; while watched, one that tells."""
+    attend: Attend = _GET_INTERFACE(self, name, default)
+    watch = _WATCH.get()
+    if watch is None:  # another thread's forward pass
+        return attend
+
+    @wraps(attend)
+    def tell(module: nn.Module, *states: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
+        given = {option for option, value in options.items() if value is not None}
+        if name == "sdpa" and given & {"softcap", "s_aux"}:
+            raise NotUnderstoodError  # by sdpa: the model's eager function knows them
+        output, weights = attend(module, *states, **options)
+        mask = states[3] if len(states) > 3 else options.pop("attention_mask", None)
+        causal = options.pop("is_causal", None)
+        causal = getattr(module, "is_causal", True) if causal is None else causal
+        is_causal = bool(causal) and name != "eager" and mask is None  # eager obeys its mask only
+        layer = _layer(states[:3], *watch.parted(mask), is_causal=is_causal, **options)
+        check_output(layer, output)
+        if states[0] is not watch.query:  # else the same once more, to other values (DiffLlama)
+            watch.query = states[0]
+            _keep(watch, module, layer)
+        return output, weights
+
+    return tell
 
 
-AttentionInterface.register(SDPA, _attend_sdpa)
-AttentionInterface.register(EAGER, _attend_eager)
-AttentionMaskInterface.register(SDPA, sdpa_mask)
-AttentionMaskInterface.register(EAGER, eager_mask)
-
-
-def _keep(
-    module: nn.Module,
-    states: tuple[Tensor, Tensor, Tensor],
-    mask: Tensor | None,
-    output: Tensor,
+def _layer(
+    states: tuple[Tensor, ...],
+    allowed: Tensor | None,
+    bias: Tensor | None,
     *,
     is_causal: bool,
     scaling: float | None = None,
@@ -133,41 +124,34 @@ def _keep(
     softcap: float | None = None,
     s_aux: Tensor | None = None,
     **_: Any,
-) -> None:
-    watch = _WATCH.get()
-    if watch is None:  # another thread's forward pass on a model that is being traced
-        return
+) -> ScoredLayer:
+    """Put together what an attention function was called with."""
     query, key, value = (x.detach() for x in states)  # (1, heads, tokens, features)
     if query.size(0) != 1 or key.size(0) != 1:
         raise NotUnderstoodError  # windows of one picture, as several sentences
-    allowed, bias = watch.parted(mask)
     if position_bias is not None:
-        bias = position_bias[0] if bias is None else position_bias[0] + bias
-    layer = ScoredLayer(
+        bias = position_bias[0].detach() if bias is None else position_bias[0].detach() + bias
+    num_keys = key.size(2)  # masks for a cache may be longer
+    return ScoredLayer(
         "",
         query[0],
         key[0],
         value[0],
         float(query.size(-1) ** -0.5 if scaling is None else scaling),
-        allowed=_cut(allowed, key.size(2)),
-        bias=_cut(bias, key.size(2)),
-        is_causal=is_causal,
+        allowed=None if allowed is None else allowed[..., :num_keys],
+        bias=None if bias is None else bias[..., :num_keys],
+        is_causal=is_causal and query.size(2) > 1,
         softcap=softcap,
-        sinks=None if s_aux is None else s_aux.detach(),
+        sinks=None if s_aux is None else s_aux.detach().flatten(),
     )
-    check_output(layer, output)
-    if states[0] is watch.query:  # the same attention once more, to other values (DiffLlama)
-        return
-    watch.query = states[0]
+
+
+def _keep(watch: Watch, module: nn.Module, layer: ScoredLayer) -> None:
     kind = watch.kind_of(module, layer)
-    if kind != "cross" and key.size(2) != query.size(2):
+    _, num_queries, num_keys = layer.shape
+    if kind != "cross" and num_queries != num_keys:
         raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
     watch.recorder.add(replace(layer, kind=kind))
-
-
-def _cut(x: Tensor | None, num_keys: int) -> Tensor | None:
-    """Masks for a cache may be longer than the keys."""
-    return None if x is None else x.detach()[..., :num_keys]
 
 
 def _parted(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -182,7 +166,7 @@ def _parted(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
 
 
 def check_output(layer: ScoredLayer, output: Tensor) -> None:
-    """Hold what the weights of the first, middle and last query make of the values against sdpa's.
+    """Hold what the weights of the first, middle and last query make of the values against output.
 
     Raises
     ------
@@ -194,13 +178,13 @@ def check_output(layer: ScoredLayer, output: Tensor) -> None:
     if value is None or output.dim() != 4 or output.shape[1:3] != (num_queries, num_heads):
         raise NotUnderstoodError
     value = layer.of_heads(value, slice(None)).float()
-    tolerance = TOLERANCES[output.dtype] * (1 + float(value.abs().max()))
+    tolerance = TOLERANCES[output.dtype] * (1 + float(value.nan_to_num().abs().max()))
     for row in {0, num_queries // 2, num_queries - 1}:
         weights = layer.weigh(rows=slice(row, row + 1))  # (h, 1, K)
         if not weights.any():
             continue  # may read nothing: what it writes is undefined
-        off = (weights @ value)[:, 0] - output[0, row].float()
-        if not float(off.abs().max()) <= tolerance:  # NaN too
+        ours, theirs = (weights @ value)[:, 0], output[0, row].float()  # (h, d_v)
+        if not torch.allclose(ours, theirs, rtol=0, atol=tolerance, equal_nan=True):
             raise NotUnderstoodError
 
 
@@ -272,21 +256,10 @@ def record(
 
 
 def _implementations(model: PreTrainedModel) -> tuple[str, ...]:
-    """Give our attention functions that the model can run under, the leaner first."""
+    """Give the implementations under which the model can be watched, the leaner first."""
     if not model._can_set_attn_implementation():  # noqa: SLF001  transformers says it nowhere else
         return ()
-    return (SDPA, EAGER) if model._supports_sdpa else (EAGER,)  # noqa: SLF001  likewise
-
-
-@contextmanager
-def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[Watch]:
-    """Let our attention functions, in this thread, record what they are given."""
-    watch = Watch(model, recorder)
-    token = _WATCH.set(watch)
-    try:
-        yield watch
-    finally:
-        _WATCH.reset(token)
+    return ("sdpa", "eager") if model._supports_sdpa else ("eager",)  # noqa: SLF001  likewise
 
 
 def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
