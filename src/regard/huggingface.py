@@ -27,7 +27,7 @@ Attend = Callable[..., tuple[Tensor, Tensor | None]]  # an attention function of
 CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
 TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
 # how far a recomputed output may be off, by the precision of the model, per size of the values
-TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
 
 class NotUnderstoodError(Exception):
@@ -78,7 +78,7 @@ def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[Watch]:
     watch = Watch(model, recorder)
     token = _WATCH.set(watch)
     before = AttentionInterface.get_interface
-    AttentionInterface.get_interface = _get_telling_interface  # type: ignore[method-assign]  # put back below
+    AttentionInterface.get_interface = _get_telling_interface  # type: ignore[method-assign,assignment]  # put back below
     try:
         yield watch
     finally:
@@ -94,19 +94,27 @@ def _get_telling_interface(self: AttentionInterface, name: str, default: Attend)
         return attend
 
     @wraps(attend)
-    def tell(module: nn.Module, *states: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
-        given = {option for option, value in options.items() if value is not None}
+    def tell(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None = None,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        given = {option for option, setting in options.items() if setting is not None}
         if name == "sdpa" and given & {"softcap", "s_aux"}:
             raise NotUnderstoodError  # by sdpa: the model's eager function knows them
-        output, weights = attend(module, *states, **options)
-        mask = states[3] if len(states) > 3 else options.pop("attention_mask", None)
+        output, weights = attend(module, query, key, value, attention_mask, **options)
         causal = options.pop("is_causal", None)
         causal = getattr(module, "is_causal", True) if causal is None else causal
-        is_causal = bool(causal) and name != "eager" and mask is None  # eager obeys its mask only
-        layer = _layer(states[:3], *watch.parted(mask), is_causal=is_causal, **options)
+        is_causal = bool(causal) and attention_mask is None
+        is_causal &= name != "eager"  # which obeys its mask only
+        masks = watch.parted(attention_mask)
+        layer = _layer((query, key, value), *masks, is_causal=is_causal, **options)
         check_output(layer, output)
-        if states[0] is not watch.query:  # else the same once more, to other values (DiffLlama)
-            watch.query = states[0]
+        if query is not watch.query:  # else the same once more, to other values (DiffLlama)
+            watch.query = query
             _keep(watch, module, layer)
         return output, weights
 

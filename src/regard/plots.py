@@ -814,6 +814,6 @@ def plot_knockout(table: pd.DataFrame, *, chance: float = 0.5, ax: Axes | None =
     ax.set_ylim(0, 1.1)
     ax.set_yticks(np.linspace(0, 1, 5))
     ax.yaxis.set_major_formatter(PERCENT)
-    ax.set(xlabel="what the pronoun may not read", ylabel="pronouns translated right")
+    ax.set(xlabel="what the pronoun may not read", ylabel="pronouns right")
     legend_above(ax)
     return ax
