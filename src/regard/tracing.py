@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -288,9 +289,12 @@ def _renamed(
 def _origin(model: nn.Module, code: str) -> dict[str, str]:
     """Say what a trace was made of, so that it can be made again."""
     config = getattr(model, "config", None)
+    name = str(getattr(config, "_name_or_path", "") or type(model).__name__)
+    if Path(name).is_absolute():  # a folder of this machine is nobody else's business
+        name = "/".join(Path(name).parts[-2:])
     return {
         "code": code,
-        "model": str(getattr(config, "_name_or_path", "") or type(model).__name__),
+        "model": name,
         "class": type(model).__name__,
         "revision": str(getattr(config, "_commit_hash", None) or "unknown"),
         **{name: version(name) for name in ("regard", "torch", "transformers")},
