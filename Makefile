@@ -37,7 +37,8 @@ seeds: $(VENV)/.notebook ## train the notebook's models from five seeds (many mi
 
 bench: $(VENV)/.test ## run the benchmarks
 	@for script in benchmarks/*.py; do \
-		echo "running $$script"; $(BIN)/python $$script || exit 1; done
+		echo "running $$script"; \
+		$(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 clean: ## remove .venv and all caches
 	@echo "removing .venv and caches"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -482,3 +483,73 @@ def test_words_are_the_same_from_ids_as_from_text(tokenizer: PreTrainedTokenizer
     from_ids = words_of_ids(ids, tokenizer)
     assert from_text is not None
     assert [w and w.text.lower() for w in from_ids] == [w and w.text.lower() for w in from_text]
+
+
+@pytest.mark.parametrize("build", [gpt2, llama])
+def test_a_padded_prompt_is_continued_as_generate_does(
+    build: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    model = build()
+    ids = torch.tensor([[0, 0, 7, 8, 9]])
+    inputs = {"input_ids": ids, "attention_mask": (ids != 0).long()}
+    seen = trace_generation(inputs, model, tokenizer, max_new_tokens=3)
+    options = {"output_scores": True, "return_dict_in_generate": True}
+    steps = writer(model).generate(**inputs, max_new_tokens=3, do_sample=False, **options)
+    chances = [scores[0].softmax(-1).max().item() for scores in steps.scores]
+    assert seen.probabilities[-3:] == pytest.approx(chances, abs=1e-5)
+    assert not seen.weights(1)[:, :, :2].any()
+
+
+def test_a_decoder_of_one_token_is_a_decoder(tokenizer: PreTrainedTokenizerBase) -> None:
+    assert trace(torch.tensor([[7]]), gpt2(), tokenizer).kinds == ("decoder",)
+
+
+def test_a_sink_hides_nothing(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    options = {"head_dim": 8, "num_local_experts": 4, "sliding_window": 4}
+    model = tiny("gpt_oss", **SIZES, num_key_value_heads=2, intermediate_size=64, **options)
+    merged = trace(SENTENCE, model, tokenizer).merge_words()
+    assert merged.weights(0, 0).sum(-1).max() < 0.99  # the sink takes its share
+    assert merged.hidden_share(0, 0) == pytest.approx(0, abs=1e-6)
+    shown = merged.hide()
+    weights = merged.weights(0, 0)[1:-1]
+    expected = (weights[:, [0, -1]].sum(-1) / weights.sum(-1)).mean()
+    assert shown.hidden_share(0, 0) == pytest.approx(expected, abs=1e-5)
+    shown.save(tmp_path / "shown")
+    assert Trace.load(tmp_path / "shown").hidden_share(0, 0) == pytest.approx(expected, abs=1e-5)
+
+
+def test_autocast_changes_no_weights(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = llama()
+    expected = trace(SENTENCE, model, tokenizer)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.allclose(expected.weights(1).sum(-1), 1, atol=1e-6)
+        assert trace(SENTENCE, model, tokenizer).how == "queries and keys"
+
+
+def test_signs_belong_to_their_letters_and_unknown_words_are_shown(
+    tokenizer: PreTrainedTokenizerBase, minilm: PreTrainedModel
+) -> None:
+    words = tokenize("हिन्दी 我喜欢 the 😀 dog", tokenizer).side.words
+    assert words is not None
+    texts = list(dict.fromkeys(word.text for word in words if word))
+    assert texts == ["हिन्दी", "我", "喜", "欢", "the", "😀", "dog"]
+    shown = trace("the 😀 dog", minilm, tokenizer).hide()
+    assert shown.tokens == ["the", "[UNK]", "dog"]
+
+
+def test_what_would_be_silently_wrong_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    ids = torch.tensor([[7, 8]])
+    with pytest.raises(ValueError, match="either a target or decoder_input_ids"):
+        trace({"input_ids": ids, "decoder_input_ids": ids}, t5(), tokenizer, target="the dog")
+    with pytest.raises(ValueError, match="got a batch of 2"):
+        trace({"input_ids": ids, "decoder_input_ids": ids.expand(2, 2)}, t5())
+    with pytest.raises(ValueError, match=r"Sequential wraps a transformers model: .*`model.0`"):
+        trace("the dog", nn.Sequential(gpt2()), tokenizer)
+    with pytest.raises(ValueError, match="no layer 0, 99"):
+        trace(ids, gpt2(), layers=[0, 99])
+    with pytest.raises(ValueError, match=r"one row of whole numbers .* got \(2,\)"):
+        trace(ids[0], gpt2())
+    for batch_first, shape in ((True, (2, 5, 16)), (False, (5, 2, 16))):
+        layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=batch_first)
+        with pytest.raises(ValueError, match="got a batch of 2"):
+            trace(torch.randn(shape), nn.TransformerEncoder(layer, 1, enable_nested_tensor=False))

@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 
 from regard import plots, style
 from regard.plots import (
+    plot_attention,
     plot_heads,
     plot_heatmap,
     plot_knockout,
@@ -30,6 +31,8 @@ from regard.plots import (
     plot_scoreboard,
     visualize_attention_weights,
 )
+from regard.recording import Layer, WeighedLayer
+from regard.traces import Side, Trace
 from regard.transformer import Transformer
 
 HOSTILE = ["$x$", "a$b", r"\$y\$", r"\alpha", "_a_", "^2", "<s>", "<script>", "{}", "%", "😀"]
@@ -668,6 +671,19 @@ def test_a_picture_is_drawn_on_the_axes_given_or_on_one_new_figure(
     assert plot(given) is given
     assert plt.get_fignums() == [1, 2]
     drawn(given.figure)
+
+
+def test_a_head_of_a_trace_tells_what_is_hidden() -> None:
+    side = Side(["[CLS]", "dog", "cow"], [True, False, False])
+    weights = torch.tensor([[[1, 0, 0], [0.5, 0.2, 0.3], [0.25, 0.5, 0.25]]])
+    layers: dict[str, dict[int, Layer]] = {"encoder": {0: WeighedLayer("encoder", weights)}}
+    seen = Trace(side, Side(), [], layers, {"encoder": 1})
+    ax = plot_attention(seen.hide(), layer=0, head=0)
+    title, hidden = (ax.get_title(loc="left") or ax.get_title()).split("\n")
+    assert title == "Encoder self-attention, layer 0, head 0"
+    assert hidden == "38% of the attention goes to hidden tokens"  # (0.5 + 0.25) / 2
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["dog", "cow"]
+    assert "\n" not in plot_attention(seen, layer=0, head=0).get_title()
 
 
 def test_every_picture_of_the_module_is_tested_here() -> None:

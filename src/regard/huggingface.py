@@ -148,7 +148,7 @@ def _layer(
         float(query.size(-1) ** -0.5 if scaling is None else scaling),
         allowed=None if allowed is None else allowed[..., :num_keys],
         bias=None if bias is None else bias[..., :num_keys],
-        is_causal=is_causal and query.size(2) > 1,
+        is_causal=is_causal and (query.size(2) > 1 or num_keys == 1),
         softcap=softcap,
         sinks=None if s_aux is None else s_aux.detach().flatten(),
     )
@@ -185,7 +185,12 @@ def check_output(layer: ScoredLayer, output: Tensor) -> None:
     value = layer.value
     if value is None or output.dim() != 4 or output.shape[1:3] != (num_queries, num_heads):
         raise NotUnderstoodError
-    value = layer.of_heads(value, slice(None)).float()
+    with torch.autocast(output.device.type, enabled=False):
+        _check_rows(layer, layer.of_heads(value, slice(None)).float(), output)
+
+
+def _check_rows(layer: ScoredLayer, value: Tensor, output: Tensor) -> None:
+    _, num_queries, _ = layer.shape
     tolerance = TOLERANCES[output.dtype] * (1 + float(value.nan_to_num().abs().max()))
     for row in {0, num_queries // 2, num_queries - 1}:
         weights = layer.weigh(rows=slice(row, row + 1))  # (h, 1, K)
@@ -214,12 +219,20 @@ def attending(model: PreTrainedModel, implementation: str) -> Iterator[None]:
         configs = {id(config): config for config in _configs(model)}.values()
         before = [(config, vars(config).get("_attn_implementation_internal")) for config in configs]
         try:
-            if model._can_set_attn_implementation():  # noqa: SLF001  else it warns and does nothing
-                model.set_attn_implementation(implementation)
+            _set_implementation(model, implementation)
             yield
         finally:
             for config, name in before:
                 config._attn_implementation_internal = name  # noqa: SLF001  the setter would set its parts too
+
+
+def _set_implementation(model: PreTrainedModel, implementation: str) -> None:
+    if not model._can_set_attn_implementation():  # noqa: SLF001  else it warns and does nothing
+        return
+    try:
+        model.set_attn_implementation(implementation)
+    except ValueError as error:  # a part of the model, such as its backbone, cannot
+        raise NotUnderstoodError from error
 
 
 def _configs(model: PreTrainedModel) -> Iterator[Any]:
@@ -244,15 +257,14 @@ def record(
     """
     for implementation in _implementations(model):
         recorder = new_recorder()
-        with attending(model, implementation), watching(model, recorder) as watch:
-            try:
+        try:
+            with attending(model, implementation), watching(model, recorder) as watch:
                 outputs = model(**inputs)
-            except NotUnderstoodError:
-                continue
+        except NotUnderstoodError:
+            continue
         if watch.is_complete:
             return recorder, outputs, "queries and keys"
-    with attending(model, "eager"):
-        outputs = model(**inputs, output_attentions=True)
+    outputs = eager_outputs(model, inputs)
     recorder = eager_weights(outputs, new_recorder())
     if not recorder.counts:
         raise ValueError(
@@ -261,6 +273,15 @@ def record(
             "output_attentions=True under eager."
         )
     return recorder, outputs, "eager weights"
+
+
+def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
+    """Ask the model itself for its weights; where it cannot be set to eager, as it is."""
+    try:
+        with attending(model, "eager"):
+            return model(**inputs, output_attentions=True)
+    except NotUnderstoodError:
+        return model(**inputs, output_attentions=True)
 
 
 def _implementations(model: PreTrainedModel) -> tuple[str, ...]:
@@ -280,7 +301,12 @@ def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
     }
     for name, kind in kinds.items():
         for weights in getattr(outputs, name, None) or ():
-            if isinstance(weights, Tensor) and weights.dim() == 4 and weights.size(0) == 1:
+            if isinstance(weights, Tensor) and weights.dim() == 4:
+                if weights.size(0) > 1:
+                    raise ValueError(
+                        f"The model attends within {weights.size(0)} windows or blocks at once, so "
+                        "that a head has no one matrix of weights: it cannot be traced."
+                    )
                 sees_the_future = bool(weights.triu(1).any())
                 of_kind = kind or ("encoder" if sees_the_future else "decoder")
                 recorder.add(WeighedLayer(of_kind, weights[0].detach()))

@@ -20,6 +20,10 @@ from regard.sentences import (
 )
 from regard.traces import Side
 
+BATCHED = {  # what transformers models take with a sentence, picture or sound a row
+    *("input_ids", "attention_mask", "inputs_embeds", "decoder_input_ids", "decoder_inputs_embeds"),
+    *("pixel_values", "input_values", "input_features"),
+}
 ROTARY = ("rope_parameters", "rope_theta", "rope_scaling")  # such positions have no last one
 
 
@@ -91,11 +95,16 @@ def inputs_of_pretrained(
         inputs = _tensors(sentence, model.device)
         inputs.named |= dict(zip([model.main_input_name], inputs.positional, strict=False))
         inputs.positional = ()
+        check_one_sentence([x for name, x in inputs.named.items() if name in BATCHED])
         if "input_ids" in inputs.named:
+            _check_fit(inputs.named["input_ids"], model)
             inputs.source = side_of(inputs.named["input_ids"][0].tolist(), tokenizer)
     parameters = inspect.signature(model.forward).parameters
     unknown = inputs.named.keys() - parameters.keys()
-    if is_text(sentence) and unknown:  # such as token types, which many models do without
+    for name in unknown & {"attention_mask", "token_type_ids"}:  # which tokenizers give for all
+        del inputs.named[name]
+    unknown &= inputs.named.keys()
+    if is_text(sentence):
         inputs.named = {k: x for k, x in inputs.named.items() if k not in unknown}
     elif unknown:
         raise ValueError(
@@ -124,9 +133,17 @@ def _tensors(sentence: Any, device: torch.device) -> Inputs:
     else:
         raise TypeError(
             "A sentence is a string, a pair of strings or a list of words; or a tensor, a tuple of "
-            f"tensors or tensors by name; but got {type(sentence).__name__}."
+            f"tensors or tensors by name; but got {_said(sentence)}."
         )
     return inputs
+
+
+def _said(sentence: Any) -> str:
+    """Say of what type something is, and of a mapping what in it is no tensor."""
+    if not isinstance(sentence, Mapping):
+        return type(sentence).__name__
+    others = {n: type(x).__name__ for n, x in sentence.items() if not isinstance(x, Tensor)}
+    return f"a mapping in which {others} are no tensors"
 
 
 def _needed(tokenizer: PreTrainedTokenizerBase | None) -> PreTrainedTokenizerBase:
@@ -146,7 +163,10 @@ def _refuse_target(target: str | None, model: nn.Module) -> None:
 def _check_fit(ids: Tensor, model: PreTrainedModel) -> None:
     """Raise where ids are of several sentences, unknown to the model, or too many."""
     check_one_sentence([ids])
-    embeddings = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    try:
+        embeddings = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    except NotImplementedError:  # it has several
+        embeddings = None
     if embeddings is not None:
         check_ids(ids, embeddings)
     config = model.config
@@ -168,6 +188,8 @@ def _add_target(
 ) -> None:
     """Give the decoder what it reads: ids that are there, the target, or what the model writes."""
     if "decoder_input_ids" in inputs.named:
+        if target is not None:
+            raise ValueError("Pass either a target or decoder_input_ids, not both.")
         inputs.read = inputs.named["decoder_input_ids"][0].tolist()
         return
     start = model.generation_config.decoder_start_token_id if model.can_generate() else None
@@ -182,6 +204,8 @@ def _add_target(
         inputs.read = [start, *inputs.written[:-1]]
     elif model.can_generate():
         whole = generate(model, inputs.named, max_new_tokens)
+        if start is not None and whole[0] != start:  # some leave out what they start with
+            whole = [start, *whole]
         inputs.read, inputs.written = whole[:-1], whole[1:]
     else:
         raise ValueError(
@@ -195,9 +219,12 @@ def generate(model: Any, named: Mapping[str, Any], max_new_tokens: int | None) -
     """Let a transformers model write greedily; give all ids of the one sequence."""
     config = model.generation_config  # of a transformers model that can generate
     if max_new_tokens is None and config.max_new_tokens is None and config.max_length in {None, 20}:
-        source = named[model.main_input_name]  # 20 is nobody's choice: transformers' default
-        max_new_tokens = 2 * source.size(-1) + 10
-    options = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
+        source = next(x for x in named.values() if isinstance(x, Tensor))
+        max_new_tokens = 2 * source.size(1) + 10  # 20 is nobody's choice: transformers' default
+        limit = getattr(model.config, "max_target_positions", None) or max_new_tokens + 1
+        max_new_tokens = min(max_new_tokens, limit - 1)
+    options: dict[str, Any] = {"return_dict_in_generate": False, "num_return_sequences": 1}
+    options |= {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
     named = {name: x for name, x in named.items() if name != "use_cache"}
     ids: list[int] = model.generate(**named, do_sample=False, num_beams=1, **options)[0].tolist()
     return ids

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from regard.recording import AskedLayer, Layer, Recorder, ScoredLayer, WeighedLayer
+from regard.sentences import check_one_sentence
 
 KINDS = ("encoder", "decoder", "cross")
 FORBIDDEN = -1e4  # a number this low in an additive mask leaves nothing after the softmax
@@ -115,6 +116,22 @@ def recording(
                 hooks.callback(_note_length(stack, lengths))
         for module, read in _readers(model, attention or {}, lengths).items():
             hooks.callback(_record(module, read, recorder))
+        yield
+
+
+@contextmanager
+def refusing_batches(model: nn.Module) -> Iterator[None]:
+    """Raise in words where `nn.MultiheadAttention` within is given several sentences."""
+
+    def refuse(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        query = _by_name(module, args, kwargs)["query"]
+        if query.dim() == 3 and not query.is_nested:
+            check_one_sentence([query if module.batch_first else query.transpose(0, 1)])
+
+    with ExitStack() as hooks:
+        for module in filter(_is_multihead, model.modules()):
+            handle = module.register_forward_pre_hook(refuse, with_kwargs=True)
+            hooks.callback(handle.remove)
         yield
 
 

@@ -35,7 +35,7 @@ from regard.style import (
     ink_on,
     literal,
 )
-from regard.traces import Trace
+from regard.traces import ROUNDING, Trace
 from regard.tracing import trace
 
 Matrix = NDArray[np.float64]
@@ -142,9 +142,8 @@ def plot_attention(
     kind = seen.kinds[0] if kind is None else kind
     queries, keys = seen.labels(kind, layer)
     title = f"{KINDS.get(kind, kind).capitalize()}, layer {layer}, head {head}"
-    if seen.whole:
-        hidden = seen.hidden_share(layer, head, kind=kind)
-        title += f"\n{hidden:.0%} of the attention goes to hidden tokens" if hidden else ""
+    hidden = seen.hidden_share(layer, head, kind=kind)
+    title += f"\n{hidden:.0%} of the attention goes to hidden tokens" if hidden > ROUNDING else ""
     ax = plot_heatmap(weights, queries, keys, ax=ax, title=title)
     if kind != "encoder" and seen.written_tokens:  # such rows are named by both
         ax.set_ylabel(f"{READS} → the token it writes next")

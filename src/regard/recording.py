@@ -58,7 +58,7 @@ class ScoredLayer:
 
     def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
         """Compute the weights of some heads and queries: float32 (h', Q', K)."""
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(self.query.device.type, enabled=False):
             scores = self._scores(heads, rows)
             allowed = self._allowed(heads, rows)
             if allowed is not None:
@@ -175,6 +175,15 @@ class GroupedLayer:
         averaged = averaged / averaged.sum(dim=1, keepdim=True)
         summed = _membership(self.key_groups, 0, weights.mT)  # (K', K)
         return averaged @ weights @ summed.T
+
+
+def total(layer: Layer, heads: slice = EVERYTHING) -> Tensor:
+    """Sum what each row reads, before any token was left out: (h', Q)."""
+    if not isinstance(layer, GroupedLayer):
+        return layer.weigh(heads).sum(dim=-1)
+    tokens = total(layer.layer, heads)
+    averaged = _membership(layer.query_groups, 0, tokens.mT)  # (Q', Q)
+    return tokens @ (averaged / averaged.sum(dim=1, keepdim=True)).T
 
 
 def _membership(groups: Sequence[Sequence[int]], first: int, like: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ Every function takes a tokenizer with the Hugging Face interface.
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,10 @@ from regard.traces import Side, Word
 # What trace takes: a text, a pair of texts, a list of words; or tensors that are ready.
 Text = str | tuple[str, str] | list[str]
 Sentence = Text | Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+# an ideograph; or letters, with an apostrophe between; or a sign
+WORD = re.compile(
+    r"[\u3400-\u9fff\uf900-\ufaff]|(?:(?![\u3400-\u9fff\uf900-\ufaff])\w)+(?:['’]\w+)*|[^\w\s]"
+)
 
 
 class Tokenized(NamedTuple):
@@ -40,6 +44,7 @@ def tokenize(sentence: Text, tokenizer: PreTrainedTokenizerBase) -> Tokenized:
         check_not_empty(sentence)
         texts, encoded = [sentence], tokenizer(sentence, return_tensors="pt")
     elif isinstance(sentence, tuple) and [type(text) for text in sentence] == [str, str]:
+        check_not_empty(" ".join(sentence))
         texts, encoded = list(sentence), tokenizer(*sentence, return_tensors="pt")
     elif isinstance(sentence, list) and all(isinstance(word, str) for word in sentence):
         check_not_empty(" ".join(sentence))
@@ -63,12 +68,19 @@ def side_of(
     """Name tokens by the tokenizer, or by their ids where there is none."""
     if tokenizer is None:
         return Side.of_names([str(i) for i in ids])
-    special = set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     return Side(
         [str(tokenizer.convert_ids_to_tokens(i)) for i in ids],
         [i in special for i in ids],
         words or words_of_ids(ids, tokenizer),
     )
+
+
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Give the ids of tokens that stand for no text: all special ones but the unknown word."""
+    others = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    unknown = {tokenizer.unk_token_id} - others  # GPT-2 calls several things by one name
+    return set(tokenizer.all_special_ids) - unknown
 
 
 def words_of(
@@ -91,7 +103,7 @@ def words_of(
 
 def words_of_ids(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> list[Word | None]:
     """Give the word of each token of which only the id is known, from how it is spelled."""
-    special = set(tokenizer.all_special_ids)
+    special = special_ids(tokenizer)
     text = ""
     spans: list[tuple[int, int] | None] = []
     before: list[int] = []  # the token before, since some are spelled otherwise at the start
@@ -111,8 +123,10 @@ def _spelled(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
 def words_at(text: str, spans: Sequence[tuple[int, int] | None], first: int) -> list[Word | None]:
     """Give the word that stands in each span of a text; a span may begin with spaces."""
     starts: dict[int, Word] = {}
-    for number, match in enumerate(WORD.finditer(text), first):
-        starts |= dict.fromkeys(range(*match.span()), Word(number, match[0]))
+    # vowel signs and accents belong to the letter before them, but are no letters to `re`
+    plain = "".join("x" if unicodedata.category(c).startswith("M") else c for c in text)
+    for number, match in enumerate(WORD.finditer(plain), first):
+        starts |= dict.fromkeys(range(*match.span()), Word(number, text[slice(*match.span())]))
     found = []
     for span in spans:
         at = range(*span) if span else ()
@@ -149,6 +163,11 @@ def check_one_sentence(tensors: Sequence[Tensor]) -> None:
 
 def check_ids(ids: Tensor, num_embeddings: int) -> None:
     """Raise where token ids are not in the model's vocabulary."""
+    if ids.dim() != 2 or ids.numel() == 0 or int(ids.min()) < 0:
+        raise ValueError(
+            "Token ids are one row of whole numbers from 0 on, (1, tokens), but got "
+            f"{tuple(ids.shape)}{', some negative' if ids.numel() and int(ids.min()) < 0 else ''}."
+        )
     if ids.numel() and int(ids.max()) >= num_embeddings:
         raise ValueError(
             f"Token ids go up to {int(ids.max())}, but the model knows {num_embeddings} tokens: "

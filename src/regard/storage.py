@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from regard.recording import Layer, ScoredLayer, WeighedLayer
+from regard.recording import GroupedLayer, Layer, ScoredLayer, WeighedLayer
 
 FORMAT = "regard trace 1"
 Layers = Mapping[str, Mapping[int, Layer]]
@@ -19,6 +19,7 @@ Layers = Mapping[str, Mapping[int, Layer]]
 def write_trace(path: str | Path, layers: Layers, plain: Mapping[str, Any]) -> None:
     """Write layers, and what else a trace holds; the old file stays until the new one is whole."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[int, Tensor] = {}  # by identity: layers share masks and biases
     described = {
         kind: {number: _described(layer, tensors) for number, layer in of_kind.items()}
@@ -33,6 +34,9 @@ def write_trace(path: str | Path, layers: Layers, plain: Mapping[str, Any]) -> N
 
 def _described(layer: Layer, tensors: dict[int, Tensor]) -> dict[str, Any]:
     """Describe a layer in JSON; a tensor is its place in the file."""
+    if isinstance(layer, GroupedLayer):
+        groups = {"query_groups": layer.query_groups, "key_groups": layer.key_groups}
+        return {"type": "GroupedLayer", "inner": _described(layer.layer, tensors), **groups}
     if not isinstance(layer, ScoredLayer | WeighedLayer):
         layer = WeighedLayer(layer.kind, layer.weigh())
     described: dict[str, Any] = {"type": type(layer).__name__}
@@ -75,6 +79,9 @@ def read_trace(path: str | Path) -> tuple[dict[str, dict[int, Layer]], dict[str,
 
 
 def _layer(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Layer:
+    if described["type"] == "GroupedLayer":
+        inner = _layer(described["inner"], tensors)
+        return GroupedLayer(inner, described["query_groups"], described["key_groups"])
     parts: dict[str, Any] = {
         name: tensors[part["tensor"]] if isinstance(part, dict) else part
         for name, part in described.items()

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.recording import GroupedLayer, Layer, WeighedLayer
+from regard.recording import GroupedLayer, Layer, WeighedLayer, total
 from regard.storage import read_trace, write_trace
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Labels(NamedTuple):
     keys: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
     """The attention of one forward pass, computed for the head that is asked for.
 
@@ -77,6 +77,10 @@ class Trace:
     origin: dict[str, str] = field(default_factory=dict)  # model, versions, how to make it again
     probabilities: list[float] = field(default_factory=list)  # of each token that was written
     whole: "Trace | None" = None  # the trace before words were merged or tokens hidden
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
+        return f"Trace of {len(self.tokens)} tokens: {counts} layers, from {self.how}"
 
     @property
     def tokens(self) -> list[str]:
@@ -197,6 +201,12 @@ class Trace:
         kind = self._kind(kind)
         labels = self.labels(kind)
         layers = list(self.layers[kind])
+        shapes = {self._layer(layer, kind).shape for layer in layers}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"The layers of kind {kind!r} have several sizes, {sorted(shapes)}, and fit in no "
+                "one array: ask for `.weights(layer)`."
+            )
         return xarray.DataArray(
             np.stack([self.weights(layer, kind=kind) for layer in layers]),
             dims=("layer", "head", "query", "key"),
@@ -250,10 +260,16 @@ class Trace:
         return self._regrouped(_ordinary_tokens, _token_name) if special else self
 
     def hidden_share(self, layer: int, head: int, *, kind: str | None = None) -> float:
-        """Give the share of the shown rows' attention that goes to tokens that are hidden."""
-        if self.whole is None:
-            return 0.0
-        return max(0.0, 1.0 - float(self.weights(layer, head, kind=kind).sum(axis=-1).mean()))
+        """Give the share of the shown rows' attention that goes to tokens that are hidden.
+
+        Rows that read nothing at all are left out, and what goes to a sink, which is no token.
+        """
+        seen = self._layer(layer, kind)
+        head = _within("head", head, seen.shape[0])
+        before = total(seen, slice(head, head + 1))[0]
+        shown = torch.from_numpy(self.weights(layer, head, kind=kind)).sum(dim=-1)
+        before, shown = before.cpu()[before.cpu() > 0], shown[before.cpu() > 0]
+        return float((1 - shown / before).mean().clamp(min=0)) if len(before) else 0.0
 
     @classmethod
     def from_weights(
@@ -356,6 +372,7 @@ class Trace:
             target=target,
             layers=layers,
             written_tokens=_kept(self.written_tokens, groups[id(self._writing_side)]),
+            probabilities=_kept(self.probabilities, groups[id(self._writing_side)]),
             whole=self.whole or self,
         )
 
@@ -425,7 +442,7 @@ def _joined(side: Side, groups: Groups, name: Callable[[Side, list[int]], str]) 
     )
 
 
-def _kept(written: list[str], groups: Groups) -> list[str]:
+def _kept(written: list[Any], groups: Groups) -> list[Any]:
     """Keep what single tokens wrote; a word of several tokens writes no one token."""
     if not written or any(len(group) > 1 for group in groups):
         return []
@@ -448,6 +465,8 @@ def _layers_of(weights: Any, kind: str) -> dict[int, Layer]:
         )
     if isinstance(weights, list | tuple) and any(w is None or np.ndim(w) > 2 for w in weights):
         several = {i: _tensor(w) for i, w in enumerate(weights) if w is not None}
+        if not several:
+            return _layers_of(None, kind)
     else:
         whole = _tensor(weights)
         several = dict(enumerate(whole if whole.dim() == 4 else [whole]))

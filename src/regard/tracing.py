@@ -1,5 +1,6 @@
 """`trace` runs a model once on a sentence, and gives what each head attended to."""
 
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.huggingface import record
 from regard.inputs import Inputs, generate, inputs_of_module, inputs_of_pretrained, is_text
-from regard.modules import Read, evaluating, recording, traceable
+from regard.modules import Read, evaluating, recording, refusing_batches, traceable
 from regard.recording import Layer, Recorder
 from regard.sentences import Sentence, side_of
 from regard.traces import Side, Trace
@@ -26,7 +27,7 @@ def trace(
     target: str | None = None,
     tokens: Sequence[str] | None = None,
     target_tokens: Sequence[str] | None = None,
-    layers: Collection[int] | None = None,
+    layers: Collection[int] | int | None = None,
     values: bool = True,
     attention: Mapping[type[nn.Module], Read] | None = None,
 ) -> Trace:
@@ -51,7 +52,8 @@ def trace(
     tokens, target_tokens
         Names for what tensors hold: image patches, audio frames, ids.
     layers
-        The numbers of the layers to keep; all, if not given.
+        The numbers of the layers to keep, or of the one; all, if not given. Layers of a kind are
+        numbered from 0 in the order in which they attend; layers without attention do not count.
     values
         Keep the value vectors too. Without them, a trace takes a third less memory.
     attention
@@ -89,7 +91,7 @@ def trace(
     >>> seen.kinds, seen.weights(0, 1, kind="cross").shape
     (('encoder', 'decoder', 'cross'), (6, 6))
     """
-    keeping = Keeping(layers, values, attention)
+    keeping = Keeping([layers] if isinstance(layers, int) else layers, values, attention)
     with evaluating(model):
         inputs = _inputs_of(sentence, model, tokenizer, target, attention=attention)
         recorder, _, how = _run(model, inputs, keeping)
@@ -193,6 +195,11 @@ def _inputs_of(
 ) -> Inputs:
     if isinstance(model, PreTrainedModel):
         return inputs_of_pretrained(sentence, model, tokenizer, target, max_new_tokens)
+    inside = next((n for n, m in model.named_modules() if isinstance(m, PreTrainedModel)), None)
+    if inside is not None and attention is None:
+        raise ValueError(
+            f"{type(model).__name__} wraps a transformers model: pass that one, `model.{inside}`."
+        )
     if not traceable(model, attention):
         raise ValueError(
             f"No attention that can be traced was found in {type(model).__name__}: it must be "
@@ -209,11 +216,20 @@ def _write_on(
     max_new_tokens: int,
 ) -> None:
     """Let a decoder continue its prompt; it then reads all but the last token."""
+    if "input_ids" not in inputs.named:
+        raise ValueError(
+            f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
+        )
     whole = generate(model, inputs.named, max_new_tokens)
     read, inputs.written = whole[:-1], whole[1:]
-    ids = torch.tensor([read], device=model.device)
     inputs.source = side_of(read, tokenizer)
-    inputs.named = {"input_ids": ids, "use_cache": False}
+    prompt = inputs.named.get("attention_mask", torch.ones_like(inputs.named["input_ids"]))
+    mask = torch.ones(1, len(read), dtype=prompt.dtype, device=model.device)
+    mask[:, : prompt.size(1)] = prompt[:, : len(read)]
+    inputs.named |= {"input_ids": torch.tensor([read], device=model.device), "attention_mask": mask}
+    inputs.named.pop("token_type_ids", None)
+    if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
+        inputs.named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
 
 
 def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, Any, str]:
@@ -221,7 +237,7 @@ def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, 
     if isinstance(model, PreTrainedModel) and not keeping.attention:
         return record(model, inputs.named, keeping.new_recorder)
     recorder = keeping.new_recorder()
-    with recording(model, recorder, keeping.attention):
+    with recording(model, recorder, keeping.attention), refusing_batches(model):
         outputs = model(*inputs.positional, **inputs.named)
     return recorder, outputs, "queries and keys"
 
@@ -234,7 +250,8 @@ def _trace_of(
     origin: dict[str, str],
 ) -> Trace:
     layers = {kind: of_kind for kind, of_kind in recorder.layers.items() if of_kind}
-    if not layers:
+    wanted = set(recorder.wanted or ())
+    if not layers or wanted - {i for count in recorder.counts.values() for i in range(count)}:
         raise ValueError(
             f"There is no layer {', '.join(map(str, sorted(recorder.wanted or ())))}: this model "
             f"has, by kind, {dict(recorder.counts)} layers, numbered from 0."
