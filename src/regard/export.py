@@ -28,6 +28,7 @@ LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
 OF_BASE64 = 4 / 3  # bytes that one byte becomes
 OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale
 PAGE_EXTRA = 50_000  # bytes of all else
+MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
 PICTURES = (".svg", ".pdf", ".png")
 SUFFIXES = (".html", *PICTURES, ".csv")
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run
@@ -233,7 +234,7 @@ def png_of(trace: Trace, selected: Head) -> bytes:
     """Draw one head for where nothing moves."""
     png = BytesIO()
     with drawn(trace, selected) as figure:
-        figure.savefig(png, format="png", bbox_inches="tight")
+        figure.savefig(png, format="png", bbox_inches="tight", dpi="figure")
     return png.getvalue()
 
 
@@ -246,7 +247,10 @@ def drawn(trace: Trace, selected: Head) -> Iterator[Figure]:
         mpl.rcParams["svg.fonttype"] = "none"  # words, not outlines
         mpl.rcParams["svg.hashsalt"] = "regard"  # names are not drawn by chance
         mpl.rcParams["pdf.fonttype"] = 42  # TrueType fonts are embedded
-        figure = plot_attention(trace, layer, head, kind=kind).get_figure(root=True)
+        mpl.rcParams["savefig.dpi"] = 300  # of cells that are pixels
+        ax = plot_attention(trace, layer, head, kind=kind)
+        ax.collections[0].set_rasterized(np.prod(trace.layers[kind][layer].shape[1:]) > MANY_CELLS)
+        figure = ax.get_figure(root=True)
         if figure is None:
             raise RuntimeError("The picture is in no figure.")
         try:

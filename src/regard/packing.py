@@ -41,7 +41,7 @@ class PackedHead:
         """Round weights (Q, K) to 255 steps: each is off by at most `rounding(scale)`."""
         num_queries, num_keys = weights.shape
         scale = float(weights.max(initial=0.0))
-        steps = np.rint(weights * (STEPS / scale)) if scale else np.zeros_like(weights)
+        steps = np.rint(weights / scale * STEPS) if scale else np.zeros_like(weights)
         return cls((num_queries, num_keys), scale, steps.astype(np.uint8).tobytes())
 
     @property
@@ -59,7 +59,7 @@ def rounding(scale: float) -> float:
     >>> round(rounding(1.0), 5)
     0.00196
     """
-    return scale / STEPS / 2 * (1 + 1e-5)  # and what float32 adds
+    return scale / STEPS / 2 + scale * 2**-22  # and what float32 adds
 
 
 def pack_head(trace: Trace, kind: str, layer: int, head: int) -> PackedHead:

@@ -144,7 +144,7 @@ input { margin: 0; width: 15px; height: 15px; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
 figure.matrix { flex: 1 1 400px; max-width: 660px; }
-figure.lines { flex: 0 1 340px; }
+figure.lines { flex: 0 1 340px; max-width: 440px; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0.9; }
@@ -594,6 +594,7 @@ class Matrix {
     const fit = Math.min((width - this.left - this.right) / wide, (TALLEST - this.top) / high, LARGEST_CELL);
     this.zoom = clamp(this.zoom, 1, Math.max(1, 40 / fit));
     this.cell = fit * this.zoom;
+    this.element.dataset.place = [this.left, this.top, this.cell].join(" "); // for whoever points at a cell
     // the frame stays as it is when one zooms
     this.stage.measure(width, Math.min(TALLEST, this.top + high * fit + 10), this.left + wide * this.cell + this.right, this.top + high * this.cell + 10);
   }
