@@ -166,8 +166,8 @@ def test_a_person_walks_by_keyboard(pictures: Pictures, tmp_path: Path) -> None:
     for _ in range(3):
         keys.press("ArrowRight")
     keys.press("ArrowDown")
-    weight = seen.weights(1, 1)[1, 2]
-    expect(pictures.sentence).to_contain_text(f"the reads cow: {weight:.3f}"[:19])
+    assert seen.weights(1, 1)[1, 2] < 0.002
+    expect(pictures.sentence).to_contain_text("the reads cow: less than 0.002, its ")
     pictures.page.locator(".lines canvas").first.focus()
     keys.press("ArrowDown")
     keys.press("ArrowDown")

@@ -634,7 +634,7 @@ class Matrix {
     const brush = paintOn(stage.base, stage.width ?? 1, stage.height ?? 1);
     const part = this.sight();
     const [top, bottom, left, right] = part;
-    this.caption.textContent = view.meta.writes ? "rows read (→ what is written next), columns are read" : "rows read, columns are read";
+    this.caption.textContent = view.meta.writes && view.selection.kind !== "encoder" ? "rows read (→ what is written next), columns are read" : "rows read, columns are read";
     if (bottom <= top || right <= left) return;
     brush.save();
     brush.beginPath();
@@ -1302,7 +1302,7 @@ class View {
 
   /** @param {Cell} cell @param {number} [exact] @returns {Part[]} */
   cellSentence({ row, column }, exact) {
-    const { columns, values, spans } = /** @type {Shown} */ (this.shown);
+    const { columns, values, spans, rounding } = /** @type {Shown} */ (this.shown);
     const wide = columns.names.length;
     const [first, end] = [spans[2 * row], spans[2 * row + 1]];
     const names = [this.named("rows", row), this.named("columns", column)];
@@ -1310,7 +1310,8 @@ class View {
     const value = values[row * wide + column];
     let rank = 1;
     for (let at = first; at < end; at++) if (values[row * wide + at] > value) rank++;
-    const weight = exact === undefined ? written(value) : String(Number(exact.toPrecision(4)));
+    const small = `less than ${Number(rounding.toPrecision(1))}`; // the byte is 0, the weight need not be
+    const weight = exact === undefined ? (value ? written(value) : small) : String(Number(exact.toPrecision(4)));
     return [names[0], " reads ", names[1], `: ${weight}, its ${ordinal(rank)} of ${end - first}`];
   }
 
