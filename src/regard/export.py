@@ -221,7 +221,7 @@ def fingerprint(source: str) -> str:
 
 def deflated(raw: bytes) -> str:
     """Pack bytes for a page."""
-    return base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
 
 
 def write_picture(path: Path, trace: Trace, selected: Head) -> None:

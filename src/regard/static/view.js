@@ -343,6 +343,7 @@ export function show(meta, layer, weights, choice) {
   const place = new Int32Array(numKeys).fill(-1); // of a key, its column
   columns.groups.forEach((group, at) => group.forEach((key) => (place[key] = at)));
   const values = new Float32Array(rows.groups.length * wide);
+  const isPlain = wide === numKeys && rows.groups.length === layer.shape[0]; // each token for itself
   const spans = new Int32Array(2 * rows.groups.length);
   const allowed = meta.spans[layer.spans];
   let hidden = 0;
@@ -350,15 +351,15 @@ export function show(meta, layer, weights, choice) {
     const share = step / queries.length;
     let [first, end] = [wide, 0];
     for (const query of queries) {
-      for (let key = 0, at = query * numKeys; key < numKeys; key++, at++) {
+      if (isPlain) for (let key = 0, at = query * numKeys; key < numKeys; key++, at++) values[at] = bytes[at] * step;
+      else for (let key = 0, at = query * numKeys; key < numKeys; key++, at++) {
         if (place[key] < 0) hidden += bytes[at] * share;
         else values[row * wide + place[key]] += bytes[at] * share;
       }
-      for (let key = allowed[2 * query]; key < allowed[2 * query + 1]; key++) {
-        if (place[key] < 0) continue;
-        first = Math.min(first, place[key]);
-        end = Math.max(end, place[key] + 1);
-      }
+      let [from, to] = [allowed[2 * query], allowed[2 * query + 1]];
+      while (from < to && place[from] < 0) from++; // hidden
+      while (from < to && place[to - 1] < 0) to--;
+      if (from < to) [first, end] = [Math.min(first, place[from]), Math.max(end, place[to - 1] + 1)];
     }
     spans.set(end ? [first, end] : [0, 0], 2 * row);
   });
