@@ -163,6 +163,25 @@ def test_a_question_without_an_answer_becomes_a_message(
     assert [message["answer"] for message in sent] == ["problem", "problem"]
 
 
+def test_a_head_that_is_not_finite_is_a_message(sent: list[Any]) -> None:
+    seen = with_words()
+    seen.layers["encoder"][1].weights[2, 3, 4] = np.nan  # type: ignore[attr-defined]
+    shown = view(seen)
+    json.dumps(shown.meta, allow_nan=False)
+    before = shown.weights
+    shown.select(1, 2)
+    assert shown.weights == before
+    assert "not finite" in sent[0]["text"]
+    with pytest.raises(ValueError, match="not finite"):
+        view(seen, layer=1, head=2)
+
+
+def test_a_head_that_no_browser_could_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regard.packing.MOST_WEIGHTS", 63)
+    with pytest.raises(ValueError, match=r"A head of 8 x 8 weights .* trace a shorter text"):
+        view(with_words())
+
+
 def test_without_a_kernel_there_is_a_picture() -> None:
     bundle, _ = view(with_words())._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")

@@ -36,6 +36,7 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would ru
 PAGE_STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;padding:4px;background:Canvas;color:CanvasText;font-family:system-ui,sans-serif}"
+    "h1{font-size:17px;font-weight:600;margin:8px;overflow-wrap:anywhere;unicode-bidi:isolate}"
 )
 PAGE = """<!doctype html>
 <html lang="en">
@@ -48,7 +49,7 @@ PAGE = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
-<main id="regard-view"></main>
+<main id="regard-view"><h1>{title}</h1></main>
 <noscript><p>This page draws attention weights with JavaScript, which is off.</p></noscript>
 <script type="application/json" id="regard-data">{data}</script>
 <script type="module">{script}</script>

@@ -18,6 +18,7 @@ Head = tuple[str, int, int]  # kind, layer, head
 
 FORMAT = 1  # of what the front end reads; it refuses others
 STEPS = 255  # from zero to the largest weight of a head
+MOST_WEIGHTS = 64 * 10**6  # of one head: about 8,000 tokens; a browser must hold them
 THUMBNAIL = 32  # pixels of a side, at most
 
 
@@ -41,6 +42,11 @@ class PackedHead:
         """Round weights (Q, K) to 255 steps: each is off by at most `rounding(scale)`."""
         num_queries, num_keys = weights.shape
         scale = float(weights.max(initial=0.0))
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                "This head has weights that are not finite, so there is nothing to show: "
+                "`regard.doctor(model, tokenizer, sentence)` says which and why."
+            )
         steps = np.rint(weights / scale * STEPS) if scale else np.zeros_like(weights)
         return cls((num_queries, num_keys), scale, steps.astype(np.uint8).tobytes())
 
@@ -63,7 +69,22 @@ def rounding(scale: float) -> float:
 
 
 def pack_head(trace: Trace, kind: str, layer: int, head: int) -> PackedHead:
-    """Compute one head's weights and put them into bytes."""
+    """Compute one head's weights and put them into bytes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head, its weights are not finite, or there are too many of them.
+    """
+    trace.labels(kind, layer)  # says what is wrong with a kind or a layer
+    _, num_queries, num_keys = trace.layers[kind][layer].shape
+    if num_queries * num_keys > MOST_WEIGHTS:
+        raise ValueError(
+            f"A head of {num_queries} x {num_keys} weights is {num_queries * num_keys / 1e6:,.0f} "
+            f"MB, more than the {MOST_WEIGHTS / 1e6:,.0f} MB that a view holds: trace a shorter "
+            "text, or use `regard.measure_heads` and `regard.head_measures.top_keys`, which take "
+            "any length."
+        )
     return PackedHead.of(trace.weights(layer, head, kind=kind))
 
 
@@ -136,7 +157,8 @@ def pack_meta(
                 "spans": masks.number(spans.ravel().tolist()),
             }
         )
-        thumbnails += [np.rint(pooled[head] * STEPS).astype(np.uint8).tobytes() for head in chosen]
+        steps = np.rint(np.nan_to_num(pooled, nan=0.0) * STEPS).clip(0, STEPS).astype(np.uint8)
+        thumbnails += [steps[head].tobytes() for head in chosen]
     for name, of_kind in kinds.items():
         of_kind["measures"] = _measures_of(trace, name, of_kind["layers"])
     meta = {

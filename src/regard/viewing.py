@@ -126,7 +126,11 @@ class AttentionView(anywidget.AnyWidget):
 
     def _send_weights(self, _: object = None) -> None:
         kind, layer, head = self.selected
-        packed = pack_head(self.trace, kind, layer, head)
+        try:
+            packed = pack_head(self.trace, kind, layer, head)
+        except ValueError as error:  # whoever chose the head is in the front end
+            self.send({"answer": "problem", "text": str(error)})
+            return
         self.weights = {
             **self.selection,
             "shape": list(packed.shape),

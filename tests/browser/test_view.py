@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 import regard
@@ -301,6 +302,18 @@ def test_it_fits_the_page_in_light_and_dark(
 @pytest.fixture
 def seen_by_all(model: Any, tokenizer: Any) -> Trace:
     return regard.trace("the dog did not follow it .", model, tokenizer, target="a cat saw cows")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    browser: Browser, seen_by_all: Trace, tmp_path: Path, scheme: Any
+) -> None:
+    # axe itself is a script that the page's own policy would not let in
+    with closing(browser.new_context(bypass_csp=True, color_scheme=scheme)) as context:
+        page = context.new_page()
+        Pictures(page, Watch(page)).open(seen_by_all, tmp_path)
+        found = Axe().run(page).response["violations"]
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
 
 
 def test_kinds_stand_side_by_side(pictures: Pictures, seen_by_all: Trace, tmp_path: Path) -> None:
