@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import regard
-from regard.packing import THUMBNAIL, Head, count_cells, pack_head, pack_meta, part_of
+from regard.packing import THUMBNAIL, Head, count_cells, merged, pack_head, pack_meta, part_of
 from regard.plots import KINDS, plot_attention
 from regard.style import use_style
 from regard.traces import Trace
@@ -27,6 +27,7 @@ FRONT_END = Path(__file__).parent / "static" / "view.js"
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
 OF_BASE64 = 4 / 3  # bytes that one byte becomes
 OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale
+TITLE_WORDS, LONGEST_TITLE = 16, 120
 PAGE_EXTRA = 50_000  # bytes of all else
 MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
 PICTURES = (".svg", ".pdf", ".png")
@@ -174,10 +175,19 @@ def page_of(
 
 
 def title_of(trace: Trace) -> str:
-    """Name a page by the text that was read, and the model that read it."""
-    text = " ".join(trace.tokens[:12]) + (" …" if len(trace.tokens) > 12 else "")
+    """Name a page by the text that was read, and the model that read it.
+
+    Examples
+    --------
+    >>> title_of(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
+    'the dog · attention'
+    """
+    side = (merged(trace) or trace).source
+    words = [name for name, special in zip(side.tokens, side.special, strict=True) if not special]
+    text = " ".join(words[:TITLE_WORDS])[:LONGEST_TITLE] + (" …" if words[TITLE_WORDS:] else "")
     model = trace.origin.get("model", "")
-    return f"{text[:120]} · attention" + (f" of {model}" if model else "")
+    name = model.rstrip("/").rpartition("/")[2] if model.startswith(("/", ".", "~")) else model
+    return f"{text} · attention" + (f" of {name}" if name else "")
 
 
 def write_html(data: dict[str, Any], title: str) -> str:

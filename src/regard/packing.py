@@ -138,7 +138,7 @@ def pack_meta(
         each part stays; 255 is a weight of 1.
     """
     sides, masks = _Numbered(), _Numbered()
-    merged = _merged(trace)
+    words = merged(trace)
     kinds: dict[str, dict[str, Any]] = {}
     thumbnails: list[bytes] = []
     for kind, number, layer, chosen in part_of(trace, layers, heads):
@@ -146,7 +146,7 @@ def pack_meta(
             kind, {"name": kind, "title": KINDS.get(kind, kind), "layers": [], "measures": {}}
         )
         pooled, spans = look_over(layer)
-        rows, columns = _sides_of(trace, merged, kind, number)
+        rows, columns = _sides_of(trace, words, kind, number)
         of_kind["layers"].append(
             {
                 "number": number,
@@ -230,7 +230,7 @@ def _measures_of(
     }
 
 
-def _merged(trace: Trace) -> Trace | None:
+def merged(trace: Trace) -> Trace | None:
     """Merge words, where the tokenizer says which there are and a token is not already one."""
     try:
         return trace.merge_words()
@@ -239,19 +239,21 @@ def _merged(trace: Trace) -> Trace | None:
 
 
 def _sides_of(
-    trace: Trace, merged: Trace | None, kind: str, number: int
+    trace: Trace, words_too: Trace | None, kind: str, number: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Describe the rows and the columns of a layer."""
     names = trace.labels(kind, number)
     special = trace.special(kind)
-    words: list[dict[str, Any] | None] = [None, None]
-    if merged is not None:
-        layer: Any = merged.layers[kind][number]  # a GroupedLayer
+    merges: list[dict[str, Any] | None] = [None, None]
+    if words_too is not None:
+        layer: Any = words_too.layers[kind][number]  # a GroupedLayer
         groups = (layer.query_groups, layer.key_groups)
-        words = [_words(*side) for side in zip(merged.labels(kind, number), groups, strict=True)]
+        merges = [
+            _words(*side) for side in zip(words_too.labels(kind, number), groups, strict=True)
+        ]
     rows, columns = (
         {"names": of_side, "special": marks if len(marks) == len(of_side) else [], "words": merge}
-        for of_side, marks, merge in zip(names, special, words, strict=True)
+        for of_side, marks, merge in zip(names, special, merges, strict=True)
     )
     return rows, columns
 

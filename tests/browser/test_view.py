@@ -194,12 +194,18 @@ def test_pointing_at_a_cell_says_it_in_words(pictures: Pictures, tmp_path: Path)
     for (row, column), said in {
         (1, 2): "dog reads cow: 0.63, its strongest of 3",
         (1, 1): "dog reads dog: 0.13, its 3rd strongest of 3",
-        (2, 2): "cow does not read cow: masked",
+        (2, 2): "cow does not read cow: masked (no head of this layer reads it)",
     }.items():
         pictures.page.mouse.move(*pictures.cell(row, column))
         expect(pictures.sentence).to_have_text(said)
     pictures.page.mouse.move(5, 5)
     expect(pictures.sentence).to_contain_text("layer 0, head 0: entropy")
+
+
+def test_tokens_that_are_alike_are_told_apart(pictures: Pictures, tmp_path: Path) -> None:
+    pictures.open(Trace.from_weights(np.eye(3), ["the", "dog", "the"]), tmp_path)
+    pictures.page.mouse.move(*pictures.cell(2, 2))
+    expect(pictures.sentence).to_have_text("the (2) reads the (2): 1.00, its strongest of 1")
 
 
 def test_a_click_locks_and_again_unlocks_and_shift_sums(pictures: Pictures, tmp_path: Path) -> None:

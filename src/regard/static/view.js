@@ -143,8 +143,8 @@ input { margin: 0; width: 15px; height: 15px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
-figure.matrix { flex: 1 1 400px; max-width: 660px; }
-figure.lines { flex: 0 1 340px; max-width: 440px; }
+figure.matrix { flex: 1 1 340px; max-width: 660px; }
+figure.lines { flex: 1 1 270px; max-width: 360px; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0.9; }
@@ -726,7 +726,7 @@ class Matrix {
     brush.rect(this.left - 2, this.top - 2, stage.width ?? 1, stage.height ?? 1);
     brush.clip();
     brush.strokeStyle = view.theme.accent;
-    brush.lineWidth = 2;
+    brush.lineWidth = this.cell < 6 ? 1 : 2;
     const band = (/** @type {Role} */ role, /** @type {number} */ at) => {
       const size = Math.max(this.cell, 2);
       if (role === "rows") brush.strokeRect(this.x(0), this.y(at), columns.names.length * this.cell, size);
@@ -1156,24 +1156,24 @@ class View {
     this.note = make("p");
     const keys = make("details", {}, make("summary", {}, "Keys and mouse"), make("p", {},
       "Tab goes from picture to picture. Heads: arrow keys choose layer and head. Matrix: arrow keys walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. ",
-      "Lines: up and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer."));
+      "Lines: up and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A number in brackets: the place of one of several tokens that are alike, counted from 0."));
     const origin = make("dl", {}, ...Object.entries(this.meta.origin).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, String(value))]));
     return make("div", { class: "foot" }, make("span", { class: "legend" }, this.legend), this.note, keys, make("details", {}, make("summary", {}, "Where this comes from"), origin));
   }
 
   drawLegend() {
     if (!this.legend) return;
-    const brush = paintOn(this.legend, 190, 32);
+    const brush = paintOn(this.legend, 200, 32);
     for (let x = 0; x < 160; x++) {
       brush.fillStyle = colour(this.table, Math.round((x / 159) * 255));
-      brush.fillRect(15 + x, 2, 1.2, 12);
+      brush.fillRect(20 + x, 2, 1.2, 12);
     }
     brush.strokeStyle = this.theme.quiet;
-    brush.strokeRect(14.5, 1.5, 161, 13);
+    brush.strokeRect(19.5, 1.5, 161, 13);
     brush.fillStyle = this.theme.ink;
     brush.textAlign = "center";
     const ticks = this.log ? ["≤.001", ".01", ".1", "1"] : ["0", ".5", "1"];
-    ticks.forEach((tick, at) => brush.fillText(tick, 15 + (160 * at) / (ticks.length - 1), 24));
+    ticks.forEach((tick, at) => brush.fillText(tick, 20 + (160 * at) / (ticks.length - 1), 24));
   }
 
   /* what is chosen */
@@ -1296,9 +1296,12 @@ class View {
 
   /* sentences */
 
-  /** @param {Role} role @param {number} at @returns {Part} */
+  /** Name a token; one of several that are alike by its place, too.
+   * @param {Role} role @param {number} at @returns {Part} */
   named(role, at) {
-    return { em: legible(/** @type {Shown} */ (this.shown)[role].names[at], LONGEST_NAME) };
+    const { names } = /** @type {Shown} */ (this.shown)[role];
+    const isOneOfSeveral = names.indexOf(names[at]) !== names.lastIndexOf(names[at]);
+    return { em: legible(names[at], LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
   }
 
   /** @param {Cell} cell @param {number} [exact] @returns {Part[]} */
@@ -1307,7 +1310,7 @@ class View {
     const wide = columns.names.length;
     const [first, end] = [spans[2 * row], spans[2 * row + 1]];
     const names = [this.named("rows", row), this.named("columns", column)];
-    if (column < first || column >= end) return [names[0], " does not read ", names[1], ": masked"];
+    if (column < first || column >= end) return [names[0], " does not read ", names[1], ": masked (no head of this layer reads it)"];
     const value = values[row * wide + column];
     let rank = 1;
     for (let at = first; at < end; at++) if (values[row * wide + at] > value) rank++;
