@@ -123,8 +123,9 @@ def test_a_head_that_is_not_there_is_refused_in_words(seen: Trace) -> None:
         with pytest.raises(traitlets.TraitError, match=r"There is no|no head of this view"):
             shown.selection = before | wrong
         assert shown.selection == before
-    with pytest.raises(traitlets.TraitError, match="no head of this view"):
-        shown.selection = {}
+    for wrong in ({}, before | {"layer": []}, before | {"kind": {}}):
+        with pytest.raises(traitlets.TraitError, match="no head of this view"):
+            shown.selection = wrong
     for options in ({"head": 9}, {"layer": 9}, {"kind": "sideways"}):
         with pytest.raises((ValueError, traitlets.TraitError), match="There is no"):
             view(seen, **options)
@@ -236,6 +237,13 @@ def test_words_special_tokens_and_measures_are_told() -> None:
     (kind,) = meta["kinds"]
     table = regard.measure_heads(with_words())
     assert kind["measures"]["entropy"] == pytest.approx(table["entropy"].tolist(), abs=1e-4)
+
+
+def test_a_trace_without_its_special_tokens_says_so() -> None:
+    assert not pack_meta(with_words())[0]["hidden"]
+    assert pack_meta(with_words().hide())[0]["hidden"]
+    assert not pack_meta(with_words().merge_words())[0]["hidden"]
+    assert pack_meta(with_words().merge_words().hide())[0]["sides"][0]["words"] is None
 
 
 def test_the_measures_are_those_of_the_heads_that_are_kept() -> None:

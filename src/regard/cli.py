@@ -20,7 +20,6 @@ import typer
 import regard
 
 if TYPE_CHECKING:
-    import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from regard.traces import Trace
@@ -116,7 +115,9 @@ def table(
         seen = seen.hide() if no_special else seen
         lines = list(lines_of(seen, layer, head, kind, top=top))
         if output is not None:
-            tidy(seen, layer, head, kind).to_csv(output, index=False)
+            from regard.export import write_table  # noqa: PLC0415  slow to load
+
+            write_table(output, seen, (kind or seen.kinds[0], layer, head))
             lines.append(f"all weights are in {output}")
     typer.echo("\n".join(lines))
 
@@ -339,24 +340,6 @@ def shortened(token: str) -> str:
     """Show a token on one line, with an ellipsis for what is too long."""
     token = token if token.isprintable() else repr(token)
     return token if len(token) <= LONGEST else token[: LONGEST - 1] + "…"
-
-
-def tidy(seen: "Trace", layer: int, head: int, kind: str | None) -> "pd.DataFrame":
-    """Give a head's weights, one a row, with the tokens and their positions."""
-    import numpy as np  # noqa: PLC0415  slow to load
-    import pandas as pd  # noqa: PLC0415  likewise
-
-    labels, weights = seen.labels(kind, layer), seen.weights(layer, head, kind=kind)
-    query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
-    return pd.DataFrame(
-        {
-            "query_position": query_at,
-            "query": np.array(labels.queries, dtype=object)[query_at],
-            "key_position": key_at,
-            "key": np.array(labels.keys, dtype=object)[key_at],
-            "weight": weights.ravel(),
-        }
-    )
 
 
 def place_notebook(folder: Path) -> Path:

@@ -110,7 +110,7 @@ class AttentionView(anywidget.AnyWidget):
         try:
             kind, layer, head = (wanted[name] for name in ("kind", "layer", "head"))
             heads = self._heads(kind, layer)
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise traitlets.TraitError(
                 f"{wanted} is no head of this view, which has the kinds {self.trace.kinds}: {error}"
             ) from error

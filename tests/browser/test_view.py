@@ -329,6 +329,13 @@ def test_kinds_stand_side_by_side(pictures: Pictures, seen_by_all: Trace, tmp_pa
     expect(pictures.page.locator("[data-drawn='cross, layer 0, head 0']")).to_be_attached()
 
 
+def test_tokens_that_were_hidden_before_are_told_of(pictures: Pictures, tmp_path: Path) -> None:
+    seen = with_words().merge_words().hide()
+    pictures.open(seen, tmp_path)
+    share = f"about {seen.hidden_share(0, 0):.0%} of the attention".replace("%", " %")
+    expect(pictures.page.locator(".foot")).to_contain_text(f"{share} goes to tokens hidden before")
+
+
 def test_a_page_of_72_heads_is_small_and_quick(pictures: Pictures, tmp_path: Path) -> None:
     seen = Trace.from_weights(random_weights(6, 12, 128, 128), [f"token{at}" for at in range(128)])
     path = tmp_path / "view.html"

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import nbformat
@@ -52,5 +53,7 @@ def test_a_person_views_a_trace_in_jupyterlab(lab: Lab, lab_folder: Path) -> Non
     assert host.get_attribute("data-theme") == "light"
     lab.page.evaluate(THEME)
     expect(host).to_have_attribute("data-theme", "dark")
+    if folder := os.environ.get("REGARD_SHOTS"):
+        lab.page.screenshot(path=Path(folder) / "jupyterlab.png")
     assert lab.watch.outside == []
     assert lab.watch.errors == []
