@@ -10,6 +10,7 @@ the time from their arrival to the picture, and one frame of pointing at a cell.
 `python benchmarks/view.py`, about a minute.
 """
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ from regard.export import FRONT_END
 from regard.packing import PackedHead
 from regard.traces import Trace
 from regard.viewing import view
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.find_browser import find_browser
 
 OPTIONS = (

@@ -248,9 +248,8 @@ def _sides_of(
     if words_too is not None:
         layer: Any = words_too.layers[kind][number]  # a GroupedLayer
         groups = (layer.query_groups, layer.key_groups)
-        merges = [
-            _words(*side) for side in zip(words_too.labels(kind, number), groups, strict=True)
-        ]
+        in_words = words_too.labels(kind, number)
+        merges = [_words(*side) for side in zip(in_words, groups, names, strict=True)]
     rows, columns = (
         {"names": of_side, "special": marks if len(marks) == len(of_side) else [], "words": merge}
         for of_side, marks, merge in zip(names, special, merges, strict=True)
@@ -258,10 +257,9 @@ def _sides_of(
     return rows, columns
 
 
-def _words(names: list[str], groups: list[list[int]]) -> dict[str, Any] | None:
-    """Name the words, where some have several tokens."""
-    is_merged = any(len(group) > 1 for group in groups)
-    return {"names": names, "groups": groups} if is_merged else None
+def _words(names: list[str], groups: list[list[int]], tokens: list[str]) -> dict[str, Any] | None:
+    """Name the words, where they are not the tokens."""
+    return {"names": names, "groups": groups} if names != tokens else None
 
 
 class _Numbered:

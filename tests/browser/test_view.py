@@ -243,6 +243,16 @@ def test_choosing_a_head_in_the_grid_moves_the_other_pictures(
     assert matrix.evaluate("canvas => canvas.toDataURL()") != before
 
 
+def test_the_chosen_head_is_scrolled_into_sight(pictures: Pictures, tmp_path: Path) -> None:
+    seen = Trace.from_weights(random_weights(30, 9, 4, 4))
+    pictures.open(seen, tmp_path, layer=29, head=8)
+    frame = pictures.page.locator(".kinds")
+    assert frame.evaluate("kinds => kinds.scrollTop + kinds.clientHeight") >= 29 * 36
+    pictures.page.get_by_role("combobox", name="Layer").select_option("0")
+    expect(pictures.page.locator("[data-drawn='encoder, layer 0, head 8']")).to_be_attached()
+    assert frame.evaluate("kinds => kinds.scrollTop") < 60
+
+
 def test_heads_are_sorted_by_a_measure(pictures: Pictures, tmp_path: Path) -> None:
     seen = with_words()
     pictures.open(seen, tmp_path)

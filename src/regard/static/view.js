@@ -120,7 +120,7 @@ const THEMES = {
 /** @typedef {typeof THEMES.light} Theme */
 
 const CSS = `
-:host { display: block; container-type: inline-size; }
+:host { display: block; width: 100%; min-width: 280px; container-type: inline-size; }
 :host([hidden]) { display: none; }
 * { box-sizing: border-box; }
 .view {
@@ -478,6 +478,20 @@ class Grid {
     brush.strokeStyle = view.theme.accent;
     brush.lineWidth = 3;
     brush.strokeRect(x - 1, y - 1, TILE + 2, TILE + 2);
+  }
+
+  /** Scroll to the chosen head.
+   * @param {HTMLElement} frame what the grids scroll in */
+  reveal(frame) {
+    const { kind, layer, head } = this.view.selection;
+    if (kind !== this.kind.name || !this.rows) return;
+    const isChosen = (/** @type {Grid["heads"][number]} */ tile) => tile.layer === layer && tile.head === head;
+    const y = this.rows.findIndex((row) => row.some(isChosen));
+    const x = this.rows[y]?.findIndex(isChosen) ?? 0;
+    const [canvas, seen, side] = [this.canvas.getBoundingClientRect(), frame.getBoundingClientRect(), TILE + GAP];
+    const into = (/** @type {number} */ from, /** @type {number} */ room) => Math.min(from, 0) + Math.max(from + side + 6 - room, 0);
+    frame.scrollTop += into(canvas.top + 18 + y * side - 20 - seen.top, frame.clientHeight - 20);
+    frame.scrollLeft += into(canvas.left + 24 + x * side - 4 - seen.left, frame.clientWidth);
   }
 
   /** @param {MouseEvent} event */
@@ -1097,8 +1111,9 @@ class View {
     this.matrix = new Matrix(this);
     this.lines = new Lines(this);
     this.sentence = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
+    this.frame = make("div", { class: "kinds" }, ...this.grids.map((grid) => grid.element));
     const heads = make("figure", { class: "heads" }, make("figcaption", {}, "Heads ", make("small", {}, "a layer a row; choose one")),
-      make("div", { class: "kinds" }, ...this.grids.map((grid) => grid.element)));
+      this.frame);
     this.body.append(this.buildBar(), this.sentence, make("div", { class: "pictures" }, heads, this.matrix.element, this.lines.element), this.buildFoot());
     this.restyle();
     this.chosen();
@@ -1199,6 +1214,7 @@ class View {
     this.kinds.value = kind.name;
     this.offer(this.layers, kind.layers.map(({ number }) => number), this.selection.layer);
     this.offer(this.heads, layer.heads, this.selection.head);
+    this.isElsewhere = true;
     this.schedule();
   }
 
@@ -1405,6 +1421,8 @@ class View {
   /** @param {"all" | "over" | undefined} due */
   draw(due) {
     if (due === "all" && this.body.childElementCount) this.grids.forEach((grid) => grid.draw());
+    if (this.isElsewhere) for (const grid of this.grids) if (this.frame) grid.reveal(this.frame);
+    this.isElsewhere = false;
     if (!this.shown || !this.matrix || !this.lines) return;
     if (due === "all") this.matrix.draw();
     else this.matrix.drawOver();
