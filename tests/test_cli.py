@@ -187,7 +187,8 @@ def test_a_table_is_written_tidily(
     assert code == 0
     assert f"all weights are in {path}" in said
     table = pd.read_csv(path)
-    assert list(table) == ["query_position", "query", "key_position", "key", "weight"]
+    named = ["kind", "layer", "head", "query_position", "query", "key_position", "key", "weight"]
+    assert list(table) == named
     seen = regard.trace("Tokenization, matters.", *minilm).merge_words().hide()
     assert f"get {seen.hidden_share(3, 5):.0%} of the attention" in said
     matrix = table.pivot_table(index="query_position", columns="key_position", values="weight")

@@ -21,7 +21,7 @@ LOOKING = {
     *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
 }
-DRAWING = {"style", "plots", "explorer"}
+DRAWING = {"style", "plots", "explorer", "packing", "export", "viewing"}
 
 
 def imports_of(module: str) -> set[str]:

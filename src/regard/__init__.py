@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regard.tracing import trace, trace_generation
     from regard.training import greedy_translate, train_model
     from regard.transformer import build_transformer_model
+    from regard.viewing import view
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ __all__ = [
     "trace",
     "trace_generation",
     "train_model",
+    "view",
     "visualize_attention_weights",
 ]
 
@@ -61,6 +63,7 @@ _MODULES = {
     "trace": "tracing",
     "trace_generation": "tracing",
     "train_model": "training",
+    "view": "viewing",
     "visualize_attention_weights": "plots",
 }
 

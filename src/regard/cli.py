@@ -1,4 +1,4 @@
-"""The command line: `regard notebook`, `regard table` and `regard doctor`.
+"""The command line: `regard notebook`, `regard table`, `regard view` and `regard doctor`.
 
 What is slow to load is imported where it is used, so that `regard --help` is quick.
 """
@@ -20,7 +20,6 @@ import typer
 import regard
 
 if TYPE_CHECKING:
-    import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from regard.traces import Trace
@@ -116,9 +115,61 @@ def table(
         seen = seen.hide() if no_special else seen
         lines = list(lines_of(seen, layer, head, kind, top=top))
         if output is not None:
-            tidy(seen, layer, head, kind).to_csv(output, index=False)
+            from regard.export import write_table  # noqa: PLC0415  slow to load
+
+            write_table(output, seen, (kind or seen.kinds[0], layer, head))
             lines.append(f"all weights are in {output}")
     typer.echo("\n".join(lines))
+
+
+@app.command()
+def view(
+    text: Text,
+    *,
+    model: Model,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png or .csv.")
+    ],
+    layer: Annotated[int | None, typer.Option(help="Shown first; else the first there is.")] = None,
+    head: Annotated[int, typer.Option(help="Shown first.")] = 0,
+    kind: Annotated[
+        str | None, typer.Option(help='"encoder", "decoder" or "cross"; else the first there is.')
+    ] = None,
+    target: Target = None,
+    words: Annotated[bool, typer.Option("--words", help="Merge sub-words to words.")] = False,
+    no_special: Annotated[
+        bool, typer.Option("--no-special", help="Hide [CLS], </s> and the like.")
+    ] = False,
+    layers: Annotated[
+        list[int] | None, typer.Option("--keep-layer", help="Only this layer; may be repeated.")
+    ] = None,
+) -> None:
+    """Save a page with every head that works without a network, or a picture of one."""
+    with one_line_for_errors():
+        check_text(text)
+        with silence():
+            pretrained, tokenizer = load(model)
+            seen = regard.trace(
+                text, pretrained, tokenizer, target=target, layers=layers, values=False
+            )
+        seen = seen.merge_words() if words else seen
+        seen = seen.hide() if no_special else seen
+        save_view(seen, output, layer=layer, head=head, kind=kind)
+
+
+def save_view(
+    seen: "Trace", output: Path, *, layer: int | None, head: int, kind: str | None
+) -> None:
+    """Save a view, and say first how large a page may become."""
+    from regard.export import page_size, save  # noqa: PLC0415  slow to load
+
+    kind = kind or seen.kinds[0]
+    seen.labels(kind)  # says what is wrong with a kind
+    layer = next(iter(seen.layers[kind])) if layer is None else layer
+    if output.suffix.lower() == ".html":
+        typer.echo(page_size(seen))
+    save(output, seen, (kind, layer, head))
+    typer.echo(f"{output} has {output.stat().st_size / 1e6:,.2f} MB")
 
 
 @app.command()
@@ -289,24 +340,6 @@ def shortened(token: str) -> str:
     """Show a token on one line, with an ellipsis for what is too long."""
     token = token if token.isprintable() else repr(token)
     return token if len(token) <= LONGEST else token[: LONGEST - 1] + "…"
-
-
-def tidy(seen: "Trace", layer: int, head: int, kind: str | None) -> "pd.DataFrame":
-    """Give a head's weights, one a row, with the tokens and their positions."""
-    import numpy as np  # noqa: PLC0415  slow to load
-    import pandas as pd  # noqa: PLC0415  likewise
-
-    labels, weights = seen.labels(kind, layer), seen.weights(layer, head, kind=kind)
-    query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
-    return pd.DataFrame(
-        {
-            "query_position": query_at,
-            "query": np.array(labels.queries, dtype=object)[query_at],
-            "key_position": key_at,
-            "key": np.array(labels.keys, dtype=object)[key_at],
-            "weight": weights.ravel(),
-        }
-    )
 
 
 def place_notebook(folder: Path) -> Path:
