@@ -122,7 +122,7 @@ from regard.plots import (
     plot_scoreboard,
 )
 from regard.style import ATTENTION, use_style
-from regard.traces import Trace
+from regard.traces import ROUNDING, Trace
 from regard.tracing import trace
 
 use_style()
