@@ -34,6 +34,11 @@ Text = Annotated[str, typer.Argument(help="What the model reads.")]
 Model = Annotated[
     str, typer.Option(help="A folder, a .gguf file, or a name on the Hugging Face hub.")
 ]
+Kind = Annotated[
+    str | None, typer.Option(help='"encoder", "decoder" or "cross"; else the first there is.')
+]
+Words = Annotated[bool, typer.Option("--words", help="Merge sub-words to words.")]
+NoSpecial = Annotated[bool, typer.Option("--no-special", help="Hide [CLS], </s> and the like.")]
 Target = Annotated[
     str | None, typer.Option(help="What the decoder beside an encoder reads; else what it writes.")
 ]
@@ -88,14 +93,10 @@ def table(
     model: Model,
     layer: Annotated[int, typer.Option(help="Counted from 0.")],
     head: Annotated[int, typer.Option(help="Counted from 0.")],
-    kind: Annotated[
-        str | None, typer.Option(help='"encoder", "decoder" or "cross"; else the first there is.')
-    ] = None,
+    kind: Kind = None,
     target: Target = None,
-    words: Annotated[bool, typer.Option("--words", help="Merge sub-words to words.")] = False,
-    no_special: Annotated[
-        bool, typer.Option("--no-special", help="Hide [CLS], </s> and the like.")
-    ] = False,
+    words: Words = False,
+    no_special: NoSpecial = False,
     top: Annotated[
         int | None, typer.Option(min=1, help="List the keys that each token reads most.")
     ] = None,
@@ -132,14 +133,10 @@ def view(
     ],
     layer: Annotated[int | None, typer.Option(help="Shown first; else the first there is.")] = None,
     head: Annotated[int, typer.Option(help="Shown first.")] = 0,
-    kind: Annotated[
-        str | None, typer.Option(help='"encoder", "decoder" or "cross"; else the first there is.')
-    ] = None,
+    kind: Kind = None,
     target: Target = None,
-    words: Annotated[bool, typer.Option("--words", help="Merge sub-words to words.")] = False,
-    no_special: Annotated[
-        bool, typer.Option("--no-special", help="Hide [CLS], </s> and the like.")
-    ] = False,
+    words: Words = False,
+    no_special: NoSpecial = False,
     layers: Annotated[
         list[int] | None, typer.Option("--keep-layer", help="Only this layer; may be repeated.")
     ] = None,
