@@ -2,10 +2,12 @@
 
 Each case runs in a fresh process, so that the memory is its own: the peak above the model, and the
 least CPU time of a few runs. The floor is the forward pass under sdpa that keeps nothing; the peer
-is eager with `output_attentions=True`. `python benchmarks/tracing.py`, about two minutes;
-`--tokens 16384` for the measures of long texts, where eager would take 155 GB and is left out.
+is eager with `output_attentions=True`, and TransformerLens with its cache, where it is installed.
+`python -m benchmarks.tracing`, about three minutes; `--tokens 16384` for long texts, where the
+peers, which would take 155 GB, are left out.
 """
 
+import importlib.util
 import json
 import resource
 import subprocess
@@ -23,7 +25,7 @@ from regard.head_measures import measure_heads
 from regard.tracing import trace
 
 LAYER, HEAD = 5, 3
-LONGEST_FOR_EAGER = 4096
+LONGEST_FOR_PEERS = 4096
 RUNS = 3
 MB = 2**20
 
@@ -56,12 +58,24 @@ def measures(model: PreTrainedModel, ids: Tensor) -> None:
     measure_heads(trace(ids, model, values=False))
 
 
-CASES: dict[str, Callable[[PreTrainedModel, Tensor], None]] = {
+def lens_one_head(model: Any, ids: Tensor) -> None:
+    """Let TransformerLens keep the weights of one layer."""
+    model.run_with_cache(ids, names_filter=f"blocks.{LAYER}.attn.hook_pattern")
+
+
+def lens(model: Any, ids: Tensor) -> None:
+    """Let TransformerLens keep the weights of all layers."""
+    model.run_with_cache(ids, names_filter=lambda name: name.endswith("hook_pattern"))
+
+
+CASES: dict[str, Callable[[Any, Tensor], None]] = {
     "plain forward": plain,
     "regard, one head": one_head,
     "regard, one head of a trace of all": every_layer,
     "regard, measures of all heads": measures,
     "eager, output_attentions": eager,
+    "TransformerLens, one layer": lens_one_head,
+    "TransformerLens, all layers": lens,
 }
 
 
@@ -80,11 +94,11 @@ def main(
     print(f"GPT-2 small's shape, {tokens:,} tokens, {device}, {dtype}, {threads} threads")
     floor: dict[str, float] = {}
     for name in CASES:
-        if name.startswith("eager") and tokens > LONGEST_FOR_EAGER:
+        if not is_due(name, tokens):
             continue
         options = {"tokens": tokens, "device": device, "dtype": dtype, "threads": threads}
         arguments = [f"--{key}={value}" for key, value in options.items()]
-        command = [sys.executable, __file__, f"--case={name}", *arguments]
+        command = [sys.executable, "-m", "benchmarks.tracing", f"--case={name}", *arguments]
         found = json.loads(subprocess.check_output(command, text=True).splitlines()[-1])
         floor = floor or found
         print(
@@ -93,21 +107,52 @@ def main(
         )
 
 
+def is_due(name: str, tokens: int) -> bool:
+    """Leave out peers that are not installed, or would not fit into memory."""
+    if name.startswith("TransformerLens") and not importlib.util.find_spec("transformer_lens"):
+        return False
+    return name.startswith(("plain", "regard")) or tokens <= LONGEST_FOR_PEERS
+
+
 def run(
-    case: Callable[[PreTrainedModel, Tensor], Any], tokens: int, device: str, dtype: torch.dtype
+    case: Callable[[Any, Tensor], Any], tokens: int, device: str, dtype: torch.dtype
 ) -> dict[str, float]:
     """Give the least seconds of a few runs, and the peak memory above the model in MB."""
     torch.manual_seed(0)
     config = GPT2Config(n_positions=max(tokens, 1024))
-    model = AutoModel.from_config(config).eval().to(device, dtype)
+    build = build_lens if case in {lens, lens_one_head} else build_model
+    model = build(config).eval().to(device, dtype)
     ids = torch.randint(config.vocab_size, (1, tokens), device=device)
     case(model, ids[:, :64])  # what is loaded and built once
     before = peak_bytes(device)
     seconds = [timed(lambda: case(model, ids), device)]
     above = peak_bytes(device) - before  # of one run: later ones find memory in pieces
-    more = RUNS - 1 if tokens <= LONGEST_FOR_EAGER else 0
+    more = RUNS - 1 if tokens <= LONGEST_FOR_PEERS else 0
     seconds += [timed(lambda: case(model, ids), device) for _ in range(more)]
     return {"seconds": min(seconds), "mb": above / MB}
+
+
+def build_model(config: GPT2Config) -> PreTrainedModel:
+    """Build the model that transformers runs, with random weights."""
+    return AutoModel.from_config(config)
+
+
+def build_lens(config: GPT2Config) -> Any:
+    """Build a model of the same shape that TransformerLens runs, with random weights."""
+    from transformer_lens import HookedTransformer, HookedTransformerConfig  # noqa: PLC0415  a peer
+
+    shape = HookedTransformerConfig(
+        n_layers=config.n_layer,
+        n_heads=config.n_head,
+        d_model=config.n_embd,
+        d_head=config.n_embd // config.n_head,
+        d_vocab=config.vocab_size,
+        n_ctx=config.n_positions,
+        act_fn="gelu_new",
+        normalization_type="LN",
+        device="cpu",
+    )
+    return HookedTransformer(shape)
 
 
 def timed(call: Callable[[], None], device: str) -> float:

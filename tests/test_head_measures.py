@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from regard import recording
-from regard.head_measures import MEASURES, measure_heads, of_head, received_by_each, top_keys
-from regard.recording import Layer, ScoredLayer, WeighedLayer
+from regard.head_measures import MEASURES, measure_heads, received_by_each, top_keys
+from regard.recording import Layer, ScoredLayer, WeighedLayer, of_head
 from regard.traces import Side, Trace
 
 HEADS, TOKENS = 2, 7

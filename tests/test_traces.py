@@ -207,8 +207,10 @@ def test_what_is_no_trace_is_refused(tmp_path: Path) -> None:
 def test_to_xarray_names_every_dimension(seen: Trace) -> None:
     pytest.importorskip("xarray")
     array = seen.to_xarray("cross")
-    assert array.dims == ("layer", "head", "query", "key")
-    assert array.sel(layer=1, head=2).shape == (6, 6)
-    assert np.array_equal(array.sel(layer=1, head=2), seen.weights(1, 2, kind="cross"))
+    assert array.dims == ("kind", "layer", "head", "query", "key")
+    assert array.sel(layer=1, head=2).shape == (1, 6, 6)
+    assert np.array_equal(
+        array.sel(kind="cross", layer=1, head=2), seen.weights(1, 2, kind="cross")
+    )
     assert list(array.coords["key_token"].to_numpy()) == seen.source_tokens
     assert str(array.coords["kind"].item()) == "cross"

@@ -1,7 +1,6 @@
 """What each head does, in a text of any length: weights are streamed, some rows at a time."""
 
 import math
-from dataclasses import dataclass
 from functools import partial, reduce
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.recording import EVERYTHING, Layer, blocks
+from regard.recording import Layer, blocks, each_head, of_head
 from regard.traces import Trace
 
 MEASURES = (
@@ -23,7 +22,7 @@ MEASURES = (
     "on_special",
     "mass",
 )
-Block = tuple[slice, Tensor]  # some rows, and their weights (h, Q', K)
+Block = tuple[slice, Tensor]  # some rows, and their weights in one head, (1, Q', K)
 
 
 def measure_heads(trace: Trace) -> pd.DataFrame:
@@ -32,7 +31,7 @@ def measure_heads(trace: Trace) -> pd.DataFrame:
     Parameters
     ----------
     trace
-        From `regard.trace`, of a text of any length: N x N weights are never held, only 32 MB of
+        From `regard.trace`, of a text of any length: N x N weights are never held, only 4 MB of
         them at a time.
 
     Returns
@@ -86,14 +85,15 @@ def _measure(layer: Layer, is_special: list[bool]) -> Tensor:
     with torch.no_grad():
         sum_block = partial(_sum_measures, is_square=is_square, special=special)
         # map lets go of a block before the next one is computed; a loop variable would hold it
-        *sums, mass, reading = reduce(Tensor.add_, map(sum_block, blocks(layer)))
+        of_heads = [reduce(Tensor.add_, map(sum_block, blocks(head))) for head in each_head(layer)]
+    *sums, mass, reading = torch.cat(of_heads, dim=1)
     return torch.stack([*(total / reading for total in sums), mass / num_queries], dim=1)
 
 
 def _sum_measures(block: Block, *, is_square: bool, special: Tensor) -> Tensor:
-    """Sum over the queries of a block: (measures and the number of queries that read, h)."""
+    """Sum over the queries of a block: (measures and the number of queries that read, 1)."""
     rows, weights = block
-    mass = weights.sum(dim=-1)  # (h, Q')
+    mass = weights.sum(dim=-1)  # (1, Q')
     reads = mass != 0
     bits = torch.xlogy(weights, weights).sum(dim=-1) / -math.log(2)
     measures = [
@@ -107,18 +107,18 @@ def _sum_measures(block: Block, *, is_square: bool, special: Tensor) -> Tensor:
 
 
 def _places(rows: slice, weights: Tensor, mass: Tensor) -> list[Tensor]:
-    """Give the mean distance, and the weight of the query's place and its neighbours: (h, Q')."""
+    """Give the mean distance, and the weight of the query's place and its neighbours: (1, Q')."""
     query_at = torch.arange(rows.start, rows.stop, device=weights.device)
-    key_at = torch.arange(weights.size(-1), device=weights.device)
-    distances = (query_at[:, None] - key_at).abs().float()  # (Q', K)
+    key_at = torch.arange(float(weights.size(-1)), device=weights.device)
+    distances = (query_at[:, None] - key_at).abs_()  # (Q', K)
     return [
-        (weights * distances).sum(dim=-1) / mass,
+        distances.mul(weights).sum(dim=-1) / mass,
         *(_given_to(query_at + offset, weights) for offset in (0, -1, 1)),
     ]
 
 
 def _given_to(keys: Tensor, weights: Tensor) -> Tensor:
-    """Give the weight of one key for each query, 0 where there is no such key: (h, Q')."""
+    """Give the weight of one key for each query, 0 where there is no such key: (1, Q')."""
     last = weights.size(-1) - 1
     given = weights[:, torch.arange(len(keys), device=keys.device), keys.clamp(0, last)]
     return given * ((keys >= 0) & (keys <= last))
@@ -174,7 +174,8 @@ def received_by_each(trace: Trace, kind: str | None = None) -> pd.DataFrame:
 
 def _table_received(layer: Layer, tokens: list[str]) -> pd.DataFrame:
     with torch.no_grad():
-        sums = reduce(Tensor.add_, map(_sum_received, blocks(layer)))  # (h, K + 1)
+        of_heads = [reduce(Tensor.add_, map(_sum_received, blocks(x))) for x in each_head(layer)]
+    sums = torch.cat(of_heads)  # (h, K + 1)
     received = (sums[:, :-1] / sums[:, -1:]).numpy()
     head_at, key_at = np.indices(received.shape)
     return pd.DataFrame(
@@ -188,7 +189,7 @@ def _table_received(layer: Layer, tokens: list[str]) -> pd.DataFrame:
 
 
 def _sum_received(block: Block) -> Tensor:
-    """Sum what each key gets, and count the queries that read: (h, K + 1)."""
+    """Sum what each key gets, and count the queries that read: (1, K + 1)."""
     _, weights = block
     reads = weights.sum(dim=-1) != 0
     counted = torch.cat([weights.sum(dim=1), reads.sum(dim=1, keepdim=True)], dim=1)
@@ -261,46 +262,13 @@ def _strongest(layer: Layer, k: int) -> tuple[NDArray[np.float32], NDArray[np.in
     strongest = np.empty((num_heads, num_queries, k), dtype=np.float32)
     places = np.empty((num_heads, num_queries, k), dtype=np.int64)
     with torch.no_grad():
-        for rows, weights in blocks(layer):
-            values, keys = weights.topk(k, dim=-1)
-            strongest[:, rows], places[:, rows] = values.cpu().numpy(), keys.cpu().numpy()
-            del weights  # before the next block is computed
+        for head, one in enumerate(each_head(layer)):
+            for rows, (weights,) in blocks(one):
+                values, keys = weights.topk(k, dim=-1)
+                strongest[head, rows] = values.cpu().numpy()
+                places[head, rows] = keys.cpu().numpy()
+                del weights  # before the next block is computed
     return strongest, places
-
-
-@dataclass(frozen=True)
-class OneHead:
-    """A layer of which only one head is looked at, so that it alone is streamed."""
-
-    layer: Layer
-    head: int
-
-    @property
-    def kind(self) -> str:
-        """Whose attention it is."""
-        return self.layer.kind
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Give (1, Q, K)."""
-        return 1, *self.layer.shape[1:]
-
-    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
-        """Compute the weights of some queries: (1, Q', K), or (0, Q', K) if it is not asked for."""
-        asked = range(self.head, self.head + 1)[heads]
-        return self.layer.weigh(slice(asked.start, asked.stop), rows)
-
-
-def of_head(layer: Layer, head: int | None) -> Layer:
-    """Keep one head of a layer; all of them, if none is named."""
-    if head is None:
-        return layer
-    num_heads = layer.shape[0]
-    if not 0 <= head < num_heads:
-        raise ValueError(
-            f"There is no head {head}: this layer has {num_heads}, numbered 0 to {num_heads - 1}."
-        )
-    return OneHead(layer, head)
 
 
 def _known(trace: Trace, kind: str) -> str:

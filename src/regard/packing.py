@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from regard.head_measures import MEASURES, measure_heads
 from regard.plots import KINDS
-from regard.recording import Layer, blocks
+from regard.recording import Layer, blocks, each_head
 from regard.traces import Labels, Trace
 
 Matrix = NDArray[np.float32]
@@ -195,17 +195,19 @@ def look_over(layer: Layer) -> tuple[Matrix, NDArray[np.int64]]:
     rows_to, columns_to = (_pools(count) for count in (num_queries, num_keys))
     starts = np.searchsorted(columns_to, np.arange(columns_to[-1] + 1))
     pooled = np.zeros((num_heads, rows_to[-1] + 1, columns_to[-1] + 1), dtype=np.float32)
-    spans = np.zeros((num_queries, 2), dtype=np.int64)
-    for rows, block in blocks(layer):
-        weights = block.cpu().numpy()
-        by_column = np.maximum.reduceat(weights, starts, axis=2)  # (h, Q', k)
-        for row in np.unique(rows_to[rows]):
-            part = by_column[:, rows_to[rows] == row].max(axis=1)
-            np.maximum(pooled[:, row], part, out=pooled[:, row])
-        reads = weights.max(axis=0) > 0  # (Q', K)
-        some = reads.max(axis=1)
-        spans[rows, 0] = np.where(some, reads.argmax(axis=1), 0)
-        spans[rows, 1] = np.where(some, num_keys - reads[:, ::-1].argmax(axis=1), 0)
+    spans = np.tile([num_keys, 0], (num_queries, 1))
+    for head, one in enumerate(each_head(layer)):
+        for rows, block in blocks(one):
+            weights = block[0].cpu().numpy()  # (Q', K)
+            by_column = np.maximum.reduceat(weights, starts, axis=1)  # (Q', k)
+            np.maximum.at(pooled[head], rows_to[rows], by_column)
+            reads = weights > 0
+            some = reads.any(axis=1)
+            first = np.where(some, reads.argmax(axis=1), num_keys)
+            after = np.where(some, num_keys - reads[:, ::-1].argmax(axis=1), 0)
+            spans[rows, 0] = np.minimum(spans[rows, 0], first)
+            spans[rows, 1] = np.maximum(spans[rows, 1], after)
+    spans[spans[:, 1] == 0] = 0  # reads nothing
     return pooled, spans
 
 

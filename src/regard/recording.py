@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK_BYTES = 32 * 2**20  # the weights that are computed at once when all heads are streamed
+BLOCK_BYTES = 4 * 2**20  # of weights, computed at once when they are streamed: they stay in cache
 EVERYTHING = slice(None)
 
 
@@ -58,38 +59,47 @@ class ScoredLayer:
 
     def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
         """Compute the weights of some heads and queries: float32 (h', Q', K)."""
+        keys = self._reach(rows)
         with torch.no_grad(), torch.autocast(self.query.device.type, enabled=False):
-            scores = self._scores(heads, rows)
-            allowed = self._allowed(heads, rows)
-            if allowed is not None:
-                scores = scores.masked_fill(~allowed, -math.inf)
-            weights = self._softmax(scores, heads)
-            if allowed is not None:  # a query that may read nothing has NaN: make it zero
+            scores = self._scores(heads, rows, keys)
+            allowed = self._allowed(heads, rows, keys)
+            if allowed is None:
+                weights = self._softmax(scores, heads)
+            else:
+                weights = self._softmax(scores.masked_fill(~allowed, -math.inf), heads)
+                # a query that may read nothing has NaN: make it zero
                 weights = weights.masked_fill(~allowed.any(dim=-1, keepdim=True), 0.0)
-        return weights
+        return F.pad(weights, (0, self.key.size(1) - keys.stop))
 
     def of_heads(self, x: Tensor, heads: slice) -> Tensor:
         """Give each of these query heads its key head's part of x: (g, K, d) -> (h', K, d)."""
         num_heads = self.query.size(0)
+        if x.size(0) == num_heads:
+            return x[heads]
         serving = torch.arange(num_heads)[heads] * x.size(0) // num_heads
         return x[serving.to(x.device)]
 
-    def _scores(self, heads: slice, rows: slice) -> Tensor:
-        query = self.query[heads, rows].float()
-        scores = query @ self.of_heads(self.key, heads).float().mT * self.scale  # (h', Q', K)
+    def _reach(self, rows: slice) -> slice:
+        """Give the keys that these queries may read at all: 0 to K', half the work where causal."""
+        _, num_queries, num_keys = self.shape
+        return slice(min(range(num_queries)[rows].stop, num_keys) if self.is_causal else num_keys)
+
+    def _scores(self, heads: slice, rows: slice, keys: slice) -> Tensor:
+        query = self.query[heads, rows].float() * self.scale
+        scores = query @ self.of_heads(self.key[:, keys], heads).float().mT  # (h', Q', K')
         if self.bias is not None:
-            scores = scores + _part(self.bias, heads, rows).float()
+            scores = scores + _part(self.bias, heads, rows, keys).float()
         if self.softcap is not None:
             scores = self.softcap * torch.tanh(scores / self.softcap)
         return scores
 
-    def _allowed(self, heads: slice, rows: slice) -> Tensor | None:
-        if self.is_causal:
-            _, num_queries, num_keys = self.shape
-            query_at = torch.arange(num_queries, device=self.query.device)[rows, None]
-            causal = torch.arange(num_keys, device=self.query.device) <= query_at  # (Q', K)
-            return causal if self.allowed is None else causal & _part(self.allowed, heads, rows)
-        return None if self.allowed is None else _part(self.allowed, heads, rows)
+    def _allowed(self, heads: slice, rows: slice, keys: slice) -> Tensor | None:
+        allowed = None if self.allowed is None else _part(self.allowed, heads, rows, keys)
+        if not self.is_causal:
+            return allowed
+        at = torch.arange(max(self.shape[1:]), device=self.query.device)
+        causal = at[keys] <= at[: self.shape[1]][rows, None]  # (Q', K')
+        return causal if allowed is None else causal & allowed
 
     def _softmax(self, scores: Tensor, heads: slice) -> Tensor:
         if self.sinks is None:
@@ -98,10 +108,11 @@ class ScoredLayer:
         return torch.cat([scores, sink], dim=-1).softmax(dim=-1)[..., :-1]
 
 
-def _part(x: Tensor, heads: slice, rows: slice) -> Tensor:
+def _part(x: Tensor, heads: slice, rows: slice, keys: slice) -> Tensor:
     """Slice what is broadcastable to (h, Q, K) along the sides that it has."""
     x = x[heads] if x.size(0) > 1 else x
-    return x[:, rows] if x.size(1) > 1 else x
+    x = x[:, rows] if x.size(1) > 1 else x
+    return x[..., keys] if x.size(2) > 1 else x
 
 
 @dataclass(frozen=True)
@@ -170,28 +181,70 @@ class GroupedLayer:
         groups = self.query_groups[rows]
         first = min((min(group) for group in groups), default=0)
         last = max((max(group) for group in groups), default=-1)
-        weights = self.layer.weigh(heads, slice(first, last + 1))
-        averaged = _membership(groups, first, weights)  # (Q', tokens)
-        averaged = averaged / averaged.sum(dim=1, keepdim=True)
-        summed = _membership(self.key_groups, 0, weights.mT)  # (K', K)
-        return averaged @ weights @ summed.T
+        weights = self.layer.weigh(heads, slice(first, last + 1))  # (h', Q, K)
+        of_words = _summed(weights, self.key_groups)  # (h', Q, K')
+        return _averaged(of_words.mT, groups, first).mT
 
 
 def total(layer: Layer, heads: slice = EVERYTHING) -> Tensor:
     """Sum what each row reads, before any token was left out: (h', Q)."""
     if not isinstance(layer, GroupedLayer):
         return layer.weigh(heads).sum(dim=-1)
-    tokens = total(layer.layer, heads)
-    averaged = _membership(layer.query_groups, 0, tokens.mT)  # (Q', Q)
-    return tokens @ (averaged / averaged.sum(dim=1, keepdim=True)).T
+    return _averaged(total(layer.layer, heads), layer.query_groups)
 
 
-def _membership(groups: Sequence[Sequence[int]], first: int, like: Tensor) -> Tensor:
-    """Mark with 1 which token belongs to which group: (groups, tokens from the first on)."""
-    marks = like.new_zeros(len(groups), like.size(-2))
-    for row, group in enumerate(groups):
-        marks[row, [token - first for token in group]] = 1
-    return marks
+def _summed(x: Tensor, groups: Sequence[Sequence[int]], first: int = 0) -> Tensor:
+    """Sum over each group of tokens, counted from the first on: (..., tokens) -> (..., groups)."""
+    group_of = torch.full((x.size(-1),), len(groups))  # one more, for tokens in no group
+    for number, group in enumerate(groups):
+        group_of[[token - first for token in group]] = number
+    sums = x.new_zeros(*x.shape[:-1], len(groups) + 1)
+    return sums.index_add(-1, group_of.to(x.device), x)[..., :-1]
+
+
+def _averaged(x: Tensor, groups: Sequence[Sequence[int]], first: int = 0) -> Tensor:
+    sizes = x.new_tensor([len(group) for group in groups])
+    return _summed(x, groups, first) / sizes
+
+
+@dataclass(frozen=True)
+class OneHead:
+    """A layer of which only one head is looked at, so that it alone is streamed."""
+
+    layer: Layer
+    head: int
+
+    @property
+    def kind(self) -> str:
+        """Whose attention it is."""
+        return self.layer.kind
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Give (1, Q, K)."""
+        return 1, *self.layer.shape[1:]
+
+    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
+        """Compute the weights of some queries: (1, Q', K), or (0, Q', K) if it is not asked for."""
+        asked = range(self.head, self.head + 1)[heads]
+        return self.layer.weigh(slice(asked.start, asked.stop), rows)
+
+
+def of_head(layer: Layer, head: int | None) -> Layer:
+    """Keep one head of a layer; all of them, if none is named."""
+    if head is None:
+        return layer
+    num_heads = layer.shape[0]
+    if not 0 <= head < num_heads:
+        raise ValueError(
+            f"There is no head {head}: this layer has {num_heads}, numbered 0 to {num_heads - 1}."
+        )
+    return OneHead(layer, head)
+
+
+def each_head(layer: Layer) -> list[Layer]:
+    """Part a layer into its heads: streamed one by one, keys are read from memory less often."""
+    return [of_head(layer, head) for head in range(layer.shape[0])]
 
 
 def blocks(layer: Layer) -> Iterator[tuple[slice, Tensor]]:

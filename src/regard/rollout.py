@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.head_measures import of_head
-from regard.recording import Layer, blocks
+from regard.recording import Layer, blocks, of_head
 from regard.traces import Trace
 
 LIMIT_BYTES = 2 * 10**9  # what is worth holding at once without being asked

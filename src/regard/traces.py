@@ -181,10 +181,10 @@ class Trace:
         )
 
     def to_xarray(self, kind: str | None = None) -> "xarray.DataArray":
-        """Give all weights of one kind, labelled: (layer, head, query, key).
+        """Give all weights of one kind, labelled: (kind, layer, head, query, key).
 
-        `query` and `key` are positions; `query_token` and `key_token` name them. The kind is a
-        coordinate too, so that `xarray.concat(..., dim="kind")` joins kinds of one size. The array
+        `query` and `key` are positions; `query_token` and `key_token` name them. There is one kind,
+        so that `xarray.concat(..., dim="kind")` joins kinds of one size. The array
         holds layers x heads x Q x K floats: for long texts, ask for one head at a time.
 
         Raises
@@ -208,10 +208,10 @@ class Trace:
                 "one array: ask for `.weights(layer)`."
             )
         return xarray.DataArray(
-            np.stack([self.weights(layer, kind=kind) for layer in layers]),
-            dims=("layer", "head", "query", "key"),
+            np.stack([self.weights(layer, kind=kind) for layer in layers])[None],
+            dims=("kind", "layer", "head", "query", "key"),
             coords={
-                "kind": kind,
+                "kind": [kind],
                 "layer": layers,
                 "head": range(self._layer(layers[0], kind).shape[0]),
                 "query_token": ("query", labels.queries),
