@@ -62,7 +62,7 @@ LIVE = """async ([source, traits, count]) => {
     const bytes = Uint8Array.from(
         {length: count * count}, (_, at) => (at * 2654435761 >>> 13) % 256);
     traits.thumbnails = Uint8Array.from(traits.thumbnails);
-    traits.weights = {...traits.selection, shape: [count, count], scale: 1, bytes};
+    traits.weights = {...traits.selection, pixels: [count, count], scale: 1, bytes};
     const model = { get: name => traits[name], set(name, value) { traits[name] = value; },
         save_changes() {}, off() {}, on: (event, ear) => ears[event] = ear };
     front.mount(document.body, model);

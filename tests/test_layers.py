@@ -20,8 +20,9 @@ MODEL = {
 LOOKING = {
     *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
+    *("anatomy", "tiles"),
 }
-DRAWING = {"style", "plots", "explorer", "packing", "export", "viewing"}
+DRAWING = {"style", "plots", "explorer", "packing", "answering", "export", "viewing"}
 
 
 def imports_of(module: str) -> set[str]:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,10 @@ from typer.testing import CliRunner
 
 import regard
 from regard import style
+from regard.answering import exact
 from regard.cli import app
-from regard.export import FRONT_END, fingerprint, page_of, page_size
-from regard.packing import PackedHead, exact, look_over, pack_meta, rounding
+from regard.export import FRONT_END, Choice, fingerprint, page_of, page_size
+from regard.packing import PackedHead, look_over, pack_meta, rounding
 from regard.traces import Trace, Word
 from regard.transformer import Transformer
 from regard.viewing import AttentionView, view
@@ -76,8 +78,13 @@ def seen(model: Transformer, tokenizer: PreTrainedTokenizerBase) -> Trace:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Catch what a view sends to its front end."""
     messages: list[Any] = []
-    monkeypatch.setattr(AttentionView, "send", lambda _, message: messages.append(message))
+    monkeypatch.setattr(AttentionView, "send", lambda _, *message: messages.append(message[0]))
     return messages
+
+
+def ask(shown: AttentionView, what: str, question: dict[str, Any]) -> None:
+    """Ask a view, as its front end would."""
+    shown._answer(shown, {"ask": what, **shown.selection, **question}, [])  # noqa: SLF001
 
 
 def saved_data(page: str) -> dict[str, Any]:
@@ -105,7 +112,7 @@ def test_every_head_arrives_within_the_rounding_that_is_said(seen: Trace) -> Non
                 shown.select(layer, head, kind=kind)
                 sent, truth = shown.weights, seen.weights(layer, head, kind=kind)
                 assert {name: sent[name] for name in shown.selection} == shown.selection
-                assert sent["shape"] == list(truth.shape)
+                assert tuple(sent["pixels"]) == truth.shape
                 packed = PackedHead(truth.shape, sent["scale"], sent["bytes"])
                 assert np.abs(packed.weights - truth).max() <= rounding(sent["scale"])
 
@@ -150,6 +157,24 @@ def test_it_answers_with_the_exact_weight(sent: list[Any]) -> None:
     assert answer["weight"] == pytest.approx(merged[3, 2], abs=1e-6)
 
 
+def test_it_takes_a_weight_apart(seen: Trace, sent: list[Any]) -> None:
+    shown = view(seen)
+    ask(shown, "anatomy", {"queries": [2], "keys": [3]})
+    (answer,) = sent
+    found = answer["anatomy"]
+    json.dumps(found, allow_nan=False)
+    assert np.dot(found["query"], found["key"]) == pytest.approx(found["dot"], rel=1e-5)
+    assert found["weight"] == pytest.approx(seen.weights(0, 0)[2, 3], abs=1e-6)
+    ask(shown, "anatomy", {"kind": "decoder", "queries": [1], "keys": [2]})
+    assert (sent[1]["anatomy"]["score"], sent[1]["anatomy"]["weight"]) == (None, 0)
+
+
+def test_where_weights_are_all_there_is_it_says_why_not(sent: list[Any]) -> None:
+    shown = view(with_words())
+    ask(shown, "anatomy", {"queries": [0], "keys": [1]})
+    assert "no queries and keys" in sent[0]["why_not"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"layer": 7}, {"head": 7}, {"kind": "x"}, {"queries": []}, {"keys": [99]}, {"keys": None}],
@@ -177,10 +202,72 @@ def test_a_head_that_is_not_finite_is_a_message(sent: list[Any]) -> None:
         view(seen, layer=1, head=2)
 
 
-def test_a_head_that_no_browser_could_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def as_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take eight tokens for a long text."""
     monkeypatch.setattr("regard.packing.MOST_WEIGHTS", 63)
-    with pytest.raises(ValueError, match=r"A head of 8 x 8 weights .* trace a shorter text"):
-        view(with_words())
+    monkeypatch.setattr("regard.packing.OVERVIEW", 4)
+    monkeypatch.setattr("regard.answering.OVERVIEW", 4)
+    monkeypatch.setattr("regard.export.OVERVIEW", 4)
+
+
+@pytest.mark.usefixtures("as_map")
+def test_a_head_that_no_browser_could_hold_is_a_map(sent: list[Any]) -> None:
+    seen = with_words()
+    shown = view(seen, layer=1, head=2)
+    truth = seen.weights(1, 2)
+    pooled = truth.reshape(4, 2, 4, 2).max(axis=(1, 3))
+    assert shown.weights["pixels"] == (4, 4)
+    packed = PackedHead((4, 4), shown.weights["scale"], shown.weights["bytes"])
+    assert np.abs(packed.weights - pooled).max() <= rounding(packed.scale)
+    assert shown.meta["sides"][0]["words"] is None
+    ask(shown, "tile", {"part": [2, 5, 1, 5], "high": 3, "wide": 4})
+    ask(shown, "strongest", {"role": "columns", "ats": [1, 6]})
+    ask(shown, "weight", {"queries": [3], "keys": [4]})
+    tile, strongest, weight = sent
+    assert tile["pixels"] == (3, 4)
+    sums = truth[:, 1] + truth[:, 6]
+    assert strongest["sum"] == pytest.approx(sums.sum(), rel=1e-5)
+    assert [at for at, _ in strongest["found"]] == np.argsort(-sums)[:3].tolist()
+    assert weight["rank"] == 1 + (truth[3] > truth[3, 4]).sum()
+
+
+@pytest.mark.usefixtures("as_map")
+@pytest.mark.parametrize(
+    "wrong", [{"part": [2, 2, 0, 1]}, {"part": [0, 9, 0, 1]}, {"part": None}, {"high": "x"}]
+)
+def test_a_tile_that_is_not_there_becomes_a_message(wrong: Any, sent: list[Any]) -> None:
+    shown = view(with_words())
+    asked = {"ask": "tile", **shown.selection, "part": [0, 8, 0, 8], "high": 4, "wide": 4}
+    shown._answer(shown, asked | wrong, [])  # noqa: SLF001
+    assert [message["answer"] for message in sent] == ["problem"]
+
+
+def test_of_many_weights_only_the_heads_that_are_opened_are_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("regard.packing.MOST_AT_ONCE", 383)
+    seen = with_words()
+    shown = view(seen)
+    assert not shown.meta["looked"]
+    assert shown.meta["kinds"][0]["measures"] == {}
+    shown.select(1, 2)
+    tiles = np.frombuffer(shown.thumbnails, dtype=np.uint8).reshape(6, 8, 8)
+    assert [bool(tile.any()) for tile in tiles] == [True, False, False, False, False, True]
+    assert np.abs(tiles[5] / 255 - seen.weights(1, 2)).max() <= 0.5 / 255 + rounding(1)
+
+
+def test_a_page_may_hold_fewer_pixels_than_weights(tmp_path: Path) -> None:
+    shown = view(with_words(), layer=1)
+    assert shown.page_size(pixels=4).startswith("6 heads of at most 8 x 8 weights as 4 x 4 pixels")
+    shown.save(tmp_path / "x.html", pixels=4)
+    scale, text, pixels = saved_data((tmp_path / "x.html").read_text("utf-8"))["heads"]["encoder"][
+        "1"]["2"]  # fmt: skip
+    packed = PackedHead(tuple(pixels), scale, zlib.decompress(base64.b64decode(text)))
+    pooled = shown.trace.weights(1, 2).reshape(4, 2, 4, 2).max(axis=(1, 3))
+    assert np.abs(packed.weights - pooled).max() <= rounding(scale)
+    with pytest.raises(ValueError, match="0 pixels a side shows nothing"):
+        Choice(pixels=0)
 
 
 def test_without_a_kernel_there_is_a_picture() -> None:
@@ -199,7 +286,7 @@ def test_a_lone_strong_link_stays_in_the_thumbnail() -> None:
     weights[0, 131, 67] = 0.9
     seen = Trace.from_weights(weights / weights.sum(-1, keepdims=True), kind="cross")
     layer = seen.layers["cross"][0]
-    pooled, _ = look_over(layer)
+    pooled = look_over(layer, [0])
     assert pooled.shape == (1, 32, 32)
     row, column = np.unravel_index(pooled[0].argmax(), (32, 32))
     assert (row, column) == (131 * 32 // 200, 67 * 32 // 100)
@@ -211,10 +298,9 @@ def test_a_lone_strong_link_stays_in_the_thumbnail() -> None:
 
 def test_what_is_streamed_in_blocks_is_pooled_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = Trace.from_weights(random_weights(2, 50, 50)).layers["encoder"][0]
-    whole = look_over(layer)
+    whole = look_over(layer, [0, 1])
     monkeypatch.setattr("regard.recording.BLOCK_BYTES", 4 * 2 * 50 * 7)
-    for one, other in zip(look_over(layer), whole, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(look_over(layer, [0, 1]), whole)
 
 
 def test_the_future_is_masked_and_nothing_else(seen: Trace) -> None:
@@ -260,7 +346,10 @@ def test_the_measures_are_those_of_the_heads_that_are_kept() -> None:
 
 def test_an_exact_weight_is_that_of_the_trace() -> None:
     seen = with_words()
-    assert exact(seen, ("encoder", 1, 1), [3], [5]) == pytest.approx(seen.weights(1, 1)[3, 5])
+    row = seen.weights(1, 1)[3]
+    found = exact(seen, ("encoder", 1, 1), [3], [5])
+    assert found.weight == pytest.approx(row[5])
+    assert found.rank == 1 + sum(row > row[5])
 
 
 # the page

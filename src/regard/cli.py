@@ -140,6 +140,9 @@ def view(
     layers: Annotated[
         list[int] | None, typer.Option("--keep-layer", help="Only this layer; may be repeated.")
     ] = None,
+    pixels: Annotated[
+        int | None, typer.Option(help="Of a page: a side of a matrix, at most; for long texts.")
+    ] = None,
 ) -> None:
     """Save a page with every head that works without a network, or a picture of one."""
     with one_line_for_errors():
@@ -151,21 +154,28 @@ def view(
             )
         seen = seen.merge_words() if words else seen
         seen = seen.hide() if no_special else seen
-        save_view(seen, output, layer=layer, head=head, kind=kind)
+        save_view(seen, output, layer=layer, head=head, kind=kind, pixels=pixels)
 
 
 def save_view(
-    seen: "Trace", output: Path, *, layer: int | None, head: int, kind: str | None
+    seen: "Trace",
+    output: Path,
+    *,
+    layer: int | None,
+    head: int,
+    kind: str | None,
+    pixels: int | None,
 ) -> None:
     """Save a view, and say first how large a page may become."""
-    from regard.export import page_size, save  # noqa: PLC0415  slow to load
+    from regard.export import Choice, page_size, save  # noqa: PLC0415  slow to load
 
     kind = kind or seen.kinds[0]
     seen.labels(kind)  # says what is wrong with a kind
     layer = next(iter(seen.layers[kind])) if layer is None else layer
+    choice = Choice(pixels=pixels)
     if output.suffix.lower() == ".html":
-        typer.echo(page_size(seen))
-    save(output, seen, (kind, layer, head))
+        typer.echo(page_size(seen, choice))
+    save(output, seen, (kind, layer, head), choice)
     typer.echo(f"{output} has {output.stat().st_size / 1e6:,.2f} MB")
 
 

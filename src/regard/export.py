@@ -4,9 +4,11 @@ import base64
 import hashlib
 import html
 import json
+import math
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import regard
-from regard.packing import THUMBNAIL, Head, count_cells, merged, pack_head, pack_meta, part_of
+from regard.packing import (
+    OVERVIEW,
+    THUMBNAIL,
+    Head,
+    is_map,
+    merged,
+    pack_head,
+    pack_meta,
+    part_of,
+    with_thumbnail,
+)
 from regard.plots import KINDS, plot_attention
+from regard.recording import Layer
 from regard.style import use_style
 from regard.traces import Trace
 
@@ -59,13 +72,38 @@ PAGE = """<!doctype html>
 """
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What of a trace a page holds: some layers and heads, of long texts some pixels a side."""
+
+    layers: Collection[int] | None = None  # all
+    heads: Collection[int] | None = None  # all
+    pixels: int | None = None  # as many as there are tokens, if they are not more than 4,096
+
+    def __post_init__(self) -> None:
+        if self.pixels is not None and self.pixels < 1:
+            raise ValueError(f"A matrix of {self.pixels} pixels a side shows nothing: pass more.")
+
+    def of(self, trace: Trace) -> list[tuple[str, int, Layer, list[int]]]:
+        """Give the layers, with their kind, number and heads."""
+        return list(part_of(trace, self.layers, self.heads))
+
+    def size_of(self, layer: Layer) -> tuple[int, int]:
+        """Say how many weights or pixels a head of a layer takes: (rows, columns)."""
+        _, num_queries, num_keys = layer.shape
+        side = self.pixels or (OVERVIEW if is_map(layer) else max(num_queries, num_keys))
+        return min(num_queries, side), min(num_keys, side)
+
+
+ALL = Choice()
+
+
 def save(
     path: Path,
     trace: Trace,
     selected: Head,
+    choice: Choice = ALL,
     *,
-    layers: Collection[int] | None = None,
-    heads: Collection[int] | None = None,
     largest: int = LARGEST_PAGE,
 ) -> None:
     """Write a page, a picture or a table, as the path ends; the latter two of the selected head.
@@ -73,11 +111,14 @@ def save(
     Raises
     ------
     ValueError
-        If the ending is another, there is no such head, or the page would be too large.
+        If the ending is another, there is no such head, or the page could become larger than
+        `largest` bytes, which is said before any weight is computed.
     """
     suffix = path.suffix.lower()
     if suffix == ".html":
-        write_page(path, trace, selected, layers=layers, heads=heads, largest=largest)
+        check_size(trace, choice, largest)
+        page = page_of(trace, selected, choice)
+        path.write_text(page, encoding="utf-8", newline="\n")
     elif suffix in PICTURES:
         write_picture(path, trace, selected)
     elif suffix == ".csv":
@@ -89,85 +130,73 @@ def save(
         )
 
 
-def page_size(
-    trace: Trace, layers: Collection[int] | None = None, heads: Collection[int] | None = None
-) -> str:
-    """Say how large the page of these heads can become, before anything is computed.
+def page_size(trace: Trace, choice: Choice = ALL) -> str:
+    """Say how large the page can become, before anything is computed.
 
     Examples
     --------
     >>> page_size(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
     '1 head of at most 2 x 2 weights: a page of at most 0.1 MB'
     """
-    part = [(len(chosen), layer.shape) for _, _, layer, chosen in part_of(trace, layers, heads)]
-    num_heads = sum(count for count, _ in part)
-    rows, columns = (max(shape[side] for _, shape in part) for side in (1, 2))
-    size = most_bytes(trace, layers, heads) / 1e6
-    plural = "head" if num_heads == 1 else "heads"
+    part = choice.of(trace)
+    num_heads = sum(len(heads) for *_, heads in part)
+    rows, columns = (max(layer.shape[side] for _, _, layer, _ in part) for side in (1, 2))
+    pixels = {choice.size_of(layer) for _, _, layer, _ in part if is_coarse(layer, choice)}
+    shown = f" as {' or '.join(f'{high} x {wide}' for high, wide in sorted(pixels))} pixels"
     return (
-        f"{num_heads} {plural} of at most {rows} x {columns} weights: "
-        f"a page of at most {size:,.1f} MB"
+        f"{num_heads} {'head' if num_heads == 1 else 'heads'} of at most {rows} x {columns} "
+        f"weights{shown if pixels else ''}: a page of at most "
+        f"{most_bytes(trace, choice) / 1e6:,.1f} MB"
     )
 
 
-def most_bytes(
-    trace: Trace, layers: Collection[int] | None = None, heads: Collection[int] | None = None
-) -> int:
+def is_coarse(layer: Layer, choice: Choice) -> bool:
+    """Say whether a head of a layer is saved with fewer pixels than weights."""
+    return choice.size_of(layer) != layer.shape[1:]
+
+
+def most_bytes(trace: Trace, choice: Choice = ALL) -> int:
     """Bound the size of a page, as if its weights could not be packed any smaller."""
-    num_heads = sum(len(chosen) for _, _, _, chosen in part_of(trace, layers, heads))
-    raw = count_cells(trace, layers, heads) + num_heads * (THUMBNAIL**2 + OF_HEAD)
+    raw = sum(
+        len(heads) * (math.prod(choice.size_of(layer)) + THUMBNAIL**2 + OF_HEAD)
+        for _, _, layer, heads in choice.of(trace)
+    )
     names = [*trace.source.tokens, *trace.target.tokens]
     of_names = 4 * len(json.dumps([*names, *names, *trace.origin.items()]))
-    return round(raw * OF_BASE64) + FRONT_END.stat().st_size + of_names + PAGE_EXTRA
+    of_spans = 16 * len(names) * sum(map(len, trace.layers.values()))
+    return round(raw * OF_BASE64) + FRONT_END.stat().st_size + of_names + of_spans + PAGE_EXTRA
 
 
-def write_page(
-    path: Path,
-    trace: Trace,
-    selected: Head,
-    *,
-    layers: Collection[int] | None = None,
-    heads: Collection[int] | None = None,
-    largest: int = LARGEST_PAGE,
-) -> None:
-    """Write one HTML file with the front end and all weights in it.
-
-    Raises
-    ------
-    ValueError
-        If it could become larger than `largest` bytes, which is said before any weight is computed.
-    """
-    if most_bytes(trace, layers, heads) > largest:
+def check_size(trace: Trace, choice: Choice, largest: int) -> None:
+    """Raise where a page could become too large."""
+    if most_bytes(trace, choice) > largest:
         raise ValueError(
-            f"{page_size(trace, layers, heads)}, more than the {largest / 1e6:,.1f} MB that are "
-            "allowed: save fewer, with layers=[...] or heads=[...]; trace a shorter text; or allow "
-            "more, with largest=... bytes."
+            f"{page_size(trace, choice)}, more than the {largest / 1e6:,.1f} MB that are allowed: "
+            "save fewer, with layers=[...] or heads=[...]; coarser, with pixels=256; trace "
+            "a shorter text; or allow more, with largest=... bytes."
         )
-    path.write_text(page_of(trace, selected, layers, heads), encoding="utf-8", newline="\n")
 
 
-def page_of(
-    trace: Trace,
-    selected: Head,
-    layers: Collection[int] | None = None,
-    heads: Collection[int] | None = None,
-) -> str:
+def page_of(trace: Trace, selected: Head, choice: Choice = ALL) -> str:
     """Make the page; of the same trace, always the same."""
-    meta, thumbnails = pack_meta(trace, layers, heads)
-    packed: dict[str, dict[int, dict[int, tuple[float, str]]]] = {}
-    for kind, number, _, chosen in part_of(trace, layers, heads):
+    meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
+    packed: dict[str, dict[int, dict[int, tuple[float, str, tuple[int, int]]]]] = {}
+    for kind, number, layer, heads in choice.of(trace):
         of_layer = packed.setdefault(kind, {}).setdefault(number, {})
-        for head in chosen:
-            seen = pack_head(trace, kind, number, head)
-            of_layer[head] = (seen.scale, deflated(seen.bytes))
-    kind, layer, head = selected
-    if head not in packed.get(kind, {}).get(layer, {}):  # it is not among those that are saved
+        pixels = max(choice.size_of(layer)) if is_coarse(layer, choice) else None
+        for head in heads:
+            seen = pack_head(trace, kind, number, head, pixels=pixels)
+            of_layer[head] = (seen.scale, deflated(seen.bytes), seen.pixels)
+            if not meta["looked"]:
+                thumbnails = with_thumbnail(meta, thumbnails, (kind, number, head), seen)
+    kind, layer_number, head = selected
+    if head not in packed.get(kind, {}).get(layer_number, {}):  # it is not among those saved
         kind = next(iter(packed))
-        layer = next(iter(packed[kind]))
-        head = next(iter(packed[kind][layer]))
+        layer_number = next(iter(packed[kind]))
+        head = next(iter(packed[kind][layer_number]))
     data = {
         "meta": meta,
-        "selection": {"kind": kind, "layer": layer, "head": head},
+        "selection": {"kind": kind, "layer": layer_number, "head": head},
         "thumbnails": deflated(thumbnails),
         "heads": packed,
     }

@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 
 from regard.head_measures import MEASURES, measure_heads
 from regard.plots import KINDS
-from regard.recording import Layer, blocks, each_head
-from regard.traces import Labels, Trace
+from regard.recording import Layer, blocks, of_head, spans
+from regard.tiles import HeadMap, edges_of, pool
+from regard.traces import Trace
 
 Matrix = NDArray[np.float32]
 Head = tuple[str, int, int]  # kind, layer, head
 
-FORMAT = 1  # of what the front end reads; it refuses others
+FORMAT = 2  # of what the front end reads; it refuses others
 STEPS = 255  # from zero to the largest weight of a head
-MOST_WEIGHTS = 64 * 10**6  # of one head: about 8,000 tokens; a browser must hold them
+MOST_WEIGHTS = 4096**2  # of one head that a browser is given whole; longer ones become maps
+MOST_AT_ONCE = 3 * 10**8  # weights of all heads that are looked at before any is asked for: seconds
+OVERVIEW = 1024  # pixels of a side of a map, at most
 THUMBNAIL = 32  # pixels of a side, at most
 
 
@@ -26,34 +29,37 @@ THUMBNAIL = 32  # pixels of a side, at most
 class PackedHead:
     """The weights of one head in bytes: a weight is its byte / 255 * `scale`.
 
+    Where it has fewer pixels than weights, a pixel has the largest of its weights.
+
     Examples
     --------
     >>> packed = PackedHead.of(np.array([[1.0, 0.0], [0.25, 0.75]], dtype=np.float32))
-    >>> packed.shape, packed.scale, list(packed.bytes)
+    >>> packed.pixels, packed.scale, list(packed.bytes)
     ((2, 2), 1.0, [255, 0, 64, 191])
     """
 
-    shape: tuple[int, int]
+    pixels: tuple[int, int]
     scale: float  # the largest weight
     bytes: bytes
 
     @classmethod
-    def of(cls, weights: Matrix) -> "PackedHead":
-        """Round weights (Q, K) to 255 steps: each is off by at most `rounding(scale)`."""
+    def of(cls, weights: Matrix, scale: float | None = None) -> "PackedHead":
+        """Round weights, (Q, K) or pixels, to 255 steps: off by at most `rounding(scale)`."""
         num_queries, num_keys = weights.shape
-        scale = float(weights.max(initial=0.0))
+        scale = float(weights.max(initial=0.0)) if scale is None else scale
         if not np.isfinite(weights).all():
             raise ValueError(
                 "This head has weights that are not finite, so there is nothing to show: "
                 "`regard.doctor(model, tokenizer, sentence)` says which and why."
             )
         steps = np.rint(weights / scale * STEPS) if scale else np.zeros_like(weights)
-        return cls((num_queries, num_keys), scale, steps.astype(np.uint8).tobytes())
+        steps = steps.clip(0, STEPS).astype(np.uint8)
+        return cls((num_queries, num_keys), scale, steps.tobytes())
 
     @property
     def weights(self) -> Matrix:
         """The weights again, rounded."""
-        steps = np.frombuffer(self.bytes, dtype=np.uint8).reshape(self.shape)
+        steps = np.frombuffer(self.bytes, dtype=np.uint8).reshape(self.pixels)
         return steps.astype(np.float32) * np.float32(self.scale / STEPS)
 
 
@@ -68,24 +74,37 @@ def rounding(scale: float) -> float:
     return scale / STEPS / 2 + scale * 2**-22  # and what float32 adds
 
 
-def pack_head(trace: Trace, kind: str, layer: int, head: int) -> PackedHead:
+def is_map(layer: Layer) -> bool:
+    """Say whether a head of this layer has too many weights to be held by a browser."""
+    _, num_queries, num_keys = layer.shape
+    return num_queries * num_keys > MOST_WEIGHTS
+
+
+def pack_head(
+    trace: Trace, kind: str, layer: int, head: int, *, pixels: int | None = None
+) -> PackedHead:
     """Compute one head's weights and put them into bytes.
+
+    Parameters
+    ----------
+    trace, kind, layer, head
+        Which head.
+    pixels
+        A side, at most: of longer texts, the largest weight of each pixel. If not given, all
+        weights, but of more than 4,096 tokens, 1,024 pixels.
 
     Raises
     ------
     ValueError
-        If there is no such head, its weights are not finite, or there are too many of them.
+        If there is no such head, or its weights are not finite.
     """
     trace.labels(kind, layer)  # says what is wrong with a kind or a layer
-    _, num_queries, num_keys = trace.layers[kind][layer].shape
-    if num_queries * num_keys > MOST_WEIGHTS:
-        raise ValueError(
-            f"A head of {num_queries} x {num_keys} weights is {num_queries * num_keys / 1e6:,.0f} "
-            f"MB, more than the {MOST_WEIGHTS / 1e6:,.0f} MB that a view holds: trace a shorter "
-            "text, or use `regard.measure_heads` and `regard.head_measures.top_keys`, which take "
-            "any length."
-        )
-    return PackedHead.of(trace.weights(layer, head, kind=kind))
+    seen = trace.layers[kind][layer]
+    if pixels is None and not is_map(seen):
+        return PackedHead.of(trace.weights(layer, head, kind=kind))
+    of_head(seen, head)  # says what is wrong with a head
+    whole = HeadMap(seen, head)
+    return PackedHead.of(whole.tile(whole.whole, pixels or OVERVIEW, pixels or OVERVIEW))
 
 
 def part_of(
@@ -125,7 +144,8 @@ def pack_meta(
     Parameters
     ----------
     trace
-        All its weights are streamed twice, 32 MB at a time.
+        All its weights are streamed twice, but not more than 300 million of them: beyond, heads
+        have neither thumbnails nor measures until they are opened.
     layers, heads
         Only these; all, if not given.
 
@@ -135,17 +155,17 @@ def pack_meta(
         What JSON can hold: the names of rows and columns, which are special and which make a word,
         what each layer leaves masked, its heads and their measures. And the thumbnails: of each
         head, in that order, its matrix pooled to at most 32 x 32, so that the strongest link of
-        each part stays; 255 is a weight of 1.
+        each part stays; 255 is a weight of 1, and all 0 stands for one that was not looked at.
     """
     sides, masks = _Numbered(), _Numbered()
-    words = merged(trace)
+    looks = count_cells(trace, layers, heads) <= MOST_AT_ONCE
+    words = None if any(is_map(layer) for _, _, layer, _ in part_of(trace)) else merged(trace)
     kinds: dict[str, dict[str, Any]] = {}
     thumbnails: list[bytes] = []
     for kind, number, layer, chosen in part_of(trace, layers, heads):
         of_kind = kinds.setdefault(
             kind, {"name": kind, "title": KINDS.get(kind, kind), "layers": [], "measures": {}}
         )
-        pooled, spans = look_over(layer)
         rows, columns = _sides_of(trace, words, kind, number)
         of_kind["layers"].append(
             {
@@ -154,19 +174,20 @@ def pack_meta(
                 "rows": sides.number(rows),
                 "columns": sides.number(columns),
                 "shape": list(layer.shape[1:]),
-                "spans": masks.number(spans.ravel().tolist()),
+                "spans": masks.number(spans(layer).ravel().tolist()),
             }
         )
-        steps = np.rint(np.nan_to_num(pooled, nan=0.0) * STEPS).clip(0, STEPS).astype(np.uint8)
-        thumbnails += [steps[head].tobytes() for head in chosen]
+        pooled = look_over(layer, chosen) if looks else np.zeros((len(chosen), *_small(layer)))
+        thumbnails.append(as_thumbnail(pooled))
     for name, of_kind in kinds.items():
-        of_kind["measures"] = _measures_of(trace, name, of_kind["layers"])
+        of_kind["measures"] = _measures_of(trace, name, of_kind["layers"]) if looks else {}
     meta = {
         "format": FORMAT,
         "sides": sides.items,
         "spans": masks.items,
         "kinds": list(kinds.values()),
         "thumbnail": THUMBNAIL,
+        "looked": looks,
         "writes": bool(trace.written_tokens),
         "hidden": trace.whole is not None and _hides(trace),
         "origin": {"computed from": trace.how, **trace.origin},
@@ -182,38 +203,44 @@ def _hides(trace: Trace) -> bool:
     )
 
 
-def look_over(layer: Layer) -> tuple[Matrix, NDArray[np.int64]]:
-    """Stream a layer once: its thumbnails, and the part of each row that it reads at all.
-
-    Returns
-    -------
-    tuple
-        (h, q, k), at most 32 x 32, the largest weight of each part; and (Q, 2), for each query the
-        first key that any head reads and the one after the last. What lies outside is masked.
-    """
-    num_heads, num_queries, num_keys = layer.shape
-    rows_to, columns_to = (_pools(count) for count in (num_queries, num_keys))
-    starts = np.searchsorted(columns_to, np.arange(columns_to[-1] + 1))
-    pooled = np.zeros((num_heads, rows_to[-1] + 1, columns_to[-1] + 1), dtype=np.float32)
-    spans = np.tile([num_keys, 0], (num_queries, 1))
-    for head, one in enumerate(each_head(layer)):
-        for rows, block in blocks(one):
-            weights = block[0].cpu().numpy()  # (Q', K)
-            by_column = np.maximum.reduceat(weights, starts, axis=1)  # (Q', k)
-            np.maximum.at(pooled[head], rows_to[rows], by_column)
-            reads = weights > 0
-            some = reads.any(axis=1)
-            first = np.where(some, reads.argmax(axis=1), num_keys)
-            after = np.where(some, num_keys - reads[:, ::-1].argmax(axis=1), 0)
-            spans[rows, 0] = np.minimum(spans[rows, 0], first)
-            spans[rows, 1] = np.maximum(spans[rows, 1], after)
-    spans[spans[:, 1] == 0] = 0  # reads nothing
-    return pooled, spans
+def look_over(layer: Layer, heads: list[int]) -> Matrix:
+    """Stream some heads once, for their thumbnails: (h, q, k), at most 32 x 32 each."""
+    high, wide = _small(layer)
+    _, num_queries, num_keys = layer.shape
+    pixel_of = np.arange(num_queries) * high // num_queries
+    starts = [first for first, _ in edges_of(num_keys, wide)]
+    pooled = np.zeros((len(heads), high, wide), dtype=np.float32)
+    for place, head in enumerate(heads):
+        for rows, (weights,) in blocks(of_head(layer, head)):
+            by_column = np.maximum.reduceat(weights.cpu().numpy(), starts, axis=1)  # (Q', k)
+            np.maximum.at(pooled[place], pixel_of[rows], by_column)
+    return pooled
 
 
-def _pools(count: int) -> NDArray[np.int64]:
-    """Give each token's pixel in a thumbnail."""
-    return np.arange(count) * min(count, THUMBNAIL) // count
+def as_thumbnail(pooled: NDArray[np.floating[Any]]) -> bytes:
+    """Round to bytes: 255 is a weight of 1."""
+    return np.rint(np.nan_to_num(pooled, nan=0.0) * STEPS).clip(0, STEPS).astype(np.uint8).tobytes()
+
+
+def with_thumbnail(
+    meta: dict[str, Any], thumbnails: bytes, head: Head, packed: PackedHead
+) -> bytes:
+    """Put a head that was opened among the thumbnails."""
+    pixels = [edges_of(count, min(count, THUMBNAIL)) for count in packed.pixels]
+    small = as_thumbnail(pool(packed.weights, *pixels))
+    start = 0
+    for kind in meta["kinds"]:
+        for layer in kind["layers"]:
+            for number in layer["heads"]:
+                if (kind["name"], layer["number"], number) == head:
+                    return thumbnails[:start] + small + thumbnails[start + len(small) :]
+                start += math.prod(min(count, THUMBNAIL) for count in layer["shape"])
+    return thumbnails
+
+
+def _small(layer: Layer) -> tuple[int, int]:
+    _, num_queries, num_keys = layer.shape
+    return min(num_queries, THUMBNAIL), min(num_keys, THUMBNAIL)
 
 
 def _measures_of(
@@ -284,24 +311,3 @@ def count_cells(
         len(chosen) * layer.shape[1] * layer.shape[2]
         for _, _, layer, chosen in part_of(trace, layers, heads)
     )
-
-
-def exact(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> float:
-    """Give an exact weight: of a word, the mean of its queries and the sum of its keys.
-
-    Raises
-    ------
-    ValueError
-        If there is no such head, or no such query or key in it.
-    """
-    kind, layer, number = head
-    labels: Labels = trace.labels(kind, layer)
-    for asked, names, what in ((queries, labels.queries, "query"), (keys, labels.keys, "key")):
-        if not asked or not all(at in range(len(names)) for at in asked):
-            raise ValueError(f"There is no {what} {asked}: there are {len(names)}.")
-    seen = trace.layers[kind][layer]
-    if number not in range(seen.shape[0]):
-        raise ValueError(f"There is no head {number}: this layer has {seen.shape[0]}.")
-    rows = slice(min(queries), max(queries) + 1)
-    weights = seen.weigh(slice(number, number + 1), rows)[0].cpu()
-    return float(weights[[at - rows.start for at in queries]][:, keys].sum(dim=1).mean())

@@ -6,6 +6,7 @@ from the module that attended (`AskedLayer`), and from the weights themselves (`
 """
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -59,17 +60,35 @@ class ScoredLayer:
 
     def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
         """Compute the weights of some heads and queries: float32 (h', Q', K)."""
-        keys = self._reach(rows)
-        with torch.no_grad(), torch.autocast(self.query.device.type, enabled=False):
-            scores = self._scores(heads, rows, keys)
-            allowed = self._allowed(heads, rows, keys)
-            if allowed is None:
-                weights = self._softmax(scores, heads)
-            else:
-                weights = self._softmax(scores.masked_fill(~allowed, -math.inf), heads)
-                # a query that may read nothing has NaN: make it zero
-                weights = weights.masked_fill(~allowed.any(dim=-1, keepdim=True), 0.0)
+        keys = self.reach(rows)
+        weights = self._softmax(self.score(heads, rows, keys), heads)
+        if self.allowed is not None:  # a query that may read nothing has NaN: make it zero
+            may_read = self.may_read(heads, rows, keys)
+            weights = weights.masked_fill(~may_read.any(dim=-1, keepdim=True), 0.0)
         return F.pad(weights, (0, self.key.size(1) - keys.stop))
+
+    def score(
+        self, heads: slice = EVERYTHING, rows: slice = EVERYTHING, keys: slice = EVERYTHING
+    ) -> Tensor:
+        """Compute what the softmax is taken of, -inf where masked: float32 (h', Q', K')."""
+        with torch.no_grad(), torch.autocast(self.query.device.type, enabled=False):
+            query = self.query[heads, rows].float() * self.scale
+            scores = query @ self.of_heads(self.key[:, keys], heads).float().mT
+            if self.bias is not None:
+                scores = scores + _part(self.bias, heads, rows, keys).float()
+            if self.softcap is not None:
+                scores = self.softcap * torch.tanh(scores / self.softcap)
+            return self._mask(scores, heads, rows, keys)
+
+    def log_sums(self, scores: Tensor, heads: slice = EVERYTHING) -> Tensor:
+        """Take the log of the softmax's denominators, sinks included: (h', Q', K) -> (h', Q').
+
+        A query that may read nothing has 0, so that exp(score - log sum) is its weight, 0, too.
+        """
+        sums = scores.logsumexp(dim=-1)
+        if self.sinks is not None:
+            sums = torch.logaddexp(sums, self.sinks[heads, None].detach().float())
+        return sums.masked_fill(sums.isneginf(), 0.0)
 
     def of_heads(self, x: Tensor, heads: slice) -> Tensor:
         """Give each of these query heads its key head's part of x: (g, K, d) -> (h', K, d)."""
@@ -79,32 +98,38 @@ class ScoredLayer:
         serving = torch.arange(num_heads)[heads] * x.size(0) // num_heads
         return x[serving.to(x.device)]
 
-    def _reach(self, rows: slice) -> slice:
+    def reach(self, rows: slice) -> slice:
         """Give the keys that these queries may read at all: 0 to K', half the work where causal."""
         _, num_queries, num_keys = self.shape
         return slice(min(range(num_queries)[rows].stop, num_keys) if self.is_causal else num_keys)
 
-    def _scores(self, heads: slice, rows: slice, keys: slice) -> Tensor:
-        query = self.query[heads, rows].float() * self.scale
-        scores = query @ self.of_heads(self.key[:, keys], heads).float().mT  # (h', Q', K')
-        if self.bias is not None:
-            scores = scores + _part(self.bias, heads, rows, keys).float()
-        if self.softcap is not None:
-            scores = self.softcap * torch.tanh(scores / self.softcap)
-        return scores
+    def may_read(
+        self, heads: slice = EVERYTHING, rows: slice = EVERYTHING, keys: slice = EVERYTHING
+    ) -> Tensor:
+        """Say which keys a query may read: bool, broadcastable to (h', Q', K')."""
+        _, num_queries, num_keys = self.shape
+        query_at, key_at = (
+            torch.arange(n, device=self.query.device) for n in (num_queries, num_keys)
+        )
+        may = key_at[keys] <= query_at[rows, None] if self.is_causal else (key_at[keys] >= 0)[None]
+        return may[None] if self.allowed is None else may & _part(self.allowed, heads, rows, keys)
 
-    def _allowed(self, heads: slice, rows: slice, keys: slice) -> Tensor | None:
-        allowed = None if self.allowed is None else _part(self.allowed, heads, rows, keys)
-        if not self.is_causal:
-            return allowed
-        at = torch.arange(max(self.shape[1:]), device=self.query.device)
-        causal = at[keys] <= at[: self.shape[1]][rows, None]  # (Q', K')
-        return causal if allowed is None else causal & allowed
+    def _mask(self, scores: Tensor, heads: slice, rows: slice, keys: slice) -> Tensor:
+        if self.allowed is not None:
+            return scores.masked_fill_(~self.may_read(heads, rows, keys), -math.inf)
+        if self.is_causal:  # what the first of these queries may read, all of them may
+            _, num_queries, num_keys = self.shape
+            first = range(num_queries)[rows].start + 1
+            later = range(num_keys)[keys][max(first - range(num_keys)[keys].start, 0) :]
+            if later:
+                may_read = self.may_read(heads, rows, slice(later.start, later.stop))
+                scores[..., -len(later) :].masked_fill_(~may_read, -math.inf)
+        return scores
 
     def _softmax(self, scores: Tensor, heads: slice) -> Tensor:
         if self.sinks is None:
             return scores.softmax(dim=-1)
-        sink = self.sinks[heads, None, None].float().expand(*scores.shape[:-1], 1)
+        sink = self.sinks[heads, None, None].detach().float().expand(*scores.shape[:-1], 1)
         return torch.cat([scores, sink], dim=-1).softmax(dim=-1)[..., :-1]
 
 
@@ -245,6 +270,62 @@ def of_head(layer: Layer, head: int | None) -> Layer:
 def each_head(layer: Layer) -> list[Layer]:
     """Part a layer into its heads: streamed one by one, keys are read from memory less often."""
     return [of_head(layer, head) for head in range(layer.shape[0])]
+
+
+def spans(layer: Layer) -> Tensor:
+    """Give the keys that each query may read: the first, and the one after the last, (Q, 2).
+
+    What lies outside is masked, in every head. Where only weights are known, what no head reads
+    counts as masked. A query that may read nothing has (0, 0). Between them there may be gaps, and
+    where tokens are put together, what is given may start or end with one.
+    """
+    _, num_queries, num_keys = layer.shape
+    if isinstance(layer, GroupedLayer):
+        return _spans_of_groups(layer, spans(layer.layer))
+    if isinstance(layer, ScoredLayer) and layer.allowed is None:
+        after = torch.full((num_queries,), num_keys)
+        if layer.is_causal:
+            after = (torch.arange(num_queries) + 1).clamp(max=num_keys)
+        return torch.stack([torch.zeros_like(after), after], dim=1)
+    found = torch.empty(num_queries, 2, dtype=torch.long)
+    with torch.no_grad():
+        for rows, reads in _readable(layer):  # bool (Q', K)
+            key_at = torch.arange(1, num_keys + 1, device=reads.device)
+            after = (reads * key_at).amax(dim=-1)  # 0 where nothing is read
+            first = num_keys - (reads * key_at.flip(0)).amax(dim=-1)
+            found[rows] = torch.stack([first.where(after > 0, 0), after], dim=1).cpu()
+    return found
+
+
+def _readable(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
+    """Stream which keys any head may read, some queries at a time: (rows, (Q', K))."""
+    if not isinstance(layer, ScoredLayer):
+        yield from ((rows, (weights > 0).any(dim=0)) for rows, weights in blocks(layer))
+        return
+    _, num_queries, num_keys = layer.shape
+    step = max(BLOCK_BYTES // (8 * num_keys), 1)
+    for start in range(0, num_queries, step):
+        rows = slice(start, min(start + step, num_queries))
+        may_read = layer.may_read(rows=rows).any(dim=0)
+        yield rows, may_read.expand(rows.stop - start, num_keys)
+
+
+def _spans_of_groups(layer: GroupedLayer, of_tokens: Tensor) -> Tensor:
+    """Give the groups that hold the first and the last token that a row may read."""
+    _, num_rows, _ = layer.shape
+    group_of = {key: group for group, keys in enumerate(layer.key_groups) for key in keys}
+    kept = sorted(group_of)
+    found = torch.zeros(num_rows, 2, dtype=torch.long)
+    for row, queries in enumerate(layer.query_groups):
+        of_row = of_tokens[list(queries)]
+        of_row = of_row[of_row[:, 1] > 0]
+        if len(of_row) == 0:
+            continue
+        first, after = int(of_row[:, 0].min()), int(of_row[:, 1].max())
+        inside = kept[bisect_left(kept, first) : bisect_left(kept, after)]
+        if inside:
+            found[row] = torch.tensor([group_of[inside[0]], group_of[inside[-1]] + 1])
+    return found
 
 
 def blocks(layer: Layer) -> Iterator[tuple[slice, Tensor]]:

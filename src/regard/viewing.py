@@ -8,14 +8,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from regard.export import (
-    FRONT_END,
-    LARGEST_PAGE,
-    page_size,
-    png_of,
-    save,
-)
-from regard.packing import Head, exact, pack_head, pack_meta
+from regard.answering import Answers
+from regard.export import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, save
+from regard.packing import Head, pack_meta, with_thumbnail
 from regard.plots import KINDS
 from regard.traces import Trace
 
@@ -37,8 +32,10 @@ class AttentionView(anywidget.AnyWidget):
 
     def __init__(self, trace: Trace, selected: Head) -> None:
         self.trace = trace
+        self._answers = Answers(trace)
         kind, layer, head = selected
-        pack_head(trace, kind, layer, head)  # says what is wrong with a kind, a layer or a head
+        trace.labels(kind, layer)  # says what is wrong with a kind or a layer
+        self._answers.pack(selected)  # says what is wrong with a head
         meta, thumbnails = pack_meta(trace)
         super().__init__(meta=meta, thumbnails=thumbnails)
         self.observe(self._send_weights, "selection")
@@ -62,10 +59,13 @@ class AttentionView(anywidget.AnyWidget):
         return self.selection["kind"], self.selection["layer"], self.selection["head"]
 
     def page_size(
-        self, layers: Collection[int] | None = None, heads: Collection[int] | None = None
+        self,
+        layers: Collection[int] | None = None,
+        heads: Collection[int] | None = None,
+        pixels: int | None = None,
     ) -> str:
         """Say how large the saved page can become, before anything is computed."""
-        return page_size(self.trace, layers, heads)
+        return page_size(self.trace, Choice(layers, heads, pixels))
 
     def save(
         self,
@@ -73,6 +73,7 @@ class AttentionView(anywidget.AnyWidget):
         *,
         layers: Collection[int] | None = None,
         heads: Collection[int] | None = None,
+        pixels: int | None = None,
         largest: int = LARGEST_PAGE,
     ) -> None:
         """Write the view to a file.
@@ -85,6 +86,9 @@ class AttentionView(anywidget.AnyWidget):
             ".csv", the chosen head as a tidy table.
         layers, heads
             Of a page: only these.
+        pixels
+            Of a page: a side of a matrix, at most; each is the largest of its weights. If not
+            given, all weights; of more than 4,096 tokens, 1,024 pixels.
         largest
             Of a page: more bytes than this are not made.
 
@@ -102,7 +106,8 @@ class AttentionView(anywidget.AnyWidget):
         ...     (Path(folder) / "head.csv").read_text().splitlines()[-1]
         'encoder,0,0,1,dog,1,dog,0.75'
         """
-        save(Path(path), self.trace, self.selected, layers=layers, heads=heads, largest=largest)
+        choice = Choice(layers, heads, pixels)
+        save(Path(path), self.trace, self.selected, choice, largest=largest)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,28 +130,24 @@ class AttentionView(anywidget.AnyWidget):
         return list(range(self.trace.layers[kind][layer].shape[0]))
 
     def _send_weights(self, _: object = None) -> None:
-        kind, layer, head = self.selected
         try:
-            packed = pack_head(self.trace, kind, layer, head)
+            packed = self._answers.pack(self.selected)
         except ValueError as error:  # whoever chose the head is in the front end
             self.send({"answer": "problem", "text": str(error)})
             return
-        self.weights = {
-            **self.selection,
-            "shape": list(packed.shape),
-            "scale": packed.scale,
-            "bytes": packed.bytes,
-        }
+        self.weights = {**self.selection, **vars(packed)}
+        if not self.meta["looked"]:
+            self.thumbnails = with_thumbnail(self.meta, self.thumbnails, self.selected, packed)
 
     def _answer(self, _: object, content: Any, __: object) -> None:
-        """Answer the front end, which asks for an exact weight; what goes wrong, it shows."""
+        """Answer the front end; what goes wrong, it shows."""
         try:
             head = (content["kind"], content["layer"], content["head"])
-            weight = exact(self.trace, head, content["queries"], content["keys"])
+            answer, buffers = self._answers.to(head, content)
         except (KeyError, TypeError, ValueError) as error:
             self.send({"answer": "problem", "text": str(error)})
             return
-        self.send(content | {"answer": "weight", "weight": weight})
+        self.send(content | {"answer": content["ask"]} | answer, buffers)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Give the live view and, for where there is no kernel, the picture and a line of text."""

@@ -397,7 +397,7 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
         "keys": [2, 3],
     }
     page.evaluate("models[0].tell('msg:custom', {...models[0].sent[0], answer: 'weight', "
-                  "weight: 0.123456})")  # fmt: skip
+                  "weight: 0.123456, rank: 1})")  # fmt: skip
     expect(live.sentence).to_contain_text("unlikely reads cows: 0.1235, its ")
     page.evaluate("models[0].tell('msg:custom', {answer: 'problem', text: 'no <b>kernel</b>'})")
     expect(page.get_by_role("alert")).to_have_text("no <b>kernel</b>")
@@ -428,11 +428,11 @@ def test_words_and_hiding_are_those_of_the_trace(
 
 BROKEN = {
     "truncated": ("t.weights.bytes.pop()", "63 bytes, but 8 x 8 are needed"),
-    "another shape": ("t.weights.shape = [4, 16]", "shape 4,16, but the tokens need 8 x 8"),
+    "another shape": ("t.weights.pixels = [4, 16]", "shape 4,16, but the tokens need 8 x 8"),
     "no number": ("t.weights.scale = NaN", "said to be NaN"),
     "unknown kind": ("t.selection.kind = t.weights.kind = 'x'", 'no attention of kind "x"'),
     "unknown head": ("t.selection.head = t.weights.head = 9", "There is no encoder self-attention"),
-    "unknown format": ("t.meta.format = 99", "reads format 1, but was given 99"),
+    "unknown format": ("t.meta.format = 99", "reads format 2, but was given 99"),
     "cut thumbnails": ("t.thumbnails.pop()", "383 bytes, but 384 are needed"),
     "names missing": ("t.meta.sides[0].names.pop()", "8 x 8 weights, but other names"),
     "nothing": ("t.meta = {}", "was given undefined"),

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The attention view: a grid of all heads, one head as a matrix, and as lines between tokens.
+ * The attention view: a grid of all heads, one head as a matrix and as lines between tokens, and
+ * one weight taken apart.
  *
  * One plain module, for anywidget (the default export) and for a saved page (`openSaved`). What it
  * is shown comes by a model with the traits below. Rows read, columns are read. Tokens are text:
@@ -40,6 +41,7 @@
  * @property {number[][]} spans for each query, the first key and the one after the last it may read
  * @property {Kind[]} kinds
  * @property {number} thumbnail pixels of a side, at most
+ * @property {boolean} looked are there thumbnails of all heads, not only of those that were opened?
  * @property {boolean} writes are rows named by the token that is written next, too?
  * @property {boolean} hidden were special tokens left out before?
  * @property {Record<string, string>} origin
@@ -47,8 +49,8 @@
 
 /** @typedef {{kind: string, layer: number, head: number}} Selection */
 
-/** A weight is its byte / 255 * scale.
- * @typedef {Selection & {shape: [number, number], scale: number, bytes: DataView | Uint8Array}} Weights
+/** A weight is its byte / 255 * scale; with fewer pixels than weights, the largest of a pixel.
+ * @typedef {Selection & {pixels: [number, number], scale: number, bytes: DataView | Uint8Array}} Weights
  */
 
 /**
@@ -60,14 +62,16 @@
  * @property {Weights} weights
  */
 
+/** @typedef {(message?: any, buffers?: DataView[]) => void} Hear */
+
 /**
  * What anywidget hands over.
  * @typedef {object} Model
  * @property {<K extends keyof Traits>(name: K) => Traits[K]} get
  * @property {<K extends keyof Traits>(name: K, value: Traits[K]) => void} set
  * @property {() => void} save_changes
- * @property {(event: string, hear: (message?: any) => void) => void} on
- * @property {(event: string, hear: (message?: any) => void) => void} off
+ * @property {(event: string, hear: Hear) => void} on
+ * @property {(event: string, hear: Hear) => void} off
  * @property {(message: object) => void} [send]
  */
 
@@ -83,6 +87,23 @@
  * @property {Int32Array} spans for each row, the first column it may read and the one after the last
  * @property {number} hiddenShare
  * @property {number} rounding by how much a value may be off
+ * @property {[number, number] | null} pixels of a map: how many its values are; else, all weights
+ */
+
+/** @typedef {[number, number, number, number]} Place from row, to row, from column, to column */
+
+/** A part of a map, as pixels. @typedef {{place: Place, high: number, wide: number, values: Float32Array}} Tile */
+
+/** What makes one weight; a score of null is minus infinity.
+ * @typedef {object} Anatomy
+ * @property {string} query_token @property {string} key_token
+ * @property {number[]} query @property {number[]} key
+ * @property {number} dot @property {number} scale @property {number} bias
+ * @property {number | null} softcap
+ * @property {number | null} score
+ * @property {number} log_sum
+ * @property {number | null} sink
+ * @property {number} weight @property {number} num_keys
  */
 
 /** @typedef {"rows" | "columns"} Role */
@@ -90,7 +111,7 @@
 /** @typedef {{role: Role, ats: number[]}} Focus */
 /** @typedef {string | {em: string}} Part */
 
-const FORMAT = 1;
+const FORMAT = 2;
 const TILE = 32; // CSS pixels of a thumbnail, as many as it has at most
 const GAP = 4;
 const LARGEST_CELL = 28;
@@ -145,6 +166,10 @@ figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
 figure.matrix { flex: 1 1 340px; max-width: 660px; }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
+figure.inside { flex: 1 1 100%; max-width: 760px; }
+figure[hidden], .inside [hidden] { display: none; }
+.steps { margin: 2px 0; padding-left: 24px; font-size: 13px; }
+.inside p { margin: 0; font-size: 13px; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0.9; }
@@ -310,11 +335,12 @@ export function findLayer(meta, { kind, layer, head }) {
 /** @param {Layer} layer @param {Weights} weights */
 function checkWeights(layer, weights) {
   const [rows, columns] = layer.shape;
-  if (weights.shape?.[0] !== rows || weights.shape?.[1] !== columns) {
-    throw new Error(`The weights have the shape ${weights.shape}, but the tokens need ${rows} x ${columns}.`);
+  const [high, wide] = weights.pixels ?? [];
+  if (!(high <= rows && wide <= columns) || (rows && columns && !(high && wide))) {
+    throw new Error(`The weights have the shape ${weights.pixels}, but the tokens need ${rows} x ${columns}.`);
   }
-  if (weights.bytes?.byteLength !== rows * columns) {
-    throw new Error(`The weights have ${weights.bytes?.byteLength} bytes, but ${rows} x ${columns} are needed: they were cut off.`);
+  if (weights.bytes?.byteLength !== high * wide) {
+    throw new Error(`The weights have ${weights.bytes?.byteLength} bytes, but ${high} x ${wide} are needed: they were cut off.`);
   }
   if (!(weights.scale >= 0 && weights.scale <= 1.001)) {
     throw new Error(`The largest weight is said to be ${weights.scale}, but lies between 0 and 1.`);
@@ -336,6 +362,7 @@ function axisOf(side, words, hide) {
  * @param {{words: boolean, hide: boolean}} choice @returns {Shown} */
 export function show(meta, layer, weights, choice) {
   checkWeights(layer, weights);
+  if (weights.pixels[0] < layer.shape[0] || weights.pixels[1] < layer.shape[1]) return showMap(meta, layer, weights);
   const rows = axisOf(meta.sides[layer.rows], choice.words, choice.hide);
   const columns = axisOf(meta.sides[layer.columns], choice.words, choice.hide);
   const bytes = asBytes(weights.bytes);
@@ -364,8 +391,25 @@ export function show(meta, layer, weights, choice) {
     spans.set(end ? [first, end] : [0, 0], 2 * row);
   });
   const largest = columns.groups.reduce((most, group) => Math.max(most, group.length), 1);
-  return { rows, columns, values, spans, hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0, rounding: (largest * step) / 2 };
+  return { rows, columns, values, spans, hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0, rounding: (largest * step) / 2, pixels: null };
 }
+
+/** Show pixels of a head that has too many weights: its tokens as they are.
+ * @param {Meta} meta @param {Layer} layer @param {Weights} weights @returns {Shown} */
+function showMap(meta, layer, weights) {
+  return {
+    rows: axisOf(meta.sides[layer.rows], false, false),
+    columns: axisOf(meta.sides[layer.columns], false, false),
+    values: unpack(weights.bytes, weights.scale),
+    spans: Int32Array.from(meta.spans[layer.spans]),
+    hiddenShare: 0,
+    rounding: weights.scale / 255 / 2,
+    pixels: weights.pixels,
+  };
+}
+
+/** @param {DataView | Uint8Array} bytes @param {number} scale */
+const unpack = (bytes, scale) => Float32Array.from(asBytes(bytes), (byte) => (byte * scale) / 255);
 
 /** Give the colour's place in the table: from 0 to 255.
  * @param {number} value @param {boolean} log */
@@ -374,9 +418,30 @@ export function shadeOf(value, log) {
   return Math.round(255 * clamp(part, 0, 1));
 }
 
+/** Draw a part of a map from fewer pixels: each takes in all that it touches.
+ * @param {Shown} shown @param {Place} place @param {number} high @param {number} wide */
+export function enlarge(shown, [top, bottom, left, right], high, wide) {
+  const [mapHigh, mapWide] = /** @type {[number, number]} */ (shown.pixels);
+  const touched = (/** @type {number} */ at, /** @type {number} */ count, /** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ pixels, /** @type {number} */ all) => {
+    const share = ((to - from) * pixels) / (count * all);
+    const start = Math.floor((from * pixels) / all + at * share + 1e-6);
+    return [start, Math.max(start + 1, Math.min(pixels, Math.ceil((from * pixels) / all + (at + 1) * share - 1e-6)))];
+  };
+  const pooled = new Float32Array(high * wide);
+  const columns = Array.from({ length: wide }, (_, at) => touched(at, wide, left, right, mapWide, shown.columns.names.length));
+  for (let row = 0; row < high; row++) {
+    const [first, end] = touched(row, high, top, bottom, mapHigh, shown.rows.names.length);
+    columns.forEach(([from, to], column) => {
+      let most = 0;
+      for (let y = first; y < end; y++) for (let x = from; x < to; x++) most = Math.max(most, shown.values[y * mapWide + x]);
+      pooled[row * wide + column] = most;
+    });
+  }
+  return pooled;
+}
+
 /** Pool some rows and columns to so many pixels: the strongest of each part stays.
- * @param {Shown} shown @param {[number, number, number, number]} part from row, to row, from column, to column
- * @param {number} high @param {number} wide */
+ * @param {Shown} shown @param {Place} place @param {number} high @param {number} wide */
 export function pool(shown, [top, bottom, left, right], high, wide) {
   const all = shown.columns.groups.length;
   const pooled = new Float32Array(high * wide);
@@ -469,7 +534,12 @@ class Grid {
    * @param {Grid["heads"][number]} tile @param {number} x @param {number} y */
   drawHead(brush, bytes, shades, { layer, head, at, high, wide }, x, y) {
     const { view } = this;
-    brush.drawImage(view.picture(bytes.subarray(at, at + high * wide).map((byte) => shades[byte]), wide), x, y, TILE, TILE);
+    const pixels = bytes.subarray(at, at + high * wide);
+    brush.drawImage(view.picture(pixels.map((byte) => shades[byte]), wide), x, y, TILE, TILE);
+    if (!view.meta.looked && pixels.every((byte) => byte === 0)) {
+      brush.fillStyle = view.hatching(brush);
+      brush.fillRect(x, y, TILE, TILE);
+    }
     brush.strokeStyle = view.theme.faint;
     brush.lineWidth = 1;
     brush.strokeRect(x - 0.5, y - 0.5, TILE + 1, TILE + 1);
@@ -516,7 +586,8 @@ class Grid {
     const measured = Object.entries(this.kind.measures)
       .filter(([, values]) => values[index] !== null)
       .map(([name, values]) => `${name.replaceAll("_", " ")} ${/** @type {number} */ (values[index]).toFixed(2)}${UNITS[name] ?? ""}`);
-    return [`${describe(this.kind.title, layer, head)}: ${measured.join(", ")}`];
+    const name = describe(this.kind.title, layer, head);
+    return [measured.length ? `${name}: ${measured.join(", ")}` : name + (this.view.meta.looked ? "" : ": the text is long, so a head is computed when it is chosen")];
   }
 
   /** @param {KeyboardEvent} event */
@@ -618,7 +689,7 @@ class Matrix {
     return /** @type {Shown} */ (this.view.shown);
   }
 
-  /** @returns {[number, number, number, number]} the rows and columns in sight */
+  /** @returns {Place} the rows and columns in sight */
   sight() {
     const { rows, columns } = this.shown();
     const { scrollTop, scrollLeft } = this.stage.element;
@@ -658,7 +729,8 @@ class Matrix {
     const [high, wide] = [(bottom - top) * this.cell, (right - left) * this.cell];
     const ratio = window.devicePixelRatio || 1;
     const [pixelsHigh, pixelsWide] = [[bottom - top, high], [right - left, wide]].map(([count, size]) => Math.max(1, Math.min(count, Math.floor(size * ratio))));
-    const shades = Uint8Array.from(pool(shown, part, pixelsHigh, pixelsWide), (value) => (value ? shadeOf(value, view.log) : 0));
+    const values = shown.pixels ? view.mapped(part, pixelsHigh, pixelsWide) : pool(shown, part, pixelsHigh, pixelsWide);
+    const shades = Uint8Array.from(values, (value) => (value ? shadeOf(value, view.log) : 0));
     brush.imageSmoothingEnabled = false;
     brush.drawImage(view.picture(shades, pixelsWide), this.x(left), this.y(top), wide, high);
     this.hatch(brush, part);
@@ -670,7 +742,7 @@ class Matrix {
     this.drawOver();
   }
 
-  /** Hatch what is masked. @param {CanvasRenderingContext2D} brush @param {[number, number, number, number]} part */
+  /** Hatch what is masked. @param {CanvasRenderingContext2D} brush @param {Place} part */
   hatch(brush, [top, bottom, left, right]) {
     const { spans } = this.shown();
     brush.fillStyle = this.view.hatching(brush);
@@ -683,7 +755,7 @@ class Matrix {
     }
   }
 
-  /** Draw thin lines between cells. @param {CanvasRenderingContext2D} brush @param {[number, number, number, number]} part */
+  /** Draw thin lines between cells. @param {CanvasRenderingContext2D} brush @param {Place} part */
   rule(brush, [top, bottom, left, right]) {
     brush.strokeStyle = this.view.theme.faint;
     brush.lineWidth = 0.5;
@@ -699,7 +771,7 @@ class Matrix {
     brush.stroke();
   }
 
-  /** Write the names beside the cells, and which axis is which. @param {CanvasRenderingContext2D} brush @param {[number, number, number, number]} part */
+  /** Write the names beside the cells, and which axis is which. @param {CanvasRenderingContext2D} brush @param {Place} part */
   name(brush, [top, bottom, left, right]) {
     const { rows, columns } = this.shown();
     const { theme } = this.view;
@@ -991,6 +1063,136 @@ class Lines {
   }
 }
 
+/** One weight: the query and the key, dimension by dimension, and the steps from there. */
+class Inside {
+  /** @param {View} view */
+  constructor(view) {
+    this.view = view;
+    /** @type {Anatomy | null} */
+    this.found = null;
+    /** @type {Cell | null} */
+    this.cell = null;
+    this.dimension = -1;
+    this.canvas = make("canvas", { tabindex: "0", role: "application", "aria-label": "Why this weight: arrow keys walk the dimensions of query and key" });
+    this.steps = make("ol", { class: "steps" });
+    this.note = make("p", {}, "Point at a cell of the matrix to see why its weight is what it is.");
+    this.element = make("figure", { class: "inside" }, make("figcaption", {}, "Why this weight"), this.note, this.canvas, this.steps);
+    this.element.hidden = !view.model.send; // only a kernel knows queries and keys
+    this.canvas.hidden = true;
+    this.canvas.addEventListener("pointermove", (event) => this.point(this.dimensionAt(event)));
+    this.canvas.addEventListener("pointerleave", () => this.point(-1));
+    this.canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step || !this.found || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      this.point(clamp(this.dimension + step, 0, this.found.query.length - 1));
+    });
+  }
+
+  /** Another head is shown: ask about the same cell. */
+  again() {
+    const shown = this.view.shown;
+    const { cell } = this;
+    this.found = null;
+    this.canvas.hidden = true;
+    this.steps.replaceChildren();
+    if (shown && cell && cell.row < shown.rows.names.length && cell.column < shown.columns.names.length) {
+      this.view.cell = cell;
+      this.view.ask(cell);
+    }
+  }
+
+  /** @param {Cell} cell @param {{anatomy?: Anatomy, why_not?: string}} answer */
+  show(cell, { anatomy, why_not: whyNot }) {
+    this.cell = cell;
+    this.found = anatomy ?? null;
+    this.dimension = -1;
+    this.canvas.hidden = !anatomy;
+    this.note.hidden = Boolean(anatomy);
+    this.note.textContent = whyNot ?? "";
+    this.steps.replaceChildren(...(anatomy ? this.say(anatomy) : []).map((step) => make("li", {}, step)));
+    this.view.schedule("over");
+  }
+
+  /** Say the steps from the products to the weight.
+   * @param {Anatomy} found */
+  say({ query, key, dot, scale, bias, softcap, score, log_sum: logSum, sink, weight, num_keys: count }) {
+    const n = (/** @type {number} */ x) => String(Number(x.toPrecision(4))).replace("-", "−");
+    const products = query.map((q, at) => q * key[at]);
+    const largest = [...products.keys()].sort((a, b) => Math.abs(products[b]) - Math.abs(products[a])).slice(0, 3);
+    const added = dot * scale + bias;
+    const steps = [
+      `q · k = ${n(dot)}, the sum of ${query.length} products; the largest: ${largest.map((at) => `${n(products[at])} in dimension ${at}`).join(", ")}`,
+      `× scale ${n(scale)} = ${n(dot * scale)}`,
+    ];
+    if (bias) steps.push(`+ bias, such as a position term, ${n(bias)} = ${n(added)}`);
+    if (softcap !== null) steps.push(`squeezed to ±${n(softcap)} = ${n(softcap * Math.tanh(added / softcap))}`);
+    if (score === null) return [...steps, "masked: this query may not read this key, so the weight is 0"];
+    const sum = `the sum of that over ${count} ${count === 1 ? "key" : "keys"} that it may read${sink === null ? "" : ` and the sink's exp(${n(sink)})`}`;
+    return [...steps, `softmax: exp(${n(score)}) / exp(${n(logSum)}), ${sum}, = ${n(weight)}`];
+  }
+
+  draw() {
+    if (!this.found || this.element.hidden) return;
+    const { theme } = this.view;
+    const { query, key, query_token: reads, key_token: read } = this.found;
+    const products = query.map((q, at) => q * key[at]);
+    const width = Math.max(240, this.element.clientWidth);
+    const brush = paintOn(this.canvas, width, 214);
+    this.step = (width - 16) / query.length;
+    /** @type {[string, number[], number, number][]} */
+    const charts = [
+      [`query of ${legible(reads, LONGEST_LABEL)}`, query, 0, 30],
+      [`key of ${legible(read, LONGEST_LABEL)}`, key, 66, 30],
+      ["product of each dimension", products, 132, 58],
+    ];
+    for (const [title, values, top, high] of charts) {
+      brush.fillStyle = theme.quiet;
+      brush.textAlign = "left";
+      brush.fillText(title, 8, top + 9);
+      this.bars(brush, values, top + 20, high);
+    }
+    if (this.dimension < 0) return;
+    brush.strokeStyle = theme.accent;
+    brush.lineWidth = 1.5;
+    brush.strokeRect(8 + this.dimension * this.step - 0.5, 18, Math.max(this.step, 2) + 1, 194);
+  }
+
+  /** Draw a bar for each value, up or down from zero.
+   * @param {CanvasRenderingContext2D} brush @param {number[]} values @param {number} top @param {number} high */
+  bars(brush, values, top, high) {
+    const { theme } = this.view;
+    const step = /** @type {number} */ (this.step);
+    const most = Math.max(...values.map(Math.abs)) || 1;
+    const middle = top + high / 2;
+    values.forEach((value, at) => {
+      const size = (Math.abs(value) / most) * (high / 2);
+      brush.fillStyle = value < 0 ? theme.accent : theme.link;
+      brush.fillRect(8 + at * step + step * 0.1, value < 0 ? middle : middle - size, Math.max(step * 0.8, 0.7), size);
+    });
+    brush.fillStyle = theme.quiet;
+    brush.fillRect(8, middle - 0.25, values.length * step, 0.5);
+  }
+
+  /** @param {MouseEvent} event */
+  dimensionAt(event) {
+    const at = Math.floor((event.offsetX - 8) / (this.step ?? 1));
+    return this.found && at >= 0 && at < this.found.query.length ? at : -1;
+  }
+
+  /** @param {number} dimension */
+  point(dimension) {
+    if (!this.found || dimension === this.dimension) return;
+    this.dimension = dimension;
+    if (dimension >= 0) {
+      const [q, k] = [this.found.query[dimension], this.found.key[dimension]];
+      const n = (/** @type {number} */ x) => Number(x.toPrecision(3));
+      this.view.say([`dimension ${dimension}: ${n(q)} × ${n(k)} = ${n(q * k)}, of ${n(this.found.dot)} in all`]);
+    } else this.view.say([]);
+    this.view.schedule("over");
+  }
+}
+
 /* ---- the view ---- */
 
 /** The pictures of one model, and what they are linked by. */
@@ -1016,7 +1218,11 @@ class View {
     this.token = null; // pointed at
     /** @type {Focus | null} */
     this.locked = null;
+    /** @type {Tile | null} */
+    this.tile = null; // the last part of a map that the kernel drew
     this.words = this.hide = this.log = false;
+    /** @type {HTMLInputElement[]} */
+    this.boxes = [];
     /** @type {Grid[]} */
     this.grids = [];
     /** @type {Theme} */
@@ -1055,12 +1261,13 @@ class View {
   /** Listen to the model. */
   hear() {
     const { model } = this;
-    /** @type {[string, (message?: any) => void][]} */
+    /** @type {[string, Hear][]} */
     this.ears = [
       ["change:meta", () => this.attempt(() => this.build())],
       ["change:selection", () => this.attempt(() => this.chosen())],
       ["change:weights", () => this.attempt(() => this.receive())],
-      ["msg:custom", (message) => this.answered(message)],
+      ["change:thumbnails", () => this.schedule()],
+      ["msg:custom", (message, buffers) => this.attempt(() => this.answered(message, buffers))],
     ];
     for (const [event, ear] of this.ears) model.on(event, ear);
   }
@@ -1100,6 +1307,7 @@ class View {
 
   build() {
     this.shown = null;
+    this.boxes = [];
     this.body.replaceChildren();
     checkMeta(this.meta, this.model.get("thumbnails"));
     let start = 0;
@@ -1110,11 +1318,12 @@ class View {
     });
     this.matrix = new Matrix(this);
     this.lines = new Lines(this);
+    this.inside = new Inside(this);
     this.sentence = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
     this.frame = make("div", { class: "kinds" }, ...this.grids.map((grid) => grid.element));
     const heads = make("figure", { class: "heads" }, make("figcaption", {}, "Heads ", make("small", {}, "a layer a row; choose one")),
       this.frame);
-    this.body.append(this.buildBar(), this.sentence, make("div", { class: "pictures" }, heads, this.matrix.element, this.lines.element), this.buildFoot());
+    this.body.append(this.buildBar(), this.sentence, make("div", { class: "pictures" }, heads, this.matrix.element, this.lines.element, this.inside.element), this.buildFoot());
     this.restyle();
     this.chosen();
     this.receive();
@@ -1156,6 +1365,7 @@ class View {
   /** @param {"words" | "hide" | "log"} name @param {string} label */
   toggle(name, label) {
     const box = make("input", { type: "checkbox" });
+    if (name !== "log") this.boxes.push(box);
     box.checked = this[name];
     box.addEventListener("change", () => {
       this[name] = box.checked;
@@ -1215,21 +1425,34 @@ class View {
     this.offer(this.layers, kind.layers.map(({ number }) => number), this.selection.layer);
     this.offer(this.heads, layer.heads, this.selection.head);
     this.isElsewhere = true;
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => {
+      if (this.isStale() && this.model.send) this.say([`${describe(kind.title, this.selection.layer, this.selection.head)} is being computed …`]);
+    }, 200);
     this.schedule();
+  }
+
+  /** Are the weights those of another head than the chosen one? */
+  isStale() {
+    const weights = this.model.get("weights");
+    return ["kind", "layer", "head"].some((name) => weights?.[/** @type {"kind"} */ (name)] !== this.selection[/** @type {"kind"} */ (name)]);
   }
 
   /** Take the weights of the chosen head. */
   receive() {
     const weights = this.model.get("weights");
     const { selection } = this;
-    const isStale = ["kind", "layer", "head"].some((name) => weights?.[/** @type {"kind"} */ (name)] !== selection[/** @type {"kind"} */ (name)]);
-    if (isStale) return; // those of the chosen head are on their way
+    if (this.isStale()) return; // those of the chosen head are on their way
     const { layer, kind } = findLayer(this.meta, selection);
     const before = this.shown;
     this.shown = null;
     this.shown = show(this.meta, layer, weights, this);
     const isAlike = before?.rows.names.length === this.shown.rows.names.length && before?.columns.names.length === this.shown.columns.names.length;
     if (!isAlike) this.cell = this.token = this.locked = null;
+    this.tile = null;
+    if (this.lines) this.lines.element.hidden = this.shown.pixels !== null;
+    for (const box of this.boxes) box.disabled = this.shown.pixels !== null; // pixels are of no token
+    this.inside?.again();
     this.say([]);
     if (this.note) this.note.textContent = this.remark(this.shown);
     this.section.setAttribute("aria-label", `Attention: ${describe(kind.title, selection.layer, selection.head)}`);
@@ -1240,7 +1463,8 @@ class View {
   remark(shown) {
     const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(0)} %`;
     const notes = [`weights are rounded by at most ${Number(shown.rounding.toPrecision(2))}`];
-    if (this.hide) notes.unshift(`${percent(shown.hiddenShare)} of the attention goes to the hidden tokens`);
+    if (shown.pixels) notes.unshift(`a pixel has the largest of its weights${this.model.send ? "" : `, of ${Math.ceil(shown.rows.names.length / shown.pixels[0])} x ${Math.ceil(shown.columns.names.length / shown.pixels[1])} tokens at the finest`}`);
+    if (this.hide && !shown.pixels) notes.unshift(`${percent(shown.hiddenShare)} of the attention goes to the hidden tokens`);
     if (this.meta.hidden) {
       const mass = shown.values.reduce((sum, value) => sum + value, 0) / Math.max(1, shown.rows.names.length);
       notes.unshift(`about ${percent(Math.max(0, 1 - mass))} of the attention goes to tokens hidden before`);
@@ -1320,27 +1544,45 @@ class View {
     return { em: legible(names[at], LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
   }
 
-  /** @param {Cell} cell @param {number} [exact] @returns {Part[]} */
+  /** @param {Cell} cell @param {{weight: number, rank: number}} [exact] @returns {Part[]} */
   cellSentence({ row, column }, exact) {
-    const { columns, values, spans, rounding } = /** @type {Shown} */ (this.shown);
+    const { columns, values, spans, rounding, pixels } = /** @type {Shown} */ (this.shown);
     const wide = columns.names.length;
     const [first, end] = [spans[2 * row], spans[2 * row + 1]];
     const names = [this.named("rows", row), this.named("columns", column)];
     if (column < first || column >= end) return [names[0], " does not read ", names[1], ": masked (no head of this layer reads it)"];
+    if (pixels) return this.mapSentence(names, end - first, { row, column }, exact);
     const value = values[row * wide + column];
     let rank = 1;
     for (let at = first; at < end; at++) if (values[row * wide + at] > value) rank++;
     const small = `less than ${Number(rounding.toPrecision(1))}`; // the byte is 0, the weight need not be
-    const weight = exact === undefined ? (value ? written(value) : small) : String(Number(exact.toPrecision(4)));
+    const weight = exact ? String(Number(exact.weight.toPrecision(4))) : value ? written(value) : small;
     return [names[0], " reads ", names[1], `: ${weight}, its ${ordinal(rank)} of ${end - first}`];
+  }
+
+  /** Say a weight of a map, which only a kernel knows exactly.
+   * @param {Part[]} names @param {number} count @param {Cell} cell @param {{weight: number, rank: number}} [exact] @returns {Part[]} */
+  mapSentence(names, count, { row, column }, exact) {
+    if (exact) return [names[0], " reads ", names[1], `: ${Number(exact.weight.toPrecision(4))}, its ${ordinal(exact.rank)} of ${count}`];
+    const [most] = enlarge(/** @type {Shown} */ (this.shown), [row, row + 1, column, column + 1], 1, 1);
+    return [names[0], " reads ", names[1], `: at most ${written(most)}`];
   }
 
   /** @param {Focus} focus @returns {Part[]} */
   focusSentence(focus) {
     const shown = /** @type {Shown} */ (this.shown);
-    const other = focus.role === "rows" ? "columns" : "rows";
+    if (shown.pixels) {
+      this.model.send?.({ ask: "strongest", ...this.selection, role: focus.role, ats: focus.ats });
+      return [this.named(focus.role, focus.ats[0])];
+    }
     const sums = this.sums(focus);
     const strongest = [...sums.keys()].filter((at) => sums[at] > 0).sort((a, b) => sums[b] - sums[a]).slice(0, 3);
+    return this.strongestSentence(focus, strongest.map((at) => [at, sums[at]]), sums.reduce((sum, value) => sum + value, 0));
+  }
+
+  /** @param {Focus} focus @param {[number, number][]} strongest tokens of the other side, and their sums @param {number} all @returns {Part[]} */
+  strongestSentence(focus, strongest, all) {
+    const other = focus.role === "rows" ? "columns" : "rows";
     /** @type {Part[]} */
     const parts = [];
     focus.ats.slice(0, 4).forEach((at, place) => parts.push(...(place ? [" and "] : []), this.named(focus.role, at)));
@@ -1348,8 +1590,8 @@ class View {
     const verb = focus.ats.length > 1 ? (focus.role === "rows" ? " together read most: " : " together are read most by: ") : focus.role === "rows" ? " reads most: " : " is read most by: ";
     if (!strongest.length) return [...parts, focus.role === "rows" ? " reads nothing here" : " is read by nothing here"];
     parts.push(verb);
-    strongest.forEach((at, place) => parts.push(...(place ? [", "] : []), this.named(other, at), ` ${written(sums[at])}`));
-    if (focus.role === "columns") parts.push(`; ${written(sums.reduce((sum, value) => sum + value, 0))} from all ${shown.rows.names.length} together`);
+    strongest.forEach(([at, sum], place) => parts.push(...(place ? [", "] : []), this.named(other, at), ` ${written(sum)}`));
+    if (focus.role === "columns") parts.push(`; ${written(all)} from all ${/** @type {Shown} */ (this.shown).rows.names.length} together`);
     return parts;
   }
 
@@ -1376,25 +1618,51 @@ class View {
 
   /* the kernel */
 
-  /** Ask for the exact weight, where there is someone to ask.
+  /** Ask for the exact weight, and why it is, where there is someone to ask.
    * @param {Cell} cell */
   ask(cell) {
     clearTimeout(this.asking);
     this.asking = setTimeout(() => {
       if (cell !== this.cell || !this.shown) return;
-      const { rows, columns } = this.shown;
-      this.model.send?.({ ask: "weight", ...this.selection, queries: rows.groups[cell.row], keys: columns.groups[cell.column] });
+      this.model.send?.({ ask: "weight", ...this.asked(cell) });
+      this.model.send?.({ ask: "anatomy", ...this.asked(cell) });
     }, 80);
   }
 
-  /** @param {any} message */
-  answered(message) {
-    if (message?.answer === "problem") this.fail(new Error(String(message.text)));
+  /** Name the head and the tokens of a cell to the kernel.
+   * @param {Cell} cell */
+  asked({ row, column }) {
+    const { rows, columns } = /** @type {Shown} */ (this.shown);
+    return { ...this.selection, queries: rows.groups[row], keys: columns.groups[column] };
+  }
+
+  /** @param {any} message @param {DataView[]} [buffers] */
+  answered(message, buffers) {
+    if (message?.answer === "problem") throw new Error(String(message.text));
     const { cell, shown, selection } = this;
-    if (message?.answer !== "weight" || !cell || !shown) return;
-    const asked = { ...selection, queries: shown.rows.groups[cell.row], keys: shown.columns.groups[cell.column] };
-    const same = (/** @type {any} */ a, /** @type {any} */ b) => JSON.stringify(a) === JSON.stringify(b);
-    if (Object.entries(asked).every(([name, value]) => same(message[name], value))) this.say(this.cellSentence(cell, message.weight));
+    const isOf = (/** @type {object} */ asked) => Object.entries(asked).every(([name, value]) => JSON.stringify(message[name]) === JSON.stringify(value));
+    if (!shown || !isOf(selection)) return;
+    if (message.answer === "tile" && buffers) {
+      this.tile = { place: message.part, high: message.high, wide: message.wide, values: unpack(buffers[0], message.scale) };
+      this.schedule();
+    } else if (message.answer === "strongest") {
+      const focus = this.token ?? this.locked;
+      if (focus && isOf({ role: focus.role, ats: focus.ats })) this.say(this.strongestSentence(focus, message.found, message.sum));
+    } else if (cell && isOf(this.asked(cell))) {
+      if (message.answer === "weight") this.say(this.cellSentence(cell, message));
+      else this.inside?.show(cell, message);
+    }
+  }
+
+  /** Give a part of a map as pixels: a tile from the kernel, or until it comes, the overview.
+   * @param {Place} place @param {number} high @param {number} wide */
+  mapped(place, high, wide) {
+    const { tile } = this;
+    const isSame = tile && tile.high === high && tile.wide === wide && place.every((at, side) => at === tile.place[side]);
+    if (isSame) return tile.values;
+    clearTimeout(this.fetching);
+    this.fetching = setTimeout(() => this.model.send?.({ ask: "tile", ...this.selection, part: place, high, wide }), 60);
+    return enlarge(/** @type {Shown} */ (this.shown), place, high, wide);
   }
 
   /* drawing */
@@ -1426,7 +1694,8 @@ class View {
     if (!this.shown || !this.matrix || !this.lines) return;
     if (due === "all") this.matrix.draw();
     else this.matrix.drawOver();
-    this.lines.draw();
+    if (!this.shown.pixels) this.lines.draw();
+    this.inside?.draw();
     this.host.dataset.drawn = describe(this.selection.kind, this.selection.layer, this.selection.head);
   }
 
@@ -1494,8 +1763,8 @@ async function inflate(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** What a saved page holds: heads by kind, layer and head, each its scale and its bytes.
- * @typedef {{meta: Meta, selection: Selection, thumbnails: string, heads: Record<string, Record<string, Record<string, [number, string]>>>}} Saved
+/** What a saved page holds: heads by kind, layer and head, each its scale, its bytes and its pixels.
+ * @typedef {{meta: Meta, selection: Selection, thumbnails: string, heads: Record<string, Record<string, Record<string, [number, string, [number, number]]>>>}} Saved
  */
 
 /** Stands for the kernel in a saved page: it unpacks the head that is chosen. */
@@ -1542,11 +1811,10 @@ class SavedModel {
     const selection = this.traits.selection;
     try {
       const { kind, layer, head } = selection;
-      const [scale, text] = this.saved.heads[kind]?.[layer]?.[head] ?? [0, ""];
+      const [scale, text, pixels] = this.saved.heads[kind]?.[layer]?.[head] ?? [0, "", [0, 0]];
       const bytes = await inflate(text);
       if (this.traits.selection !== selection) return; // another was chosen meanwhile
-      const { shape } = findLayer(this.traits.meta, selection).layer;
-      this.set("weights", { ...selection, shape, scale, bytes });
+      this.set("weights", { ...selection, pixels, scale, bytes });
     } catch (error) {
       this.tell("msg:custom", { answer: "problem", text: damaged(error) });
     }
