@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from regard.explorer import LONGEST_MESSAGE, Explorer, explore, offer
 from regard.plots import visualize_attention_weights
 from regard.transformer import Transformer
+from regard.viewing import AttentionView
 
 SENTENCE = "the dog saw it ."
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -43,7 +44,7 @@ def model(model: Transformer) -> Transformer:
 
 @pytest.fixture
 def explorer(model: Transformer, tokenizer: PreTrainedTokenizerBase) -> Iterator[Explorer]:
-    yield explore(model, tokenizer, SENTENCE)
+    yield explore(model, tokenizer, SENTENCE, draw=visualize_attention_weights)
     assert not plt.get_fignums(), "no figure is left open"
 
 
@@ -58,8 +59,8 @@ def said(explorer: Explorer) -> str:
 
 def test_it_opens_with_the_sentence_and_its_picture(explorer: Explorer) -> None:
     assert explorer.value == {"sentence": SENTENCE, "kind": "encoder", "layer": 0, "head": 0}
-    assert bytes(explorer.picture.value).startswith(PNG)
-    assert explorer.picture.layout.display is None
+    assert bytes(explorer.screen.box.value).startswith(PNG)
+    assert explorer.screen.box.layout.display is None
     assert explorer.message.value == ""
 
 
@@ -74,12 +75,12 @@ def test_every_control_has_a_label(explorer: Explorer) -> None:
     [("sentence", "a cat heard the cows ."), ("kind", "cross"), ("layer", 1), ("head", 1)],
 )
 def test_each_control_changes_the_picture(explorer: Explorer, control: str, value: object) -> None:
-    before, settings = explorer.picture.value, explorer.value
+    before, settings = explorer.screen.box.value, explorer.value
     getattr(explorer, control).value = value
     assert explorer.value == settings | {control: value}
-    assert explorer.picture.value != before
+    assert explorer.screen.box.value != before
     getattr(explorer, control).value = settings[control]
-    assert explorer.picture.value == before, "the same settings give the same picture"
+    assert explorer.screen.box.value == before, "the same settings give the same picture"
 
 
 def test_the_kind_says_which_layers_there_are(explorer: Explorer) -> None:
@@ -134,11 +135,11 @@ def test_another_head_of_the_same_sentence_runs_the_model_once(
 
 @pytest.mark.parametrize("typed", HOSTILE)
 def test_what_cannot_be_shown_is_said_in_place(explorer: Explorer, typed: str) -> None:
-    picture, settings = explorer.picture.value, explorer.value
+    picture, settings = explorer.screen.box.value, explorer.value
     explorer.sentence.value = typed
     assert HOSTILE[typed] in said(explorer)
     assert len(said(explorer)) < LONGEST_MESSAGE + 10
-    assert explorer.picture.value == picture
+    assert explorer.screen.box.value == picture
     assert explorer.value == settings
     explorer.head.value = 1  # a sentence that cannot be shown still cannot
     assert explorer.value == settings
@@ -158,16 +159,16 @@ def test_the_message_is_text_that_a_screen_reader_speaks(explorer: Explorer) -> 
 def test_a_first_sentence_that_cannot_be_shown_can_be_mended(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    explorer = explore(model, tokenizer, "a xylophone")
+    explorer = explore(model, tokenizer, "a xylophone", draw=visualize_attention_weights)
     assert "xylophone" in said(explorer)
-    assert explorer.picture.layout.display == "none"
+    assert explorer.screen.box.layout.display == "none"
     assert explorer.value == {}
     bundle = explorer._repr_mimebundle_()
     assert "image/png" not in bundle
     assert "'xylophone'" in bundle["text/plain"]
     explorer.sentence.value = SENTENCE
     assert explorer.value["sentence"] == SENTENCE
-    assert explorer.picture.layout.display is None
+    assert explorer.screen.box.layout.display is None
 
 
 def test_it_shows_the_learners_own_picture(
@@ -211,7 +212,7 @@ def test_figures_that_were_open_stay_open(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     mine = plt.figure()
-    explore(model, tokenizer, SENTENCE)
+    explore(model, tokenizer, SENTENCE, draw=visualize_attention_weights)
     assert plt.get_fignums() == [mine.number]
     plt.close(mine)
 
@@ -244,9 +245,50 @@ def test_its_value_draws_the_same_picture(
 def test_without_a_kernel_it_is_its_picture(explorer: Explorer) -> None:
     explorer.head.value = 1
     bundle = explorer._repr_mimebundle_()
-    assert b64decode(bundle["image/png"]) == explorer.picture.value
+    assert b64decode(bundle["image/png"]) == explorer.screen.box.value
     assert bundle["text/plain"] == f"encoder self-attention, layer 0, head 1: {SENTENCE}"
     assert bundle[WIDGET_VIEW]["model_id"] == explorer.model_id
+
+
+@pytest.fixture
+def viewed(model: Transformer, tokenizer: PreTrainedTokenizerBase) -> Explorer:
+    return explore(model, tokenizer, SENTENCE)
+
+
+def shown_in(explorer: Explorer) -> AttentionView:
+    (view,) = explorer.screen.box.children
+    assert isinstance(view, AttentionView)
+    return view
+
+
+def test_without_a_picture_of_ones_own_it_is_the_view(viewed: Explorer) -> None:
+    view = shown_in(viewed)
+    assert view.trace.source_tokens[:2] == ["the", "dog"]
+    viewed.kind.value, viewed.head.value = "cross", 1
+    assert view.selected == ("cross", 0, 1)
+    assert viewed.value == {"sentence": SENTENCE, "kind": "cross", "layer": 0, "head": 1}
+    bundle = viewed._repr_mimebundle_()
+    assert b64decode(bundle["image/png"]).startswith(PNG)
+
+
+def test_what_is_chosen_in_the_view_is_chosen(viewed: Explorer) -> None:
+    view = shown_in(viewed)
+    view.select(1, 1, kind="encoder")
+    assert viewed.value == {"sentence": SENTENCE, "kind": "encoder", "layer": 1, "head": 1}
+    view.select(0, 1, kind="cross")  # which has fewer layers
+    assert viewed.value == {"sentence": SENTENCE, "kind": "cross", "layer": 0, "head": 1}
+    assert choices(viewed.layer) == ["0"]
+
+
+def test_another_sentence_has_a_view_of_its_own(viewed: Explorer) -> None:
+    first = shown_in(viewed)
+    first.select(1, 1)
+    viewed.sentence.value = "a cat heard the cows ."
+    assert shown_in(viewed) is not first
+    assert shown_in(viewed).selected == ("encoder", 1, 1)
+    viewed.sentence.value = "a xylophone"
+    assert "xylophone" in said(viewed)
+    assert shown_in(viewed).trace.source_tokens[0] == "a"
 
 
 CELL = """

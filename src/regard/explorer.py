@@ -1,4 +1,7 @@
-"""The explorer: type a sentence, choose a head, see what it attends to."""
+"""The explorer: type a sentence, choose a head, see what it attends to.
+
+What it shows is the interactive view, or a picture that the learner's own function draws.
+"""
 
 import html
 from base64 import b64encode
@@ -13,9 +16,12 @@ import traitlets
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from regard.plots import KINDS, visualize_attention_weights
+from regard.export import png_of
+from regard.packing import Head
+from regard.plots import KINDS
 from regard.traces import Trace
 from regard.tracing import trace
+from regard.viewing import AttentionView
 
 LONGEST_MESSAGE = 600  # characters
 ERROR = (
@@ -25,10 +31,10 @@ ERROR = (
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """Controls for the sentence, the kind of attention, the layer and the head, and a picture.
+    """Controls for the sentence, the kind of attention, the layer and the head, and what they show.
 
-    `explore` makes it. Where a sentence cannot be shown, a message says why and the last picture
-    stays. Without a kernel, or outside a notebook, it is shown as that picture.
+    `explore` makes it. Where a sentence cannot be shown, a message says why and what was shown
+    stays. Without a kernel, or outside a notebook, it is a picture of that.
     """
 
     value = traitlets.Dict(
@@ -42,11 +48,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         sentence: str,
         *,
         target: str | None,
-        draw: Callable[..., Any],
+        draw: Callable[..., Any] | None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.draw = draw
+        self.screen = Viewed(self.choose) if draw is None else Drawn(draw, model, tokenizer)
         self.targets = {sentence: target}  # another sentence has another translation
         self.seen: dict[str, Trace] = {}  # the last sentence: what there is to choose from
         self.sentence = widgets.Text(
@@ -59,14 +65,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.layer = widgets.Dropdown(description="Layer", layout=widgets.Layout(width="11em"))
         self.head = widgets.Dropdown(description="Head", layout=widgets.Layout(width="11em"))
         self.message = widgets.HTML()
-        self.picture = widgets.Image(
-            format="png",
-            layout=widgets.Layout(display="none", align_self="flex-start"),  # not stretched
-        )
         choices = widgets.HBox(
-            [self.kind, self.layer, self.head], layout=widgets.Layout(flex_flow="row wrap")
+            [self.kind, self.layer, self.head],
+            layout=widgets.Layout(
+                flex_flow="row wrap",
+                display="none" if draw is None else "flex",  # the view has its own
+            ),
         )
-        super().__init__([self.sentence, choices, self.message, self.picture])
+        super().__init__([self.sentence, choices, self.message, self.screen.box])
         self.controls = (self.sentence, self.kind, self.layer, self.head)
         self.problem = ""  # what the message says
         self.listening = True
@@ -81,7 +87,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         try:
             sentence = self.sentence.value
             target = self.targets.get(sentence)
-            if sentence not in self.seen:  # else only `draw` needs to run the model
+            if sentence not in self.seen:  # else only a learner's picture needs to run the model
                 self.seen = {sentence: trace(sentence, self.model, self.tokenizer, target=target)}
             self.offer_choices(self.seen[sentence])
             chosen = {
@@ -90,12 +96,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 "head": self.head.value,
                 "kind": self.kind.value,
             }
-            png = self.paint(target=target, **chosen)
+            self.screen.show(self.seen[sentence], target=target, **chosen)
         except Exception as error:  # noqa: BLE001 - a learner's model or picture may raise anything
             self.say(error)
             return
-        self.picture.value = png
-        self.picture.layout.display = None
         self.problem = ""
         self.message.value = ""
         self.value = chosen
@@ -112,18 +116,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         finally:
             self.listening = True
 
-    def paint(self, **chosen: Any) -> bytes:
-        """Draw the picture and give it as a PNG; no figure is left open."""
-        with no_new_figures():
-            ax = self.draw(model=self.model, tokenizer=self.tokenizer, **chosen)
-            if not hasattr(ax, "figure"):
-                raise TypeError(
-                    f"The function that draws must return the Axes, but returned {ax!r}: "
-                    "end it with `return ax`."
-                )
-            png = BytesIO()
-            ax.figure.savefig(png, format="png", bbox_inches="tight")
-        return png.getvalue()
+    def choose(self, seen: Trace, head: Head) -> None:
+        """Let the controls follow what was chosen in the view."""
+        for control, value in zip((self.kind, self.layer, self.head), head, strict=True):
+            self.listening = False
+            control.value = value
+            self.offer_choices(seen)  # another kind may have fewer layers or heads
+        self.update()
 
     def say(self, error: Exception) -> None:
         """Show an error in place, as text and not as markup."""
@@ -144,8 +143,70 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return bundle | {
             "text/plain": f"{KINDS.get(kind, kind)}, layer {layer}, head {head}: "
             f"{self.value['sentence']}",
-            "image/png": b64encode(self.picture.value).decode("ascii"),
+            "image/png": b64encode(self.screen.png()).decode("ascii"),
         }
+
+
+class Drawn:
+    """Shows what a function draws, as a picture."""
+
+    def __init__(
+        self, draw: Callable[..., Any], model: nn.Module, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
+        self.draw = draw
+        self.read = {"model": model, "tokenizer": tokenizer}
+        # not stretched, and nothing at first
+        layout = widgets.Layout(display="none", align_self="flex-start")
+        self.box = widgets.Image(format="png", layout=layout)
+
+    def show(self, _: Trace, **chosen: Any) -> None:
+        """Draw the picture; no figure is left open."""
+        with no_new_figures():
+            ax = self.draw(**self.read, **chosen)
+            if not hasattr(ax, "figure"):
+                raise TypeError(
+                    f"The function that draws must return the Axes, but returned {ax!r}: "
+                    "end it with `return ax`."
+                )
+            png = BytesIO()
+            ax.figure.savefig(png, format="png", bbox_inches="tight")
+        self.box.value = png.getvalue()
+        self.box.layout.display = None
+
+    def png(self) -> bytes:
+        """Give the picture."""
+        return bytes(self.box.value)
+
+
+class Viewed:
+    """Shows the interactive view; what is chosen there is told to `chosen`."""
+
+    def __init__(self, chosen: Callable[[Trace, Head], None]) -> None:
+        self.chosen = chosen
+        self.box = widgets.VBox()
+        self.view: AttentionView | None = None
+
+    def show(self, seen: Trace, *, kind: str, layer: int, head: int, **_: Any) -> None:
+        """Show a head, in the view of this trace."""
+        if self.view is None or self.view.trace is not seen:
+            view = AttentionView(seen, (kind, layer, head))
+            view.observe(self.tell, "selection")
+            if self.view is not None:
+                self.view.close()
+            self.view = view
+            self.box.children = [view]
+        self.view.select(layer, head, kind=kind)
+
+    def tell(self, _: object) -> None:
+        """Tell which head was chosen."""
+        if self.view is not None:
+            self.chosen(self.view.trace, self.view.selected)
+
+    def png(self) -> bytes:
+        """Draw the head that is shown."""
+        if self.view is None:
+            raise RuntimeError("Nothing is shown.")
+        return png_of(self.view.trace, self.view.selected)
 
 
 def offer(dropdown: widgets.Dropdown, options: Sequence[tuple[str, Any]]) -> None:
@@ -174,9 +235,9 @@ def explore(
     sentence: str = "the cows did not follow the dog because it seemed weak .",
     *,
     target: str | None = None,
-    draw: Callable[..., Any] = visualize_attention_weights,
+    draw: Callable[..., Any] | None = None,
 ) -> Explorer:
-    """Explore a model's attention: a widget with a sentence, a kind, a layer, a head and a picture.
+    """Explore a model's attention: type a sentence, choose kind, layer and head, and look.
 
     Parameters
     ----------
@@ -187,7 +248,8 @@ def explore(
     target
         The translation of that first sentence; without it, what the model writes itself.
     draw
-        Called as `visualize_attention_weights` is; returns the Axes that it drew on.
+        What draws, called as `visualize_attention_weights` is; it returns the Axes that it drew on.
+        Without it, the interactive view is shown, as by `regard.view`.
 
     Returns
     -------

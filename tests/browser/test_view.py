@@ -4,6 +4,7 @@ Screenshots go to $REGARD_SHOTS, if it is set, so that a person can look at them
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,13 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 import regard
+from regard.anatomy import dissect
 from regard.export import FRONT_END
-from regard.traces import Trace
-from regard.viewing import view
+from regard.languages import vocabulary
+from regard.recording import ScoredLayer
+from regard.tokenization import build_tokenizer
+from regard.traces import Side, Trace
+from regard.viewing import AttentionView, view
 from tests.browser.lab import Watch
 from tests.test_view import HOSTILE, hostile, random_weights, with_words
 
@@ -39,7 +45,7 @@ LOAD = """async source => {
             on: (event, ear) => (ears[event] ??= []).push(ear),
             off: (event, ear) => { ears[event] = ears[event].filter(other => other !== ear); },
             send(message) { this.sent.push(message); },
-            tell: (event, message) => (ears[event] ?? []).forEach(ear => ear(message)),
+            tell: (event, ...message) => (ears[event] ?? []).forEach(ear => ear(...message)),
             listening: () => Object.values(ears).flat().length,
         };
     };
@@ -57,6 +63,27 @@ MOUNT = """traits => {
     live.close = window.front.default.render({model: live, el});
 }"""
 
+PIXEL = """(canvas, [x, y]) => {
+    const box = canvas.getBoundingClientRect();
+    return [...canvas.getContext('2d').getImageData(x - box.x, y - box.y, 1, 1).data];
+}"""
+WITH_KERNEL = """traits => {
+    const el = document.body.appendChild(document.createElement('div'));
+    const live = window.model(window.revive(traits));
+    const bytes = numbers => new DataView(Uint8Array.from(numbers).buffer);
+    live.send = async message => {
+        const [answer, buffers] = await window.kernel(message);
+        live.tell('msg:custom', answer, buffers.map(bytes));
+    };
+    live.save_changes = async () => {
+        const {thumbnails, weights} = await window.chosen(live.traits.selection);
+        live.set('thumbnails', bytes(thumbnails));
+        live.set('weights', {...weights, bytes: bytes(weights.bytes)});
+    };
+    (window.models ??= []).push(live);
+    window.front.default.render({model: live, el});
+}"""
+
 
 @dataclass
 class Pictures:
@@ -64,6 +91,7 @@ class Pictures:
 
     page: Page
     watch: Watch
+    pointer: tuple[float, float] = (0, 0)
 
     def open(self, seen: Trace, folder: Path, **options: Any) -> None:
         path = folder / "view.html"
@@ -101,6 +129,12 @@ class Pictures:
         x = 20 if side == "reads" else box["width"] - 20
         return box["x"] + x, box["y"] + 24 + (at + 0.5) * LINE
 
+    def middle(self, figure: str) -> tuple[float, float]:
+        """Give the middle of a picture."""
+        box = self.page.locator(f"{figure} canvas").first.bounding_box()
+        assert box
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
     def shoot(self, name: str) -> None:
         if folder := os.environ.get("REGARD_SHOTS"):
             self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -124,8 +158,12 @@ def live(pictures: Pictures) -> Pictures:
 
 
 def traits(seen: Trace, **options: Any) -> dict[str, Any]:
-    """Give what a kernel would send, bytes as numbers."""
-    shown = view(seen, **options)
+    """Give what a kernel would send first."""
+    return traits_of(view(seen, **options))
+
+
+def traits_of(shown: AttentionView) -> dict[str, Any]:
+    """Give a view's traits, bytes as numbers."""
     sent = {name: getattr(shown, name) for name in ("meta", "selection", "thumbnails", "weights")}
     sent["thumbnails"] = list(sent["thumbnails"])
     sent["weights"] = sent["weights"] | {"bytes": list(sent["weights"]["bytes"])}
@@ -401,6 +439,101 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
     expect(live.sentence).to_contain_text("unlikely reads cows: 0.1235, its ")
     page.evaluate("models[0].tell('msg:custom', {answer: 'problem', text: 'no <b>kernel</b>'})")
     expect(page.get_by_role("alert")).to_have_text("no <b>kernel</b>")
+
+
+def mount_with_kernel(live: Pictures, shown: AttentionView) -> None:
+    """Mount a view whose questions this process answers, as a kernel would."""
+
+    def answer(message: dict[str, Any]) -> list[Any]:
+        sent: list[Any] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AttentionView, "send", lambda _, *parts: sent.append(parts))
+            shown._answer(shown, message, [])  # noqa: SLF001
+        ((content, *buffers),) = sent
+        return [content, [list(part) for part in (buffers or [[]])[0]]]
+
+    def choose(selection: dict[str, Any]) -> dict[str, Any]:
+        shown.selection = selection
+        return traits_of(shown)
+
+    live.page.expose_function("kernel", answer)
+    live.page.expose_function("chosen", choose)
+    live.page.evaluate(WITH_KERNEL, traits_of(shown))
+
+
+def own_model_trace(sentence: str = "the dog did not follow the cat .") -> Trace:
+    """Trace an untrained encoder-decoder."""
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer(vocabulary(300))
+    model = regard.build_transformer_model(
+        len(tokenizer), 32, nhead=2, num_layers=2, dim_feedforward=32
+    )
+    return regard.trace(sentence, model, tokenizer, target="lo cano")
+
+
+def test_a_weight_is_taken_apart(live: Pictures) -> None:
+    seen = own_model_trace()
+    page = live.page
+    mount_with_kernel(live, view(seen))
+    inside = page.locator(".inside")
+    expect(inside).to_contain_text("Point at a cell")
+    page.mouse.move(*live.cell(2, 5))
+    expect(inside).to_contain_text("q · k = ")
+    found = dissect(seen, 0, 0, 2, 5)
+    expect(inside).to_contain_text(f"= {float(f'{found.weight:.4g}')}".replace("-", "−"))
+    assert ink(live, ".inside") > 2
+    live.shoot("inside")
+    page.locator(".inside canvas").focus()
+    page.keyboard.press("ArrowRight")
+    q, k = found.query[0], found.key[0]
+    expect(live.sentence).to_contain_text(f"dimension 0: {float(f'{q:.3g}')} × {float(f'{k:.3g}')}")
+    page.locator(".bar select").first.select_option("decoder")
+    expect(page.locator("[data-drawn^='decoder']")).to_be_attached()
+    page.mouse.move(*live.cell(1, 2))
+    expect(inside).to_contain_text("masked: this query may not read this key")
+
+
+def test_where_nothing_is_known_of_queries_it_says_so(live: Pictures) -> None:
+    mount_with_kernel(live, view(with_words()))
+    live.page.mouse.move(*live.cell(2, 5))
+    expect(live.page.locator(".inside")).to_contain_text("no queries and keys")
+
+
+def long_trace(count: int = 5000) -> Trace:
+    """Give a causal head in which one query far down reads one key."""
+    torch.manual_seed(0)
+    query, key = torch.randn(1, count, 8), torch.randn(1, count, 8)
+    key[0, 1234] = 12 * query[0, 4321]
+    layer = ScoredLayer("decoder", query, key, None, 0.35, is_causal=True)
+    side = Side.of_names([f"w{at}" for at in range(count)])
+    return Trace(side, Side(), [], {"decoder": {0: layer}}, {"decoder": 1})
+
+
+def test_a_long_head_is_a_map(live: Pictures) -> None:
+    seen = long_trace()
+    page = live.page
+    mount_with_kernel(live, view(seen))
+    live.drawn  # noqa: B018  waits for it
+    page.wait_for_timeout(500)
+    live.shoot("map")
+    expect(page.locator(".lines")).to_be_hidden()
+    live.pointer = live.cell(4321, 1234)
+    page.mouse.move(*live.pointer)
+    expect(live.sentence).to_contain_text("its strongest of")
+    page.keyboard.down("Control")
+    for _ in range(14):  # to single cells, around the pointer
+        page.mouse.wheel(0, -120)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(500)
+    live.shoot("map_zoomed")
+    expect(live.sentence).to_contain_text("w4321 reads w1234: ")
+    said = re.search(r": ([\d.]+), its strongest of 4322$", live.sentence.inner_text())
+    assert said
+    assert float(said[1]) == pytest.approx(float(seen.weights(0, 0)[4321, 1234]), rel=1e-3)
+    darkest = page.locator(".matrix canvas").first.evaluate(PIXEL, live.pointer)
+    assert sum(darkest[:3]) < 150
+    page.mouse.click(*live.pointer)
+    expect(live.sentence).to_contain_text("w4321 reads most: w1234 ")
 
 
 @pytest.mark.parametrize("words", [False, True])

@@ -1128,8 +1128,8 @@ class Inside {
     if (bias) steps.push(`+ bias, such as a position term, ${n(bias)} = ${n(added)}`);
     if (softcap !== null) steps.push(`squeezed to ±${n(softcap)} = ${n(softcap * Math.tanh(added / softcap))}`);
     if (score === null) return [...steps, "masked: this query may not read this key, so the weight is 0"];
-    const sum = `the sum of that over ${count} ${count === 1 ? "key" : "keys"} that it may read${sink === null ? "" : ` and the sink's exp(${n(sink)})`}`;
-    return [...steps, `softmax: exp(${n(score)}) / exp(${n(logSum)}), ${sum}, = ${n(weight)}`];
+    const sum = `over the ${count} ${count === 1 ? "key" : "keys"} that it may read${sink === null ? "" : `, and the sink's exp(${n(sink)})`}`;
+    return [...steps, `softmax: exp(${n(score)}), divided by its sum ${sum}, exp(${n(logSum)}), = ${n(weight)}`];
   }
 
   draw() {
