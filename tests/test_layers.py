@@ -20,9 +20,9 @@ MODEL = {
 LOOKING = {
     *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
-    *("anatomy", "tiles"),
+    *("anatomy", "tiles", "film", "comparison", "bugs"),
 }
-DRAWING = {"style", "plots", "explorer", "packing", "answering", "export", "viewing"}
+DRAWING = {"style", "plots", "explorer", "packing", "answering", "export", "viewing", "changing"}
 
 
 def imports_of(module: str) -> set[str]:

@@ -17,6 +17,10 @@ FAINT = "#d9d9d9"
 ATTENTION = LinearSegmentedColormap.from_list(
     "attention", ["#ffffff", "#c6e6de", "#76c3c0", "#3f98ae", "#366e9c", "#3d4579", "#2b1e3e"]
 )
+# Less and more: told apart by hue for most, and by the sides of the scale in grey.
+DIFFERENCE = LinearSegmentedColormap.from_list(
+    "difference", ["#7a3200", "#d55e00", "#f4b183", "#ffffff", "#a9c7dc", "#0072b2", "#00344f"]
+)
 ALARM = LinearSegmentedColormap.from_list("alarm", ["#f4b183", "#d55e00", "#7a3200"])
 
 # Okabe and Ito (2008), "Color Universal Design": told apart by all, and neighbours also in grey.
