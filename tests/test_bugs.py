@@ -88,6 +88,15 @@ def test_over_queries_the_columns_sum_to_one(model: Transformer) -> None:
     assert torch.allclose(sums[readable.expand_as(sums)], torch.tensor(1.0))
 
 
+def test_a_trace_sees_the_columns_sum_to_one(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    with bug(model, "softmax over queries"):
+        weights = seen(model, tokenizer).weights(1)
+    np.testing.assert_allclose(weights.sum(axis=-2), 1, atol=1e-5)
+    assert "forward" not in vars(model.encoder[1])
+
+
 def test_unmasked_padding_matters(model: Transformer) -> None:
     def said(source: Tensor) -> Tensor:
         with torch.no_grad():

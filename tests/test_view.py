@@ -1,9 +1,11 @@
 import base64
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -462,10 +464,13 @@ def test_it_takes_nothing_from_elsewhere_and_writes_no_markup() -> None:
     assert "<!--" not in SCRIPT
 
 
-@pytest.mark.skipif(not shutil.which("tsc"), reason="TypeScript's tsc is not on the path")
+TSC = shutil.which("tsc", path=f"{Path(sys.prefix) / 'node_modules' / '.bin'}:{os.environ['PATH']}")
+
+
+@pytest.mark.skipif(TSC is None, reason="TypeScript's tsc is neither in .venv nor on the path")
 def test_its_types_hold() -> None:
     options = "--noEmit --checkJs --allowJs --strict --target es2022 --module esnext"
-    command = ["tsc", *options.split(), "--lib", "es2022,dom,dom.iterable", str(FRONT_END)]
+    command = [str(TSC), *options.split(), "--lib", "es2022,dom,dom.iterable", str(FRONT_END)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 

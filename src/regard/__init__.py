@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regard.anatomy import dissect
     from regard.attention import calculate_attention_weights, multi_head_attention
+    from regard.comparison import compare
     from regard.diagnosis import doctor, examine
     from regard.explorer import explore
     from regard.head_measures import measure_heads
@@ -28,7 +30,9 @@ __all__ = [
     "block",
     "build_transformer_model",
     "calculate_attention_weights",
+    "compare",
     "create_masks",
+    "dissect",
     "doctor",
     "examine",
     "explore",
@@ -50,7 +54,9 @@ _MODULES = {
     "block": "interventions",
     "build_transformer_model": "transformer",
     "calculate_attention_weights": "attention",
+    "compare": "comparison",
     "create_masks": "masks",
+    "dissect": "anatomy",
     "doctor": "diagnosis",
     "examine": "diagnosis",
     "explore": "explorer",

@@ -130,7 +130,7 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
             undo.callback(model.register_forward_pre_hook(_shift_target).remove)
         elif name == "softmax over queries":
             for module in modules:
-                undo.callback(module.register_forward_hook(_softmax_over_queries).remove)
+                undo.enter_context(_over_queries(module))
         else:
             for module in modules:
                 hook = _changing(str(module.kind), INPUT_BUGS[name])
@@ -150,15 +150,30 @@ def _shift_target(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return src, torch.cat([tgt[:, 1:], tgt[:, -1:]], dim=1), *rest
 
 
-def _softmax_over_queries(_: nn.Module, inputs: Inputs, output: Any) -> Any:
-    """Attend again, with the softmax over the wrong axis."""
-    query, key, value, num_heads, mask = inputs
+@contextmanager
+def _over_queries(module: nn.Module) -> Iterator[None]:
+    """Take the softmax over the wrong axis: in `forward` itself, since a trace asks that."""
+    healthy = module.forward
+
+    def forward(*inputs: Any) -> Any:
+        return type(healthy(*inputs))(*_attend_over_queries(*inputs))
+
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward
+
+
+def _attend_over_queries(
+    query: Tensor, key: Tensor, value: Tensor, num_heads: int, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(-2, -3) for x in (query, key, value))
     scores = q @ k.mT / math.sqrt(q.size(-1))  # (B, h, T, S)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
     weights = scores.softmax(dim=-2).nan_to_num(0.0)
-    return type(output)((weights @ v).transpose(-2, -3).flatten(-2), weights)
+    return (weights @ v).transpose(-2, -3).flatten(-2), weights
 
 
 @contextmanager
