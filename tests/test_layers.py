@@ -22,7 +22,7 @@ LOOKING = {
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
     *("anatomy", "tiles", "film", "comparison", "bugs"),
 }
-DRAWING = {"style", "plots", "explorer", "packing", "answering", "export", "viewing", "changing"}
+DRAWING = {"style", "plots", "explorer", "packing", "replies", "export", "viewing", "changing"}
 
 
 def imports_of(module: str) -> set[str]:

@@ -26,10 +26,10 @@ from typer.testing import CliRunner
 
 import regard
 from regard import style
-from regard.answering import exact
 from regard.cli import app
 from regard.export import FRONT_END, Choice, fingerprint, page_of, page_size
 from regard.packing import PackedHead, look_over, pack_meta, rounding
+from regard.replies import exact
 from regard.traces import Trace, Word
 from regard.transformer import Transformer
 from regard.viewing import AttentionView, view
@@ -209,7 +209,7 @@ def as_map(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take eight tokens for a long text."""
     monkeypatch.setattr("regard.packing.MOST_WEIGHTS", 63)
     monkeypatch.setattr("regard.packing.OVERVIEW", 4)
-    monkeypatch.setattr("regard.answering.OVERVIEW", 4)
+    monkeypatch.setattr("regard.replies.OVERVIEW", 4)
     monkeypatch.setattr("regard.export.OVERVIEW", 4)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import anywidget
 import traitlets
 
-from regard.answering import Answers
 from regard.export import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, save
 from regard.packing import Head, pack_meta, with_thumbnail
 from regard.plots import KINDS
+from regard.replies import Replies
 from regard.traces import Trace
 
 
@@ -32,10 +32,10 @@ class AttentionView(anywidget.AnyWidget):
 
     def __init__(self, trace: Trace, selected: Head) -> None:
         self.trace = trace
-        self._answers = Answers(trace)
+        self._replies = Replies(trace)
         kind, layer, head = selected
         trace.labels(kind, layer)  # says what is wrong with a kind or a layer
-        self._answers.pack(selected)  # says what is wrong with a head
+        self._replies.pack(selected)  # says what is wrong with a head
         meta, thumbnails = pack_meta(trace)
         super().__init__(meta=meta, thumbnails=thumbnails)
         self.observe(self._send_weights, "selection")
@@ -131,7 +131,7 @@ class AttentionView(anywidget.AnyWidget):
 
     def _send_weights(self, _: object = None) -> None:
         try:
-            packed = self._answers.pack(self.selected)
+            packed = self._replies.pack(self.selected)
         except ValueError as error:  # whoever chose the head is in the front end
             self.send({"answer": "problem", "text": str(error)})
             return
@@ -143,7 +143,7 @@ class AttentionView(anywidget.AnyWidget):
         """Answer the front end; what goes wrong, it shows."""
         try:
             head = (content["kind"], content["layer"], content["head"])
-            answer, buffers = self._answers.to(head, content)
+            answer, buffers = self._replies.to(head, content)
         except (KeyError, TypeError, ValueError) as error:
             self.send({"answer": "problem", "text": str(error)})
             return

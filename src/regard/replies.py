@@ -14,7 +14,7 @@ from regard.recording import of_head
 from regard.tiles import HeadMap, Part
 from regard.traces import Trace
 
-Answer = tuple[dict[str, Any], list[bytes]]  # what JSON can hold, and bytes beside it
+Reply = tuple[dict[str, Any], list[bytes]]  # what JSON can hold, and bytes beside it
 MAPS_KEPT = 8  # of 64 MB at most
 
 
@@ -25,13 +25,13 @@ class Exact(NamedTuple):
     rank: int  # from 1
 
 
-class Answers:
+class Replies:
     """Answers what the front end asks about the heads of a trace.
 
     Examples
     --------
-    >>> answers = Answers(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
-    >>> answers.to(("encoder", 0, 0), {"ask": "weight", "queries": [1], "keys": [0]})
+    >>> replies = Replies(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
+    >>> replies.to(("encoder", 0, 0), {"ask": "weight", "queries": [1], "keys": [0]})
     ({'weight': 0.25, 'rank': 2}, [])
     """
 
@@ -39,7 +39,7 @@ class Answers:
         self.trace = trace
         self._maps: OrderedDict[Head, HeadMap] = OrderedDict()
 
-    def to(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+    def to(self, head: Head, asked: Mapping[str, Any]) -> Reply:
         """Answer a question about a head.
 
         Raises
@@ -47,13 +47,13 @@ class Answers:
         KeyError, TypeError, ValueError
             If the question is none, or about something that is not there.
         """
-        answers = {
+        replies = {
             "weight": self._weight,
             "tile": self._tile,
             "strongest": self._strongest,
             "anatomy": self._anatomy,
         }
-        return answers[asked["ask"]](head, asked)
+        return replies[asked["ask"]](head, asked)
 
     def pack(self, head: Head) -> PackedHead:
         """Put a head's weights into bytes; a long one's as pixels."""
@@ -75,17 +75,17 @@ class Answers:
         self._maps.move_to_end(head)
         return self._maps[head]
 
-    def _weight(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+    def _weight(self, head: Head, asked: Mapping[str, Any]) -> Reply:
         return exact(self.trace, head, asked["queries"], asked["keys"])._asdict(), []
 
-    def _tile(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+    def _tile(self, head: Head, asked: Mapping[str, Any]) -> Reply:
         whole = self.map_of(head)
         part = Part.within(whole.whole, asked["part"])
         high, wide = (min(max(int(asked[side]), 1), OVERVIEW) for side in ("high", "wide"))
         packed = PackedHead.of(whole.tile(part, high, wide), whole.largest)
         return {"pixels": packed.pixels, "scale": packed.scale}, [packed.bytes]
 
-    def _strongest(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+    def _strongest(self, head: Head, asked: Mapping[str, Any]) -> Reply:
         """List what some queries read most, or what reads some keys most, summed."""
         whole = self.map_of(head)
         lines = [whole.line(at, is_query=asked["role"] == "rows") for at in asked["ats"]]
@@ -94,7 +94,7 @@ class Answers:
         found = [[int(at), float(sums[at])] for at in strongest if sums[at] > 0]
         return {"found": found, "sum": float(sums.sum())}, []
 
-    def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+    def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Reply:
         kind, layer, number = head
         seen = self.trace.layers[kind][layer]
         check_tokens(self.trace, head, asked["queries"], asked["keys"])
