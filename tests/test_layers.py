@@ -20,6 +20,7 @@ MODEL = {
 LOOKING = {
     *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
+    *("conllu", "answers", "intervals", "evidence", "treebank", "alignment", "patterns"),
 }
 DRAWING = {"style", "plots", "explorer", "packing", "export", "viewing"}
 
