@@ -141,7 +141,7 @@ def trace_words(
 
 
 def _merged(words: list[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Trace:
-    return trace(words, model, tokenizer, values=False).merge_words().hide()
+    return trace(words, model, tokenizer).merge_words().hide()
 
 
 def untrained_twin(model: PreTrainedModel, seed: int = 0) -> PreTrainedModel:
