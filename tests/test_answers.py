@@ -8,11 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.reactions import REACTIONS, installed_folder, shares_of_heads
 from regard import answers as answers_module
 from regard.answers import IS_READ, READS, collect_answers
 from regard.measures import Reading
 from regard.recording import Layer, WeighedLayer
 from regard.traces import Side, Trace
+
+RXNMAPPER = installed_folder()
 
 
 def trace_of(
@@ -115,3 +118,14 @@ def test_models_of_two_shapes_are_told_apart() -> None:
 def test_nothing_gives_an_empty_table() -> None:
     assert collect_answers([], []).per_head().empty
     assert collect_answers([trace_of(random_weights(0, 1, 1, 3, 3))], [[]]).per_head().empty
+
+
+@pytest.mark.skipif(RXNMAPPER is None, reason="rxnmapper is neither installed nor on the path")
+def test_the_published_head_maps_atoms_and_no_other_does() -> None:
+    """Schwaller et al. (2021) name head 5 of the last layers: here it maps every atom."""
+    assert RXNMAPPER is not None
+    shares = shares_of_heads(RXNMAPPER)
+    best = shares.iloc[0]
+    assert (best["head"], best["share"]) == (5, 1)
+    assert best["count"] == sum(len(reaction.mapping) for reaction in REACTIONS)
+    assert shares[shares["head"] != 5]["share"].max() < 0.8
