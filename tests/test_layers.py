@@ -21,6 +21,7 @@ LOOKING = {
     *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
     *("anatomy", "tiles", "film", "comparison", "bugs"),
+    *("conllu", "answers", "intervals", "evidence", "treebank", "alignment", "patterns"),
 }
 DRAWING = {"style", "plots", "explorer", "packing", "replies", "export", "viewing", "changing"}
 

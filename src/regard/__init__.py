@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from regard.anatomy import dissect
+    from regard.answers import collect_answers
     from regard.attention import calculate_attention_weights, multi_head_attention
     from regard.comparison import compare
     from regard.diagnosis import doctor, examine
+    from regard.evidence import scoreboard
     from regard.explorer import explore
     from regard.head_measures import measure_heads
     from regard.interventions import block
     from regard.languages import generate_synthetic_data
     from regard.masks import create_masks, mask_future_tokens
+    from regard.patterns import score_patterns
     from regard.plots import plot_attention, visualize_attention_weights
     from regard.traces import Trace
     from regard.tracing import trace, trace_generation
     from regard.training import greedy_translate, train_model
     from regard.transformer import build_transformer_model
+    from regard.treebank import score_treebank
     from regard.viewing import view
 
 __version__ = "0.1.0"
@@ -30,6 +34,7 @@ __all__ = [
     "block",
     "build_transformer_model",
     "calculate_attention_weights",
+    "collect_answers",
     "compare",
     "create_masks",
     "dissect",
@@ -42,6 +47,9 @@ __all__ = [
     "measure_heads",
     "multi_head_attention",
     "plot_attention",
+    "score_patterns",
+    "score_treebank",
+    "scoreboard",
     "trace",
     "trace_generation",
     "train_model",
@@ -54,6 +62,7 @@ _MODULES = {
     "block": "interventions",
     "build_transformer_model": "transformer",
     "calculate_attention_weights": "attention",
+    "collect_answers": "answers",
     "compare": "comparison",
     "create_masks": "masks",
     "dissect": "anatomy",
@@ -66,6 +75,9 @@ _MODULES = {
     "measure_heads": "head_measures",
     "multi_head_attention": "attention",
     "plot_attention": "plots",
+    "score_patterns": "patterns",
+    "score_treebank": "treebank",
+    "scoreboard": "evidence",
     "trace": "tracing",
     "trace_generation": "tracing",
     "train_model": "training",

@@ -1,4 +1,4 @@
-"""The command line: `regard notebook`, `regard table`, `regard view` and `regard doctor`.
+"""The command line: `regard notebook`, `table`, `view`, `doctor` and `scoreboard`.
 
 What is slow to load is imported where it is used, so that `regard --help` is quick.
 """
@@ -20,6 +20,7 @@ import typer
 import regard
 
 if TYPE_CHECKING:
+    import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from regard.traces import Trace
@@ -191,6 +192,50 @@ def doctor(text: Text, *, model: Model, target: Target = None) -> None:
     raise typer.Exit(0 if diagnosis.passed else 1)
 
 
+@app.command("scoreboard")
+def print_scoreboard(
+    treebank: Annotated[Path, typer.Argument(help="A file in the CoNLL-U format.")],
+    *,
+    model: Model,
+    sentences: Annotated[
+        int | None, typer.Option(min=2, help="How many to read; else all of them.")
+    ] = None,
+    least: Annotated[
+        int, typer.Option(min=1, help="Relations that come less often in a half are left out.")
+    ] = 20,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            help="Also ask an untrained twin, and with shuffled words: three times slower."
+        ),
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of the halves, the twin and the intervals.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the table to this CSV file, both directions.")
+    ] = None,
+) -> None:
+    """Find the heads that read what words depend on, beside what a fixed offset finds."""
+    with one_line_for_errors():
+        with silence():
+            pretrained, tokenizer = load(model)
+            from regard.treebank import score_treebank  # noqa: PLC0415  slow to load
+
+            scores = score_treebank(
+                treebank,
+                pretrained,
+                tokenizer,
+                sentences=sentences,
+                baselines=baselines,
+                least=least,
+                seed=seed,
+            )
+        if output is not None:
+            scores.to_csv(output, index=False)
+    typer.echo("\n".join(scoreboard_lines(scores)))
+    if output is not None:
+        typer.echo(f"all relations in both directions are in {output}")
+
+
 @contextmanager
 def one_line_for_errors() -> Iterator[None]:
     """Say what a user asked for in vain in one line, and leave with 2."""
@@ -347,6 +392,42 @@ def shortened(token: str) -> str:
     """Show a token on one line, with an ellipsis for what is too long."""
     token = token if token.isprintable() else repr(token)
     return token if len(token) <= LONGEST else token[: LONGEST - 1] + "…"
+
+
+def scoreboard_lines(scores: "pd.DataFrame") -> Iterator[str]:
+    """Write the better direction of each relation, as chosen on the half that chooses."""
+    by_choice = scores.sort_values("chosen_share", ascending=False, kind="stable")
+    shown = by_choice.drop_duplicates(["name", "kind"]).sort_values("share", ascending=False)
+    yield "head: layer-head, chosen on one half of the sentences; the shares are of the other half"
+    yield "offset: the best fixed one, chosen on the first half too"
+    yield "*: ahead of it, and of the untrained twin, by more than chance (p < 0.05, Holm)"
+    shares = {
+        "offset_share": "offset",
+        "untrained_share": "untrained",
+        "shuffled_share": "shuffled",
+    }
+    there = {column: title for column, title in shares.items() if column in scores}
+    rows = [["", "relation", "words", "head", "right", "interval", "", *there.values()]]
+    for row in shown.to_dict("records"):
+        side = "dependent reads head" if row["direction"] == "reads" else "head reads dependent"
+        rows.append(
+            [
+                "*" if row["finding"] else "",
+                f"{row['name']}: {side}",
+                f"{row['count']}",
+                f"{row['layer']}-{row['head']}",
+                f"{row['share']:.1%}",
+                f"{row['low']:.1%} to {row['high']:.1%}",
+                f"{row['offset']:+}",
+                *(f"{row[column]:.1%}" for column in there),
+            ]
+        )
+    yield from aligned(rows)
+    ahead = int((shown["share"] > shown["offset_share"]).sum())
+    yield (
+        f"the best head is right more often than the best fixed offset for {ahead} of {len(shown)} "
+        f"relations, by more than chance for {int(shown['finding'].sum())}"
+    )
 
 
 def place_notebook(folder: Path) -> Path:

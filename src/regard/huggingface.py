@@ -28,6 +28,7 @@ CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", r
 TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
 # how far a recomputed output may be off, by the precision of the model, per size of the values
 TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+SHORT = 64  # queries
 
 
 class NotUnderstoodError(Exception):
@@ -186,7 +187,17 @@ def check_output(layer: ScoredLayer, output: Tensor) -> None:
     if value is None or output.dim() != 4 or output.shape[1:3] != (num_queries, num_heads):
         raise NotUnderstoodError
     with torch.autocast(output.device.type, enabled=False):
-        _check_rows(layer, layer.of_heads(value, slice(None)).float(), output)
+        value = layer.of_heads(value, slice(None)).float()
+        if not _agrees_at_once(layer, value, output):
+            _check_rows(layer, value, output)
+
+
+def _agrees_at_once(layer: ScoredLayer, value: Tensor, output: Tensor) -> bool:
+    """Compare all queries of a short text, which takes less time than three of them one by one."""
+    if layer.shape[1] > SHORT:
+        return False
+    ours = (layer.weigh() @ value).transpose(0, 1)  # (Q, h, d_v)
+    return bool((ours - output[0].float()).abs().max() <= TOLERANCES[output.dtype])
 
 
 def _check_rows(layer: ScoredLayer, value: Tensor, output: Tensor) -> None:

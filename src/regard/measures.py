@@ -167,13 +167,13 @@ def score_heads(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> p
     1  it reads dog      0     1      1
     """
     hits: dict[tuple[str, str, int, int], list[tuple[bool, float]]] = defaultdict(list)
-    for seen, readings in _paired(traces, gold):
+    for seen, readings in paired(traces, gold):
         for kind in seen.kinds:
             wanted = [reading for reading in readings if reading[1] == kind]
             for layer in seen.layers[kind] if wanted else ():
                 weights = seen.weights(layer, kind=kind)  # (h, Q, K)
                 for name, _, query, key in wanted:
-                    _check_position(name, kind, (query, key), weights.shape[1:])
+                    check_position(name, kind, (query, key), weights.shape[1:])
                     for head, row in enumerate(weights[:, query]):
                         hits[name, kind, layer, head].append((row.argmax() == key, row[key]))
     rows = [
@@ -183,9 +183,10 @@ def score_heads(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> p
     return pd.DataFrame(rows, columns=columns)
 
 
-def _paired(
+def paired(
     traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]
 ) -> Iterator[tuple[Trace, Sequence[Reading]]]:
+    """Go through traces and gold readings together, and raise where one ends before the other."""
     for count, (seen, readings) in enumerate(zip_longest(traces, gold)):
         if seen is None or readings is None:
             few, many = ("traces", "gold") if seen is None else ("gold", "traces")
@@ -196,9 +197,8 @@ def _paired(
         yield seen, readings
 
 
-def _check_position(
-    name: str, kind: str, position: tuple[int, int], shape: tuple[int, ...]
-) -> None:
+def check_position(name: str, kind: str, position: tuple[int, int], shape: tuple[int, ...]) -> None:
+    """Raise where a gold reading is at no place of the attention matrix."""
     if not all(0 <= at < size for at, size in zip(position, shape, strict=True)):
         raise ValueError(
             f"The gold reading {name!r} is at (query, key) = {position}, outside of the {kind} "

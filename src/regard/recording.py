@@ -211,6 +211,20 @@ class GroupedLayer:
         return _averaged(of_words.mT, groups, first).mT
 
 
+def grouped(
+    layer: Layer, query_groups: Sequence[Sequence[int]], key_groups: Sequence[Sequence[int]]
+) -> GroupedLayer:
+    """Put the tokens of a layer together; where words are only left out, without a second layer."""
+    is_choice = all(len(group) == 1 for group in (*query_groups, *key_groups))
+    if not isinstance(layer, GroupedLayer) or not is_choice:
+        return GroupedLayer(layer, query_groups, key_groups)
+    return GroupedLayer(
+        layer.layer,
+        [layer.query_groups[word] for (word,) in query_groups],
+        [layer.key_groups[word] for (word,) in key_groups],
+    )
+
+
 def total(layer: Layer, heads: slice = EVERYTHING) -> Tensor:
     """Sum what each row reads, before any token was left out: (h', Q)."""
     if not isinstance(layer, GroupedLayer):
@@ -220,11 +234,12 @@ def total(layer: Layer, heads: slice = EVERYTHING) -> Tensor:
 
 def _summed(x: Tensor, groups: Sequence[Sequence[int]], first: int = 0) -> Tensor:
     """Sum over each group of tokens, counted from the first on: (..., tokens) -> (..., groups)."""
-    group_of = torch.full((x.size(-1),), len(groups))  # one more, for tokens in no group
+    group_of = [len(groups)] * x.size(-1)  # one more, for tokens in no group
     for number, group in enumerate(groups):
-        group_of[[token - first for token in group]] = number
+        for token in group:
+            group_of[token - first] = number
     sums = x.new_zeros(*x.shape[:-1], len(groups) + 1)
-    return sums.index_add(-1, group_of.to(x.device), x)[..., :-1]
+    return sums.index_add_(-1, torch.tensor(group_of, device=x.device), x)[..., :-1]
 
 
 def _averaged(x: Tensor, groups: Sequence[Sequence[int]], first: int = 0) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.recording import GroupedLayer, Layer, WeighedLayer, total
+from regard.recording import Layer, WeighedLayer, grouped, total
 from regard.storage import read_trace, write_trace
 
 if TYPE_CHECKING:
@@ -362,7 +362,7 @@ class Trace:
                         f"Layer {number} ({kind}) has other rows or columns than there are tokens, "
                         "so its tokens can be neither merged nor hidden."
                     )
-                layers[kind][number] = GroupedLayer(layer, groups[id(rows)], groups[id(columns)])
+                layers[kind][number] = grouped(layer, groups[id(rows)], groups[id(columns)])
         source, target = (
             _joined(side, groups[id(side)], name) for side in (self.source, self.target)
         )

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -314,5 +315,10 @@ def _origin(model: nn.Module, code: str) -> dict[str, str]:
         "model": name,
         "class": type(model).__name__,
         "revision": str(getattr(config, "_commit_hash", None) or "unknown"),
-        **{name: version(name) for name in ("regard", "torch", "transformers")},
+        **_versions(),
     }
+
+
+@cache  # looking versions up takes as long as a short sentence takes a small model
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("regard", "torch", "transformers")}
