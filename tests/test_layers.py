@@ -18,7 +18,8 @@ MODEL = {
     "training",
 }
 LOOKING = {
-    *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
+    *("recording", "storage", "traces", "sentences", "inputs", "modules", "interface"),
+    *("huggingface", "tracing", "calls", "huggingface_editing", "module_editing", "editing"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
 }
 DRAWING = {"style", "plots", "explorer", "packing", "export", "viewing"}

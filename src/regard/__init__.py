@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from regard.diagnosis import doctor, examine
     from regard.explorer import explore
     from regard.head_measures import measure_heads
-    from regard.interventions import block
+    from regard.interventions import ablate, block
     from regard.languages import generate_synthetic_data
     from regard.masks import create_masks, mask_future_tokens
     from regard.plots import plot_attention, visualize_attention_weights
@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Trace",
+    "ablate",
     "block",
     "build_transformer_model",
     "calculate_attention_weights",
@@ -47,6 +48,7 @@ __all__ = [
 
 _MODULES = {
     "Trace": "traces",
+    "ablate": "interventions",
     "block": "interventions",
     "build_transformer_model": "transformer",
     "calculate_attention_weights": "attention",
