@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from regard.attention import calculate_attention_weights, multi_head_attention
     from regard.diagnosis import doctor, examine
     from regard.explorer import explore
+    from regard.head_importance import importance
     from regard.head_measures import measure_heads
     from regard.interventions import ablate, block
     from regard.languages import generate_synthetic_data
@@ -35,6 +36,7 @@ __all__ = [
     "explore",
     "generate_synthetic_data",
     "greedy_translate",
+    "importance",
     "mask_future_tokens",
     "measure_heads",
     "multi_head_attention",
@@ -58,6 +60,7 @@ _MODULES = {
     "explore": "explorer",
     "generate_synthetic_data": "languages",
     "greedy_translate": "training",
+    "importance": "head_importance",
     "mask_future_tokens": "masks",
     "measure_heads": "head_measures",
     "multi_head_attention": "attention",
