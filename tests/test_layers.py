@@ -20,7 +20,7 @@ MODEL = {
 LOOKING = {
     *("recording", "storage", "traces", "sentences", "inputs", "modules", "interface"),
     *("huggingface", "tracing", "calls", "huggingface_editing", "module_editing", "editing"),
-    "head_importance",
+    *("head_importance", "prediction", "explanations"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
 }
 DRAWING = {"style", "plots", "explorer", "packing", "export", "viewing"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from regard.attention import calculate_attention_weights, multi_head_attention
     from regard.diagnosis import doctor, examine
+    from regard.explanations import explain
     from regard.explorer import explore
     from regard.head_importance import importance
     from regard.head_measures import measure_heads
@@ -33,6 +34,7 @@ __all__ = [
     "create_masks",
     "doctor",
     "examine",
+    "explain",
     "explore",
     "generate_synthetic_data",
     "greedy_translate",
@@ -57,6 +59,7 @@ _MODULES = {
     "create_masks": "masks",
     "doctor": "diagnosis",
     "examine": "diagnosis",
+    "explain": "explanations",
     "explore": "explorer",
     "generate_synthetic_data": "languages",
     "greedy_translate": "training",
