@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from benchmarks.ablation import differences, output_of, tiny, writing
+from benchmarks.ablation import differences, output_of, output_projections, tiny, writing
 from benchmarks.tiny_models import build, families, inputs_for
 from regard.huggingface import attending
 from regard.interventions import MODES, ablate, block, edge_mask
@@ -229,6 +230,37 @@ def test_while_a_decoder_writes_on_one_token_at_a_time() -> None:
     assert not torch.equal(found, before)
 
 
+@pytest.mark.parametrize("name", ["bart", "t5"])
+def test_while_an_encoder_decoder_writes(name: str) -> None:
+    """The encoder is run once, and outside of the model's own forward."""
+    model, inputs = tiny(name)
+    del inputs["decoder_input_ids"]
+    writer: Any = model
+    options = {"do_sample": False, "num_beams": 1, "max_new_tokens": 6, "eos_token_id": None}
+    options |= {"output_logits": True, "return_dict_in_generate": True, "decoder_start_token_id": 0}
+    found = {}
+    projections = output_projections(model, KINDS)
+    for kind in KINDS:
+        with ablate(model, [(kind, 1, 2)]):
+            for _ in range(2):
+                found[kind] = torch.stack(writer.generate(**inputs, **options).logits)
+        with writing(projections[kind][1], 2, 4, torch.zeros_like):
+            expected = torch.stack(writer.generate(**inputs, **options).logits)
+        assert torch.equal(found[kind], expected)
+    assert len({float(x.sum()) for x in found.values()}) == 3
+
+
+def test_an_encoder_stays_one_whatever_it_reads_first() -> None:
+    """A sentence of one token, padded, has no future that it could see."""
+    model, inputs = tiny("bert")
+    ids, mask = inputs["input_ids"].repeat(2, 1), torch.ones(2, 12, dtype=torch.long)
+    mask[0, 1:] = 0
+    before = output_of(model, {"input_ids": ids, "attention_mask": mask})
+    with ablate(model, [("encoder", 1, 1)]):
+        found = output_of(model, {"input_ids": ids, "attention_mask": mask})
+    assert not torch.allclose(found, before)
+
+
 def encoder_stack(*, batch_first: bool) -> nn.TransformerEncoder:
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=batch_first)
@@ -259,6 +291,24 @@ def test_heads_of_torch(*, batch_first: bool) -> None:
         assert torch.allclose(uniform, run(), atol=1e-6)
     assert not torch.allclose(zero, before, atol=1e-3)
     assert torch.equal(torch.get_rng_state(), random_state)
+
+
+def test_masks_of_torch() -> None:
+    """A bias is no part of reading evenly, what is forbidden is; a block adds to what is."""
+    torch.manual_seed(0)
+    attention = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    x, bias = torch.randn(1, 4, 8), torch.randn(4, 4)
+    future = torch.ones(4, 4, dtype=torch.bool).triu(1)
+    with ablate(attention, [("decoder", 0, 0), ("decoder", 0, 1)], "uniform"):
+        found, _ = attention(x, x, x, attn_mask=bias.masked_fill(future, -torch.inf))
+        expected, _ = attention(x, x, x, attn_mask=future)
+    assert torch.equal(found, expected)
+    edges = edge_mask([(3, 1)], length=4)
+    with block(attention, edges, kind="decoder"):
+        found, weights = attention(x, x, x, attn_mask=future)
+    expected, _ = attention(x, x, x, attn_mask=future | edges[0])
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert (weights[0][future | edges[0]] == 0).all()
 
 
 def test_all_kinds_of_torch() -> None:
@@ -333,6 +383,33 @@ def test_another_thread_is_left_alone(name: str, model: Transformer) -> None:
     assert len({float(x.detach().double().sum()) for x in (ours, *found)}) == 3
     assert state_of(ablated) == state
     assert torch.equal(run(), before)
+
+
+def test_another_model_is_left_alone() -> None:
+    model, inputs = tiny("bert")
+    other, _ = tiny("bert")
+    before = output_of(other, inputs)
+    with ablate(model, [("encoder", 0, 1)]):
+        assert torch.equal(output_of(other, inputs), before)
+        assert not torch.equal(output_of(model, inputs), before)
+
+
+def test_masks_that_do_not_say_who_may_read_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zero needs no mask, to read evenly does."""
+    model, inputs = tiny("bert")
+    with ablate(model, [("encoder", 0, 1)]):
+        expected = output_of(model, inputs)
+    own: dict[str, Any] = {"own": ALL_ATTENTION_FUNCTIONS["sdpa"]}
+    monkeypatch.setattr(ALL_ATTENTION_FUNCTIONS, "_local_mapping", own)
+    monkeypatch.setattr(model.config, "_attn_implementation_internal", "own")
+    with ablate(model, [("encoder", 0, 1)]):
+        assert torch.allclose(output_of(model, inputs), expected, atol=1e-6)
+    message = r"BertForMaskedLM attends by 'own'.*set_attn_implementation\(\"sdpa\"\)"
+    with (
+        pytest.raises(ValueError, match=message),
+        ablate(model, [("encoder", 0, 1)], "uniform"),
+    ):
+        output_of(model, inputs)
 
 
 def test_a_trace_within_sees_what_later_layers_read() -> None:

@@ -3,12 +3,11 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ Allow = Callable[[str, int, int], Tensor | None]
 class Numbers:
     """Numbers the layers of a model as a trace does: by kind, in the order in which they attend.
 
-    They are counted anew in each outermost forward pass of the model, or of a transformers model in
-    it, so that a layer that is used again is another. Of a module that is called outside of any,
-    as by a `generate` of one's own, the number is that which it had first.
+    They are counted anew in each forward pass of the model, so that a layer that is used again in
+    one is another. Of a module that is called outside of any, as the encoder is by `generate`, the
+    number is that which it had first.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -68,12 +67,10 @@ class Numbers:
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count while within."""
-        with ExitStack() as hooks:
-            for part in self.model.modules():
-                if part is self.model or isinstance(part, PreTrainedModel):
-                    hooks.callback(part.register_forward_pre_hook(self._begin).remove)
-                    end = part.register_forward_hook(self._end, always_call=True)
-                    hooks.callback(end.remove)
+        with (
+            self.model.register_forward_pre_hook(self._begin),
+            self.model.register_forward_hook(self._end, always_call=True),
+        ):
             yield
 
     def _begin(self, *_: Any) -> None:

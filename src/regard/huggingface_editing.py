@@ -93,7 +93,6 @@ class Asked:
     value: Tensor  # (B, g, S, d_v)
     mask: Tensor | None  # bool, or float to be added; broadcastable to (B, h, T, S)
     causal: bool  # of itself, without a mask
-    position_bias: Tensor | None = None
 
     @classmethod
     def of(
@@ -101,11 +100,12 @@ class Asked:
     ) -> "Asked":
         """Put together what a function was called with."""
         query, key, value, mask = tensors
-        is_mask = isinstance(mask, Tensor) and mask.dim() == 4  # others have masks of their own
+        if not isinstance(mask, Tensor) or mask.dim() != 4:
+            mask = None  # of an implementation that is not plain
         causal = attends_causally(name, module, mask, options)
         causal = causal and (query.size(2) > 1 or key.size(2) == 1)
-        mask = mask[..., : key.size(2)] if is_mask else None  # it may be for a longer cache
-        return cls(name, query, key, value, mask, causal, options.get("position_bias"))
+        mask = None if mask is None else mask[..., : key.size(2)]  # it may be for a longer cache
+        return cls(name, query, key, value, mask, causal)
 
     def allowed(self, model: str) -> Tensor:
         """Say who may read whom: bool, broadcastable to (B, h, T, S)."""
@@ -117,10 +117,8 @@ class Asked:
         num_queries, num_keys = self.query.size(2), self.key.size(2)
         allowed = self.query.new_ones(1, 1, num_queries, num_keys, dtype=torch.bool)
         allowed = allowed.tril() if self.causal else allowed
-        for mask in (self.mask, self.position_bias):
-            may = None if mask is None else parted(mask[..., :num_keys])[0]
-            allowed = allowed if may is None else allowed & may
-        return allowed
+        may = None if self.mask is None else parted(self.mask)[0]
+        return allowed if may is None else allowed & may
 
 
 def _asking(
