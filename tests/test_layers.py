@@ -18,7 +18,9 @@ MODEL = {
     "training",
 }
 LOOKING = {
-    *("recording", "storage", "traces", "sentences", "inputs", "modules", "huggingface", "tracing"),
+    *("recording", "storage", "traces", "sentences", "inputs", "modules", "interface"),
+    *("huggingface", "tracing", "calls", "huggingface_editing", "module_editing", "editing"),
+    *("head_importance", "prediction", "explanations"),
     *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
     *("anatomy", "tiles", "film", "comparison", "bugs"),
     *("conllu", "answers", "intervals", "evidence", "treebank", "alignment", "patterns"),

@@ -324,6 +324,7 @@ def test_asking_records_nothing_and_blocks_nothing() -> None:
         assert recorder.counts["encoder"] == 1
     with block(heads, torch.eye(3, dtype=torch.bool)[None]):
         assert torch.equal(layer.weigh(), before)
+        heads(x, x, x, num_heads=2, mask=None)
 
 
 def test_an_edit_of_the_module_shows(monkeypatch: pytest.MonkeyPatch) -> None:

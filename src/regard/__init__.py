@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from regard.comparison import compare
     from regard.diagnosis import doctor, examine
     from regard.evidence import scoreboard
+    from regard.explanations import explain
     from regard.explorer import explore
+    from regard.head_importance import importance
     from regard.head_measures import measure_heads
-    from regard.interventions import block
+    from regard.interventions import ablate, block
     from regard.languages import generate_synthetic_data
     from regard.masks import create_masks, mask_future_tokens
     from regard.patterns import score_patterns
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Trace",
+    "ablate",
     "block",
     "build_transformer_model",
     "calculate_attention_weights",
@@ -40,9 +43,11 @@ __all__ = [
     "dissect",
     "doctor",
     "examine",
+    "explain",
     "explore",
     "generate_synthetic_data",
     "greedy_translate",
+    "importance",
     "mask_future_tokens",
     "measure_heads",
     "multi_head_attention",
@@ -59,6 +64,7 @@ __all__ = [
 
 _MODULES = {
     "Trace": "traces",
+    "ablate": "interventions",
     "block": "interventions",
     "build_transformer_model": "transformer",
     "calculate_attention_weights": "attention",
@@ -68,9 +74,11 @@ _MODULES = {
     "dissect": "anatomy",
     "doctor": "diagnosis",
     "examine": "diagnosis",
+    "explain": "explanations",
     "explore": "explorer",
     "generate_synthetic_data": "languages",
     "greedy_translate": "training",
+    "importance": "head_importance",
     "mask_future_tokens": "masks",
     "measure_heads": "head_measures",
     "multi_head_attention": "attention",

@@ -12,18 +12,17 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import PreTrainedModel
 
+from regard.interface import Attend, Stage, wrapping
 from regard.recording import Recorder, ScoredLayer, WeighedLayer
 
-Attend = Callable[..., tuple[Tensor, Tensor | None]]  # an attention function of transformers
 CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
 TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
 # how far a recomputed output may be off, by the precision of the model, per size of the values
@@ -65,34 +64,20 @@ class Watch:
         if mask is None:
             return None, None
         if id(mask) not in self.masks:
-            self.masks[id(mask)] = (mask, *_parted(mask[0].detach()))
+            self.masks[id(mask)] = (mask, *parted(mask[0].detach()))
         return self.masks[id(mask)][1:]
-
-
-_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
-_GET_INTERFACE = AttentionInterface.get_interface
 
 
 @contextmanager
 def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[Watch]:
     """Let the attention functions of this thread's forward passes tell what they are given."""
     watch = Watch(model, recorder)
-    token = _WATCH.set(watch)
-    before = AttentionInterface.get_interface
-    AttentionInterface.get_interface = _get_telling_interface  # type: ignore[method-assign,assignment]  # put back below
-    try:
+    with wrapping(Stage.WATCH, lambda name, attend: _telling(watch, name, attend)):
         yield watch
-    finally:
-        AttentionInterface.get_interface = before  # type: ignore[method-assign]
-        _WATCH.reset(token)
 
 
-def _get_telling_interface(self: AttentionInterface, name: str, default: Attend) -> Attend:
-    """Give the attention function that transformers gives; while watched, one that tells."""
-    attend: Attend = _GET_INTERFACE(self, name, default)
-    watch = _WATCH.get()
-    if watch is None:  # another thread's forward pass
-        return attend
+def _telling(watch: Watch, name: str, attend: Attend) -> Attend:
+    """Give an attention function that tells the watch what it is called with."""
 
     @wraps(attend)
     def tell(
@@ -107,12 +92,10 @@ def _get_telling_interface(self: AttentionInterface, name: str, default: Attend)
         if name == "sdpa" and given & {"softcap", "s_aux"}:
             raise NotUnderstoodError  # by sdpa: the model's eager function knows them
         output, weights = attend(module, query, key, value, attention_mask, **options)
-        causal = options.pop("is_causal", None)
-        causal = getattr(module, "is_causal", True) if causal is None else causal
-        is_causal = bool(causal) and attention_mask is None
-        is_causal &= name != "eager"  # which obeys its mask only
+        is_causal = attends_causally(name, module, attention_mask, options)
+        options.pop("is_causal", None)
         masks = watch.parted(attention_mask)
-        layer = _layer((query, key, value), *masks, is_causal=is_causal, **options)
+        layer = layer_of((query, key, value), *masks, is_causal=is_causal, **options)
         check_output(layer, output)
         if query is not watch.query:  # else the same once more, to other values (DiffLlama)
             watch.query = query
@@ -122,7 +105,16 @@ def _get_telling_interface(self: AttentionInterface, name: str, default: Attend)
     return tell
 
 
-def _layer(
+def attends_causally(
+    name: str, module: nn.Module, mask: Tensor | None, options: Mapping[str, Any]
+) -> bool:
+    """Say whether an implementation keeps its queries from the future without a mask."""
+    causal = options.get("is_causal")
+    causal = getattr(module, "is_causal", True) if causal is None else causal
+    return bool(causal) and mask is None and name != "eager"  # eager obeys its mask only
+
+
+def layer_of(
     states: tuple[Tensor, ...],
     allowed: Tensor | None,
     bias: Tensor | None,
@@ -163,7 +155,7 @@ def _keep(watch: Watch, module: nn.Module, layer: ScoredLayer) -> None:
     watch.recorder.add(replace(layer, kind=kind))
 
 
-def _parted(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
+def parted(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """Part a mask (h or 1, Q or 1, K): bool, or float to be added, very low where it forbids."""
     if mask.dtype == torch.bool:
         return mask, None

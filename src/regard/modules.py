@@ -70,7 +70,7 @@ def traceable(
       (out_proj): NonDynamicallyQuantizableLinear(in_features=4, out_features=4, bias=True)
     )]
     """
-    return list(_readers(model, attention or {}, {}))
+    return list(readers(model, attention or {}, {}))
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def recording(
         for stack in model.modules():
             if isinstance(stack, nn.TransformerEncoder):
                 hooks.callback(_note_length(stack, lengths))
-        for module, read in _readers(model, attention or {}, lengths).items():
+        for module, read in readers(model, attention or {}, lengths).items():
             hooks.callback(_record(module, read, recorder))
         yield
 
@@ -124,7 +124,7 @@ def refusing_batches(model: nn.Module) -> Iterator[None]:
     """Raise in words where `nn.MultiheadAttention` within is given several sentences."""
 
     def refuse(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        query = _by_name(module, args, kwargs)["query"]
+        query = arguments_of(module, args, kwargs)["query"]
         if query.dim() == 3 and not query.is_nested:
             check_one_sentence([query if module.batch_first else query.transpose(0, 1)])
 
@@ -149,7 +149,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _readers(
+def readers(
     model: nn.Module, attention: Mapping[type[nn.Module], Read], lengths: Mapping[nn.Module, int]
 ) -> dict[nn.Module, Read]:
     """Say for each submodule that attends how it is read."""
@@ -162,17 +162,17 @@ def _readers(
         if isinstance(module, of_class)
     }
     inside = {part for module in named for part in module.modules()}
-    readers: dict[nn.Module, Read] = {}
+    found: dict[nn.Module, Read] = {}
     for module in model.modules():
         if module in named:
-            readers[module] = named[module]
+            found[module] = named[module]
         elif module in inside:
             continue
         elif _follows_protocol(module):
-            readers[module] = _read_protocol
+            found[module] = _read_protocol
         elif _is_multihead(module):
-            readers[module] = _multihead_reader(kinds.get(module), lengths)
-    return readers
+            found[module] = _multihead_reader(kinds.get(module), lengths)
+    return found
 
 
 def _follows_protocol(module: nn.Module) -> bool:
@@ -199,7 +199,7 @@ def _record(module: nn.Module, read: Read, recorder: Recorder) -> Callable[[], N
     def record(
         module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
-        layer = read(module, _by_name(module, args, kwargs), output)
+        layer = read(module, arguments_of(module, args, kwargs), output)
         if layer is not None:
             recorder.add(layer)
 
@@ -210,7 +210,7 @@ def _note_length(stack: nn.Module, lengths: dict[nn.Module, int]) -> Callable[[]
     """Note how long the padded sentences are, before the stack lets go of the padding."""
 
     def note(stack: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        src = _by_name(stack, args, kwargs).get("src")
+        src = arguments_of(stack, args, kwargs).get("src")
         length = 0
         if isinstance(src, Tensor) and src.dim() == 3 and not src.is_nested:
             length = src.size(1)
@@ -219,7 +219,10 @@ def _note_length(stack: nn.Module, lengths: dict[nn.Module, int]) -> Callable[[]
     return stack.register_forward_pre_hook(note, with_kwargs=True).remove
 
 
-def _by_name(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
+def arguments_of(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Mapping[str, Any]:
+    """Give the arguments of a module's forward by name, those that it was not given too."""
     bound = inspect.signature(module.forward).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.arguments

@@ -250,7 +250,7 @@ class Trace:
                     "The tokenizer does not say which tokens are of one word, so they cannot be "
                     "merged: use a fast tokenizer (`use_fast=True`), or pass pre-split words."
                 )
-        return self._regrouped(_words_of, _word_name)
+        return self._regrouped(word_groups, word_name)
 
     def hide(self, *, special: bool = True) -> "Trace":
         """Leave special tokens out, as rows and as columns; `.whole` is the trace before.
@@ -409,7 +409,7 @@ class Trace:
         return _array(vectors)
 
 
-def _words_of(side: Side) -> Groups:
+def word_groups(side: Side) -> Groups:
     """Put neighbours of one word together; what is of no word stands for itself."""
     groups: Groups = []
     words = side.words or [None] * len(side.tokens)
@@ -425,7 +425,8 @@ def _ordinary_tokens(side: Side) -> Groups:
     return [[at] for at, special in enumerate(side.special) if not special]
 
 
-def _word_name(side: Side, group: list[int]) -> str:
+def word_name(side: Side, group: list[int]) -> str:
+    """Name tokens that stand together by their word, or by the first of them."""
     word = side.words[group[0]] if side.words else None
     return _token_name(side, group) if word is None else word.text
 
