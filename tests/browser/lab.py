@@ -121,6 +121,7 @@ class Lab:
     def change_theme(self, name: str) -> None:
         """Choose "JupyterLab Light" or "JupyterLab Dark"."""
         self.page.evaluate(CHANGE_THEME, name)
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)  # it covers all
 
     def _go_to(self, text: str) -> int:
         index: int = self.page.evaluate(SHOW_CELL, text)

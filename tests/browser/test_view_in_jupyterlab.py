@@ -5,6 +5,7 @@ Screenshots go to $REGARD_SHOTS, if it is set, so that a person can look at them
 
 import ast
 import re
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.browser.test_view import Pictures
 
 pytestmark = pytest.mark.browser
 
+FOLLOW_SECONDS = 20
 TRACE = """import torch
 
 import regard
@@ -97,7 +99,7 @@ def choose_a_head_by_keyboard(lab: Lab, host: Locator) -> None:
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         lab.page.keyboard.press(key)
     expect(host).to_have_attribute("data-drawn", "encoder, layer 1, head 2")
-    assert lab.run_cell(WHICH) == "('encoder', 1, 2)"
+    wait_until_selected(lab, ("encoder", 1, 2))
 
 
 def choose_a_kind(lab: Lab, host: Locator) -> None:
@@ -107,7 +109,14 @@ def choose_a_kind(lab: Lab, host: Locator) -> None:
     expect(host).to_have_attribute("data-drawn", "cross, layer 1, head 2")
     lab.page.get_by_role("combobox", name="Head", exact=True).select_option("3")
     expect(host).to_have_attribute("data-drawn", "cross, layer 1, head 3")
-    assert lab.run_cell(WHICH) == "('cross', 1, 3)"
+    wait_until_selected(lab, ("cross", 1, 3))
+
+
+def wait_until_selected(lab: Lab, head: tuple[str, int, int]) -> None:
+    """Ask Python which head is shown, until it is this: while it is busy, changes wait."""
+    deadline = time.monotonic() + FOLLOW_SECONDS
+    while (selected := ast.literal_eval(lab.run_cell(WHICH))) != head:
+        assert time.monotonic() < deadline, f"Python still has {selected}, not {head}"
 
 
 def read_a_cell(pictures: Pictures, said: str, weight: float) -> None:
