@@ -5,8 +5,9 @@ and, as 12 x 12 heads, those of two texts. Other viewers make their pages of the
 the same run, and the same Chromium opens all of them without a network: BertViz (head view and
 model view), CircuitsVis and attnview. A page counts as drawn when all that the viewer draws at
 first is there and a frame has shown it. The heap is what is left after garbage was collected; nodes
-are elements. Then what a live kernel does at 2,048 tokens: a head's bytes, the time from their
-arrival to the picture, and one frame of pointing at a cell.
+are elements. An empty page says what the browser itself takes. Then what a live kernel does at
+2,048 tokens: a head's bytes, the time from their arrival to the picture, and one frame of pointing
+at a cell.
 
 `python benchmarks/view.py`: a minute without the other viewers. With them some ten minutes; then
 they must be there, in an environment of their own if they want other versions of things:
@@ -206,6 +207,7 @@ def stacked(seen: Trace) -> NDArray[np.float32]:
     return np.concatenate([seen.weights(layer) for layer in seen.layers["encoder"]])
 
 
+EMPTY = Viewer("an empty page", lambda _: "<!doctype html><title>x</title>", "true")
 OURS = Viewer("regard", regard_page, "document.querySelector('[data-drawn]')")
 LINES = "document.querySelector('svg line')"  # it draws all of them in one go
 PEERS = (
@@ -368,6 +370,7 @@ def main(
         for count in (64, 128, 256, 512):
             seen = real(count, TEXTS[0])
             print(f"{count} tokens, {len(seen.tokens)} of them traced")
+            print(f"  {EMPTY.name:<28} {measure(EMPTY, seen, new_page)}")
             ours[count] = measure(OURS, seen, new_page)
             print(f"  {'regard, 6 x 12 heads':<28} {ours[count]}")
             print(f"  {'regard, 12 x 12 heads':<28} {measure(OURS, both(count), new_page)}")
