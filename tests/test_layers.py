@@ -25,7 +25,17 @@ LOOKING = {
     *("anatomy", "tiles", "film", "comparison", "bugs"),
     *("conllu", "answers", "intervals", "evidence", "treebank", "alignment", "patterns"),
 }
-DRAWING = {"style", "plots", "explorer", "packing", "replies", "export", "viewing", "changing"}
+DRAWING = {
+    "style",
+    "plots",
+    "explorer",
+    "packing",
+    "replies",
+    "export",
+    "viewing",
+    "changing",
+    "text_form",
+}
 
 
 def imports_of(module: str) -> set[str]:

@@ -280,6 +280,16 @@ def test_without_a_kernel_there_is_a_picture() -> None:
     assert not plt.get_fignums()
 
 
+def test_it_is_lines_of_text_in_a_terminal(tmp_path: Path) -> None:
+    shown = view(with_words(), layer=1, head=2)
+    text = str(shown)
+    assert text.splitlines()[0] == "encoder self-attention, layer 1, head 2"
+    strongest = shown.trace.tokens[int(shown.trace.weights(1, 2)[2].argmax())]
+    assert strongest in next(line for line in text.splitlines() if line.startswith("2 "))
+    shown.save(tmp_path / "x.txt")
+    assert (tmp_path / "x.txt").read_text("utf-8") == text + "\n"
+
+
 # what the front end is told
 
 

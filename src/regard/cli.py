@@ -130,8 +130,9 @@ def view(
     *,
     model: Model,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png or .csv.")
-    ],
+        Path | None,
+        typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png or .csv."),
+    ] = None,
     layer: Annotated[int | None, typer.Option(help="Shown first; else the first there is.")] = None,
     head: Annotated[int, typer.Option(help="Shown first.")] = 0,
     kind: Kind = None,
@@ -145,7 +146,10 @@ def view(
         int | None, typer.Option(help="Of a page: a side of a matrix, at most; for long texts.")
     ] = None,
 ) -> None:
-    """Save a page with every head that works without a network, or a picture of one."""
+    """Save a page with every head that works without a network, or a picture of one.
+
+    Without a file, print what a head reads.
+    """
     with one_line_for_errors():
         check_text(text)
         with silence():
@@ -155,28 +159,34 @@ def view(
             )
         seen = seen.merge_words() if words else seen
         seen = seen.hide() if no_special else seen
-        save_view(seen, output, layer=layer, head=head, kind=kind, pixels=pixels)
+        kind = kind or seen.kinds[0]
+        seen.labels(kind)  # says what is wrong with a kind
+        layer = next(iter(seen.layers[kind])) if layer is None else layer
+        if output is None:
+            print_view(seen, layer, head, kind)
+        else:
+            save_view(seen, output, (kind, layer, head), pixels)
+
+
+def print_view(seen: "Trace", layer: int, head: int, kind: str) -> None:
+    """Print a head, in lines that fit the terminal."""
+    from regard.text_form import NARROWEST, as_text  # noqa: PLC0415  slow to load
+
+    width = max(NARROWEST, shutil.get_terminal_size().columns)
+    typer.echo(as_text(seen, layer, head, kind, width=width))
+    typer.echo("(every head, by hand: -o x.html)")
 
 
 def save_view(
-    seen: "Trace",
-    output: Path,
-    *,
-    layer: int | None,
-    head: int,
-    kind: str | None,
-    pixels: int | None,
+    seen: "Trace", output: Path, selected: tuple[str, int, int], pixels: int | None
 ) -> None:
     """Save a view, and say first how large a page may become."""
     from regard.export import Choice, page_size, save  # noqa: PLC0415  slow to load
 
-    kind = kind or seen.kinds[0]
-    seen.labels(kind)  # says what is wrong with a kind
-    layer = next(iter(seen.layers[kind])) if layer is None else layer
     choice = Choice(pixels=pixels)
     if output.suffix.lower() == ".html":
         typer.echo(page_size(seen, choice))
-    save(output, seen, (kind, layer, head), choice)
+    save(output, seen, selected, choice)
     typer.echo(f"{output} has {output.stat().st_size / 1e6:,.2f} MB")
 
 
@@ -332,11 +342,12 @@ def lines_of(
     seen: "Trace", layer: int, head: int, kind: str | None, *, top: int | None
 ) -> Iterator[str]:
     """Write a head's matrix; or, if that is asked for or fits no terminal, each row's strongest."""
+    from regard.text_form import of_hidden  # noqa: PLC0415  slow to load
+
     kind = seen.kinds[0] if kind is None else kind
-    hidden = seen.hidden_share(layer, head, kind=kind)
+    hidden = of_hidden(seen, layer, head, kind)  # says what is wrong with a layer or a head
     yield f"layer {layer}, head {head}, {kind} attention of {seen.origin['model']}"
-    if hidden:
-        yield f"hidden tokens, which are not shown, get {hidden:.0%} of the attention"
+    yield from hidden
     matrix = [] if top else matrix_lines(seen, layer, head, kind)
     if matrix:
         yield "each row is a token that reads, each column one that is read"

@@ -34,6 +34,7 @@ from regard.packing import (
 from regard.plots import KINDS, plot_attention
 from regard.recording import Layer
 from regard.style import use_style
+from regard.text_form import as_text
 from regard.traces import Trace
 
 FRONT_END = Path(__file__).parent / "static" / "view.js"
@@ -44,7 +45,7 @@ TITLE_WORDS, LONGEST_TITLE = 16, 120
 PAGE_EXTRA = 50_000  # bytes of all else
 MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
 PICTURES = (".svg", ".pdf", ".png")
-SUFFIXES = (".html", *PICTURES, ".csv")
+SUFFIXES = (".html", *PICTURES, ".csv", ".txt")
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run
 
 PAGE_STYLE = (
@@ -106,7 +107,7 @@ def save(
     *,
     largest: int = LARGEST_PAGE,
 ) -> None:
-    """Write a page, a picture or a table, as the path ends; the latter two of the selected head.
+    """Write a page, or a picture, a table or lines of text of the selected head, as the path ends.
 
     Raises
     ------
@@ -123,6 +124,9 @@ def save(
         write_picture(path, trace, selected)
     elif suffix == ".csv":
         write_table(path, trace, selected)
+    elif suffix == ".txt":
+        kind, layer, head = selected
+        path.write_text(as_text(trace, layer, head, kind, rows=None) + "\n", encoding="utf-8")
     else:
         raise ValueError(
             f"Got {path.name!r}, but a view is saved as one of {', '.join(SUFFIXES)}: end the name "

@@ -12,6 +12,7 @@ from regard.export import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, sa
 from regard.packing import Head, pack_meta, with_thumbnail
 from regard.plots import KINDS
 from regard.replies import Replies
+from regard.text_form import as_text
 from regard.traces import Trace
 
 
@@ -83,7 +84,7 @@ class AttentionView(anywidget.AnyWidget):
         path
             Its ending says what becomes of it: ".html", one page with all heads that works
             anywhere, without a network; ".svg", ".pdf" or ".png", the chosen head for a paper;
-            ".csv", the chosen head as a tidy table.
+            ".csv", the chosen head as a tidy table; ".txt", as lines of text.
         layers, heads
             Of a page: only these.
         pixels
@@ -158,6 +159,11 @@ class AttentionView(anywidget.AnyWidget):
             "image/png": b64encode(png_of(self.trace, self.selected)).decode("ascii"),
         }
         return bundle | fixed, metadata
+
+    def __str__(self) -> str:
+        """Write the chosen head as lines of text, for a terminal or to be read aloud."""
+        kind, layer, head = self.selected
+        return as_text(self.trace, layer, head, kind)
 
     def __repr__(self) -> str:
         kind, layer, head = self.selected

@@ -1,26 +1,19 @@
 import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.lab import HERE, Lab, Watch
+from tests.browser.serving import free_port, serving
 from tools.find_browser import ADVICE, find_browser
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 TOKEN = "for-this-test-only"  # noqa: S105 - the server hears only this machine and ends with the test
-START_SECONDS = 120
-STOP_SECONDS = 20
 CHROMIUM_OPTIONS = (
     "--no-sandbox",  # needed as root
     "--disable-gpu",
@@ -68,20 +61,9 @@ def lab_url(lab_folder: Path, browser: Browser) -> Iterator[str]:
         "--LabApp.expose_app_in_browser=True",
     )
     log = lab_folder.parent / "jupyter.log"
-    with log.open("w") as stream:
-        server = subprocess.Popen(
-            [*command, *options],
-            env=os.environ | fresh_settings(lab_folder.parent),
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        url = f"http://{HERE}:{port}"
-        wait_until_up(f"{url}/api", server, log)
+    url = f"http://{HERE}:{port}"
+    with serving([*command, *options], f"{url}/api", log):
         yield url
-    finally:
-        stop(server)
 
 
 @pytest.fixture
@@ -89,39 +71,3 @@ def lab(browser: Browser, lab_url: str) -> Iterator[Lab]:
     with closing(browser.new_context(viewport={"width": 1400, "height": 1000})) as context:
         page = context.new_page()
         yield Lab(page, Watch(page), lab_url, TOKEN)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def fresh_settings(folder: Path) -> dict[str, str]:
-    """Keep the settings, kernels and workspaces of whoever runs the tests out of them."""
-    jupyter = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    places = (*jupyter, "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
-    return {name: str(folder / name.lower()) for name in places}
-
-
-def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urlopen(url, timeout=5):  # noqa: S310 - our own server
-                return
-        except (URLError, ConnectionError):
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
-            time.sleep(0.2)
-
-
-def stop(server: subprocess.Popen[bytes]) -> None:
-    """End the server and its kernels; they are one session."""
-    os.killpg(server.pid, signal.SIGTERM)
-    try:
-        server.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()

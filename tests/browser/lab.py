@@ -28,6 +28,10 @@ SHOW_CELL = f"""async text => {{
     {NOTEBOOK}.activeCellIndex = index;
     await {NOTEBOOK}.scrollToItem(index, 'start');
     return index; }}"""
+RUN_ACTIVE_CELL = "() => window.jupyterapp.commands.execute('notebook:run-cell')"
+PRINTED = f"""index => {NOTEBOOK}.model.sharedModel.cells[index].outputs
+    .filter(output => output.output_type === 'stream').map(output => output.text).join('')"""
+CHANGE_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 PICTURE = """async image => {
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
@@ -103,8 +107,26 @@ class Lab:
 
     def show_cell(self, text: str) -> Locator:
         """Scroll to the first code cell whose source has this text."""
-        assert self.page.evaluate(SHOW_CELL, text) >= 0, f"no code cell has {text!r}"
+        self._go_to(text)
         return self.page.locator(".jp-Notebook-cell.jp-mod-active")
+
+    def run_cell(self, text: str) -> str:
+        """Run the first code cell whose source has this text, and give what it prints."""
+        index = self._go_to(text)
+        self.page.evaluate(RUN_ACTIVE_CELL)
+        assert self.error_outputs() == []
+        printed: list[str] | str = self.page.evaluate(PRINTED, index)
+        return "".join(printed).strip()
+
+    def change_theme(self, name: str) -> None:
+        """Choose "JupyterLab Light" or "JupyterLab Dark"."""
+        self.page.evaluate(CHANGE_THEME, name)
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)  # it covers all
+
+    def _go_to(self, text: str) -> int:
+        index: int = self.page.evaluate(SHOW_CELL, text)
+        assert index >= 0, f"no code cell has {text!r}"
+        return index
 
 
 class Explorer:

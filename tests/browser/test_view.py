@@ -493,6 +493,24 @@ def test_a_weight_is_taken_apart(live: Pictures) -> None:
     expect(inside).to_contain_text("masked: this query may not read this key")
 
 
+def test_until_weights_come_nothing_is_said_of_the_next_head(live: Pictures) -> None:
+    seen = with_words()
+    page = live.page
+    page.evaluate(MOUNT, traits(seen))
+    live.drawn  # noqa: B018  waits for it
+    page.evaluate("models[0].set('selection', {kind: 'encoder', layer: 1, head: 2})")
+    assert live.drawn == "encoder, layer 0, head 0"
+    expect(page.locator("section")).to_have_attribute("aria-busy", "true")
+    page.mouse.move(*live.cell(2, 5))
+    page.evaluate("weights => models[0].set('weights', revive({weights, thumbnails: []}).weights)",
+                  traits(seen, layer=1, head=2)["weights"])  # fmt: skip
+    assert live.drawn == "encoder, layer 1, head 2"
+    expect(page.locator("section")).to_have_attribute("aria-busy", "false")
+    weight = float(seen.weights(1, 2)[2, 5])
+    said = live.sentence.inner_text().split(": ")[1].split(",")[0]
+    assert float(said) == pytest.approx(weight, abs=0.005)
+
+
 def test_where_nothing_is_known_of_queries_it_says_so(live: Pictures) -> None:
     mount_with_kernel(live, view(with_words()))
     live.page.mouse.move(*live.cell(2, 5))

@@ -174,7 +174,7 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0.9; }
 .kind { margin: 4px 0 2px; }
-.kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
+.kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: 480px; max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
 .scroll { overflow: auto; position: relative; width: 100%; }
 .scroll.whole { overflow: hidden; }
 .glass { position: sticky; left: 0; top: 0; overflow: hidden; }
@@ -182,6 +182,7 @@ figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0
 .glass canvas.over { pointer-events: none; }
 .glass canvas:focus-visible, .kinds canvas:focus-visible { outline-offset: -3px; }
 canvas { display: block; touch-action: pan-x pan-y; }
+.waiting .matrix, .waiting .lines, .waiting .inside { opacity: 0.45; }
 .foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; }
 .foot p { margin: 0; }
 .legend { display: inline-flex; gap: 6px; align-items: center; }
@@ -666,6 +667,8 @@ class Matrix {
     this.element = make("figure", { class: "matrix" }, make("figcaption", {}, "Matrix", ...buttons), this.stage.element, this.caption);
     this.cell = 1;
     this.left = this.top = 0;
+    /** @type {[number, number]} */
+    this.meant = [0, 0]; // where zooming scrolled to, exactly
   }
 
   /** Choose the size of a cell and the room for the names. */
@@ -847,11 +850,14 @@ class Matrix {
     const { element, width, height } = this.stage;
     const x = (atX ?? (this.left + (width ?? 0)) / 2) - this.left;
     const y = (atY ?? (this.top + (height ?? 0)) / 2) - this.top;
-    const [column, row] = [(x + element.scrollLeft) / this.cell, (y + element.scrollTop) / this.cell];
+    // browsers round where they scroll to, which is many cells where cells are small
+    const near = (/** @type {number} */ scrolled, /** @type {number} */ meant) => (Math.abs(scrolled - meant) < 1.5 ? meant : scrolled);
+    const [left, top] = [near(element.scrollLeft, this.meant[0]), near(element.scrollTop, this.meant[1])];
+    const [column, row] = [(x + left) / this.cell, (y + top) / this.cell];
     this.zoom = zoom;
     this.measure();
-    element.scrollLeft = column * this.cell - x;
-    element.scrollTop = row * this.cell - y;
+    this.meant = [column * this.cell - x, row * this.cell - y];
+    [element.scrollLeft, element.scrollTop] = this.meant;
     this.view.schedule();
   }
 
@@ -1425,6 +1431,8 @@ class View {
     this.offer(this.layers, kind.layers.map(({ number }) => number), this.selection.layer);
     this.offer(this.heads, layer.heads, this.selection.head);
     this.isElsewhere = true;
+    this.body.classList.toggle("waiting", this.isStale());
+    this.section.setAttribute("aria-busy", String(this.isStale()));
     clearTimeout(this.patience);
     this.patience = setTimeout(() => {
       if (this.isStale() && this.model.send) this.say([`${describe(kind.title, this.selection.layer, this.selection.head)} is being computed …`]);
@@ -1452,8 +1460,11 @@ class View {
     this.tile = null;
     if (this.lines) this.lines.element.hidden = this.shown.pixels !== null;
     for (const box of this.boxes) box.disabled = this.shown.pixels !== null; // pixels are of no token
+    this.body.classList.remove("waiting");
+    this.section.setAttribute("aria-busy", "false");
     this.inside?.again();
-    this.say([]);
+    this.say(this.cell ? this.cellSentence(this.cell) : []);
+    if (this.cell) this.ask(this.cell);
     if (this.note) this.note.textContent = this.remark(this.shown);
     this.section.setAttribute("aria-label", `Attention: ${describe(kind.title, selection.layer, selection.head)}`);
     this.schedule();
@@ -1696,7 +1707,8 @@ class View {
     else this.matrix.drawOver();
     if (!this.shown.pixels) this.lines.draw();
     this.inside?.draw();
-    this.host.dataset.drawn = describe(this.selection.kind, this.selection.layer, this.selection.head);
+    const { kind, layer, head } = this.model.get("weights"); // of what is drawn, while another is on its way
+    this.host.dataset.drawn = describe(kind, layer, head);
   }
 
   /** Paint shades, row by row, on a canvas of their own.
