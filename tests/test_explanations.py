@@ -130,6 +130,14 @@ def test_slopes_are_those_of_autograd(
     assert all(p.grad is None for p in classifier.parameters())
 
 
+def test_agreement_is_of_sizes(explained: Explanation) -> None:
+    table, agreement = explained.table, explained.agreement()
+    for method in METHODS[1:]:
+        expected = kendalltau(table["attention"], table[method].abs()).statistic
+        assert agreement.loc["attention", method] == pytest.approx(expected)
+    assert (table["leave one out"] < 0).any()
+
+
 def test_integrated_gradients_are_complete(explained: Explanation) -> None:
     prediction = explained.prediction
     with torch.no_grad():
