@@ -91,7 +91,6 @@ class Pictures:
 
     page: Page
     watch: Watch
-    pointer: tuple[float, float] = (0, 0)
 
     def open(self, seen: Trace, folder: Path, **options: Any) -> None:
         path = folder / "view.html"
@@ -114,13 +113,16 @@ class Pictures:
         return str(self.page.locator("[data-drawn]").first.get_attribute("data-drawn"))
 
     def cell(self, row: int, column: int) -> tuple[float, float]:
-        """Give the place of a cell of the matrix, when it is shown whole."""
+        """Give the place of a cell of the matrix."""
         canvas = self.page.locator(".matrix canvas").first
         place = self.page.locator(".matrix").get_attribute("data-place") or ""
         left, top, size = map(float, place.split())
+        scroll = "element => [element.scrollLeft, element.scrollTop]"
+        across, down = self.page.locator(".matrix .scroll").evaluate(scroll)
         box = canvas.bounding_box()
         assert box
-        return box["x"] + left + (column + 0.5) * size, box["y"] + top + (row + 0.5) * size
+        x = box["x"] + left + (column + 0.5) * size - across
+        return x, box["y"] + top + (row + 0.5) * size - down
 
     def token(self, side: str, at: int) -> tuple[float, float]:
         """Give the place of a token of the lines."""
@@ -535,8 +537,7 @@ def test_a_long_head_is_a_map(live: Pictures) -> None:
     page.wait_for_timeout(500)
     live.shoot("map")
     expect(page.locator(".lines")).to_be_hidden()
-    live.pointer = live.cell(4321, 1234)
-    page.mouse.move(*live.pointer)
+    page.mouse.move(*live.cell(4321, 1234))
     expect(live.sentence).to_contain_text("its strongest of")
     page.keyboard.down("Control")
     for _ in range(14):  # to single cells, around the pointer
@@ -548,9 +549,12 @@ def test_a_long_head_is_a_map(live: Pictures) -> None:
     said = re.search(r": ([\d.]+), its strongest of 4322$", live.sentence.inner_text())
     assert said
     assert float(said[1]) == pytest.approx(float(seen.weights(0, 0)[4321, 1234]), rel=1e-3)
-    darkest = page.locator(".matrix canvas").first.evaluate(PIXEL, live.pointer)
-    assert sum(darkest[:3]) < 150
-    page.mouse.click(*live.pointer)
+    page.mouse.move(0, 0)
+    strong, weak = live.cell(4321, 1234), live.cell(4321, 1232)
+    for place, is_dark in ((strong, True), (weak, False)):
+        colour = page.locator(".matrix canvas").first.evaluate(PIXEL, place)
+        assert (sum(colour[:3]) < 150) == is_dark
+    page.mouse.click(*strong)
     expect(live.sentence).to_contain_text("w4321 reads most: w1234 ")
 
 
