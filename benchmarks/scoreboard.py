@@ -4,7 +4,8 @@
 is MiniLM (6 x 12 heads) reading each sentence once and keeping nothing; beside it, the same with
 every head's answers to every dependency, in both directions, and the scoreboard of them. The peak
 memory is that of a fresh process, above what one sentence of 100 words takes; half the sentences
-show whether it grows with their number. Without a file, sentences of a few words are made, each word depending on another.
+show whether it grows with their number. Without a file, sentences of a few words are made, each
+word depending on another.
 """
 
 import json
@@ -78,9 +79,7 @@ def main(
     print(f"with the scoreboard  {asked + tested:6.1f} s  {(asked + tested) / forward:.2f} x")
     for name in CASES:
         whole, half = (memory_apart(name, treebank, count) for count in (sentences, sentences // 2))
-        print(
-            f"{name:8} {whole:4.0f} MB above one sentence of 100 words, {half:4.0f} MB for half of them"
-        )
+        print(f"{name:8} {whole:.0f} MB above one sentence, {half:.0f} MB for half as many")
 
 
 def times(parsed: list[ParsedSentence]) -> tuple[float, float, float]:
