@@ -3,8 +3,9 @@
 `python -m benchmarks.scoreboard [FILE.conllu] [--sentences 1000]`, about three minutes. The floor
 is MiniLM (6 x 12 heads) reading each sentence once and keeping nothing; beside it, the same with
 every head's answers to every dependency, in both directions, and the scoreboard of them. The peak
-memory above the model is that of a fresh process; half the sentences show whether it grows with
-their number. Without a file, sentences of a few words are made, each word depending on another.
+memory is that of a fresh process, above what one sentence of 100 words takes; half the sentences
+show whether it grows with their number. Without a file, sentences of a few words are made, each
+word depending on another.
 """
 
 import json
@@ -55,7 +56,7 @@ def board(
     parsed: list[ParsedSentence], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     """Do that, and make the table with its intervals and tests."""
-    scoreboard(answers(parsed, model, tokenizer), least=1)
+    scoreboard(answers(parsed, model, tokenizer))
 
 
 CASES: dict[str, Callable[..., object]] = {"plain": plain, "answers": answers, "board": board}
@@ -78,7 +79,7 @@ def main(
     print(f"with the scoreboard  {asked + tested:6.1f} s  {(asked + tested) / forward:.2f} x")
     for name in CASES:
         whole, half = (memory_apart(name, treebank, count) for count in (sentences, sentences // 2))
-        print(f"{name:8} {whole:4.0f} MB above the model, {half:4.0f} MB for half the sentences")
+        print(f"{name:8} {whole:.0f} MB above one sentence, {half:.0f} MB for half as many")
 
 
 def times(parsed: list[ParsedSentence]) -> tuple[float, float, float]:
@@ -94,7 +95,7 @@ def times(parsed: list[ParsedSentence]) -> tuple[float, float, float]:
         forward += timed(lambda part=part: plain(part, model, tokenizer))  # type: ignore[misc]
         asked += timed(lambda part=part: answers(part, model, tokenizer))  # type: ignore[misc]
     collected = answers(parsed, model, tokenizer)
-    return forward, asked, timed(lambda: scoreboard(collected, least=1))
+    return forward, asked, timed(lambda: scoreboard(collected))
 
 
 def load() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -107,7 +108,7 @@ def load() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def memory_of(case: Callable[..., object], parsed: list[ParsedSentence]) -> float:
-    """Give the peak memory of a case above the model, in MB."""
+    """Give the peak memory of a case above that of one sentence of 100 words, in MB."""
     model, tokenizer = load()
     before = peak_bytes()
     case(parsed, model, tokenizer)

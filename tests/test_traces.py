@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -214,3 +215,15 @@ def test_to_xarray_names_every_dimension(seen: Trace) -> None:
     )
     assert list(array.coords["key_token"].to_numpy()) == seen.source_tokens
     assert str(array.coords["kind"].item()) == "cross"
+
+
+def test_words_are_merged_alike_before_and_after_tokens_are_hidden() -> None:
+    weights = torch.rand(2, 5, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    words = [None, Word(0, "cows"), Word(0, "cows"), Word(1, "saw"), None]
+    side = Side(["<s>", "cow", "##s", "saw", "</s>"], [True, False, False, False, True], words)
+    seen = replace(Trace.from_weights(weights), source=side)
+    first, last = seen.merge_words().hide(), seen.hide().merge_words()
+    assert first.tokens == last.tokens == ["cows", "saw"]
+    assert np.allclose(first.weights(0), last.weights(0), atol=1e-6)
+    by_hand = weights[:, 1:3, 3].mean(dim=1)
+    assert np.allclose(first.weights(0)[:, 0, 1], by_hand, atol=1e-6)
