@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from torch import Tensor
-from transformers import AutoModel, GPT2Config, PreTrainedModel
+from transformers import AutoModel, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from regard.head_measures import measure_heads
 from regard.tracing import trace
@@ -139,20 +139,12 @@ def build_model(config: GPT2Config) -> PreTrainedModel:
 
 def build_lens(config: GPT2Config) -> Any:
     """Build a model of the same shape that TransformerLens runs, with random weights."""
-    from transformer_lens import HookedTransformer, HookedTransformerConfig  # noqa: PLC0415  a peer
-
-    shape = HookedTransformerConfig(
-        n_layers=config.n_layer,
-        n_heads=config.n_head,
-        d_model=config.n_embd,
-        d_head=config.n_embd // config.n_head,
-        d_vocab=config.vocab_size,
-        n_ctx=config.n_positions,
-        act_fn="gelu_new",
-        normalization_type="LN",
-        device="cpu",
+    from transformer_lens.model_bridge.sources._bridge_builder import (  # noqa: PLC0415  a peer
+        build_bridge_from_module,
     )
-    return HookedTransformer(shape)
+
+    model = GPT2LMHeadModel(config).eval()
+    return build_bridge_from_module(model, "GPT2LMHeadModel", hf_config=config)
 
 
 def timed(call: Callable[[], None], device: str) -> float:
