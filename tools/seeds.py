@@ -3,9 +3,9 @@
     python tools/seeds.py [--seeds 5] [--output notebooks/seeds.csv]
 
 A row is a model of a seed. Shares are counted on held-out sentences: translations (or glosses) and
-pronouns that are right, also when the pronoun may not read one of the words; and how often the best
-head finds the gold word, beside the best fixed offset. The head is chosen on one half of the
-held-out sentences and counted on the other.
+pronouns that are right, also when the pronoun may not read one of the words, or without some head;
+and how often the best head finds the gold word, beside the best fixed offset. The head is chosen on
+one half of the held-out sentences and counted on the other.
 """
 
 import contextlib
@@ -16,12 +16,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import torch
 import typer
 from torch import nn
 
+from regard.explanations import kendall
 from regard.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
+from regard.head_importance import importance
+from regard.intervals import share_interval
 from regard.interventions import block, edge_mask
 from regard.languages import generate_synthetic_data, gold_readings, pronoun_edges, vocabulary
 from regard.meaning import generate_meaning_data, meaning_vocabulary
@@ -42,6 +46,7 @@ from regard.training import (
 from regard.transformer import Transformer, build_transformer_model
 
 TRAIN, HELD_OUT, EPOCHS = 30_000, 1_000, 4
+ABLATED = 200  # sentences with a pronoun, which are translated once for each head
 OUTPUT = Path(__file__).parent.parent / "notebooks" / "seeds.csv"
 Row = dict[str, Any]
 
@@ -137,13 +142,41 @@ def measured(
             name = f"pronoun right when it may not read {word}"
             shares[name] = accuracy(with_pronoun).pronoun
     to_choose, to_count = held_out.head(HELD_OUT // 2), held_out.tail(HELD_OUT // 2)
-    best = best_heads(scores(to_choose, look))
+    chosen_on = scores(to_choose, look)
+    shares |= ablated(model, with_pronoun.head(ABLATED), accuracy, chosen_on)
+    best = best_heads(chosen_on)
     found = recount(best, scores(to_count, look))
     offsets = best_offsets([gold_readings(pair) for _, pair in to_count.iterrows()])
     for row in found.join(offsets["share"].rename("offset_share")).itertuples():
         shares[f"best head: {row.Index}"] = row.share
         shares[f"fixed offset: {row.Index}"] = row.offset_share
+    of_pronouns = found[found.index.str.endswith("reads its antecedent")]
+    for name, share, count in of_pronouns[["share", "count"]].itertuples():
+        hits = np.arange(count) < round(share * count)  # a sentence has one such reading
+        low, high = share_interval(hits, np.ones(count))
+        shares |= {f"interval, low: {name}": low, f"interval, high: {name}": high}
     return shares
+
+
+def ablated(
+    model: nn.Module,
+    pairs: pd.DataFrame,
+    accuracy: Callable[[pd.DataFrame], Accuracy],
+    scored: pd.DataFrame,
+) -> Row:
+    """Count pronouns without the head that reads best, and without the one that is most missed."""
+    reads = scored[scored["name"].str.endswith("reads its antecedent")]
+    looks = reads.groupby(["kind", "layer", "head"])["share"].max()
+    table = importance(model, pairs, lambda _, some: accuracy(some), heads=list(looks.index))
+    table = table.set_index(["kind", "layer", "head"]).join(looks)
+    reading_most = int(table["share"].argmax())
+    return {
+        "pronoun right without the head that reads its antecedent most": table["pronoun"].iloc[
+            reading_most
+        ],
+        "pronoun right without the head that is missed most": table["pronoun"].min(),
+        "tau of reading and being missed": kendall(table["share"], -table["pronoun_change"]),
+    }
 
 
 def scores(sentences: pd.DataFrame, look: Callable[[pd.Series], Trace]) -> pd.DataFrame:

@@ -103,7 +103,8 @@ class Explanation:
             ]
             by_chance = np.array([self._drop(words) for words in drawn])
             for method in self.table.columns.drop("word"):
-                first = self.table[method].dropna().nlargest(count).index.tolist()
+                sizes = self.table[method].loc[prediction.removable]  # not what it is about
+                first = sizes.nlargest(count).index.tolist()
                 drop = self._drop(first)
                 words = ", ".join(self.table["word"][sorted(first)])
                 as_large = (by_chance >= drop).mean()
