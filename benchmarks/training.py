@@ -1,7 +1,7 @@
 """Training steps per second, beside torch.nn.Transformer with the same sizes, data and optimiser.
 
 One thread, CPU time: other programs on the machine hardly count. The models take turns step by step
-for step, and the ratio is the median over the rounds. `python benchmarks/training.py`, a minute.
+for step, and the ratio is the median over the rounds. `python -m benchmarks.training`, a minute.
 """
 
 import statistics

@@ -9,7 +9,7 @@ are elements. An empty page says what the browser itself takes. Then what a live
 2,048 tokens: a head's bytes, the time from their arrival to the picture, and one frame of pointing
 at a cell.
 
-`python benchmarks/view.py`: a minute without the other viewers. With them some ten minutes; then
+`python -m benchmarks.view`: a minute without the other viewers. With them some ten minutes; then
 they must be there, in an environment of their own if they want other versions of things:
 
     pip install bertviz circuitsvis attnview
@@ -17,7 +17,6 @@ they must be there, in an environment of their own if they want other versions o
 """
 
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -41,8 +40,6 @@ from regard.export import FRONT_END
 from regard.packing import PackedHead
 from regard.traces import Trace
 from regard.viewing import view
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.find_browser import find_browser
 
 OPTIONS = (

@@ -49,10 +49,10 @@ def _padding_unmasked(kind: str, inputs: Inputs) -> Inputs:
     return query, key, value, num_heads, None
 
 
-def _swapped(_: str, inputs: Inputs) -> Inputs:
+def _swapped(kind: str, inputs: Inputs) -> Inputs:
     """Ask with the key and answer with the query, where they are of one sentence."""
     query, key, value, num_heads, mask = inputs
-    if query.shape != key.shape:
+    if kind == "cross":
         return inputs
     return key, query, value, num_heads, mask
 

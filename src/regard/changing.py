@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from regard.comparison import difference
@@ -121,7 +120,9 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
             ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
     ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at - 1:,.0f}"))
+    ticks = [0, *(10**power for power in range(8) if 10**power <= max(film.steps))]
+    ax.set_xticks([step + 1 for step in ticks], [f"{step:,}" for step in ticks], minor=False)
+    ax.minorticks_off()
     ax.set_ylim(-0.04, 1.04)
     ax.yaxis.set_major_formatter(PERCENT)
     ax.set(xlabel="training step", ylabel="the best head reads the gold word")

@@ -1781,11 +1781,11 @@ async function inflate(text) {
 
 /** Stands for the kernel in a saved page: it unpacks the head that is chosen. */
 class SavedModel {
-  /** @param {Saved} saved @param {Uint8Array} thumbnails */
-  constructor(saved, thumbnails) {
+  /** @param {Saved} saved */
+  constructor(saved) {
     this.saved = saved;
     /** @type {any} */
-    this.traits = { meta: saved.meta, selection: saved.selection, thumbnails, weights: null };
+    this.traits = { meta: saved.meta, selection: saved.selection, thumbnails: null, weights: null };
     /** @type {Record<string, Set<(message?: any) => void>>} */
     this.ears = {};
   }
@@ -1819,17 +1819,21 @@ class SavedModel {
     this.ears[event]?.delete(ear);
   }
 
+  /** Unpack the chosen head; give what is wrong with it, if anything is. */
   async load() {
     const selection = this.traits.selection;
     try {
       const { kind, layer, head } = selection;
       const [scale, text, pixels] = this.saved.heads[kind]?.[layer]?.[head] ?? [0, "", [0, 0]];
       const bytes = await inflate(text);
-      if (this.traits.selection !== selection) return; // another was chosen meanwhile
+      if (this.traits.selection !== selection) return null; // another was chosen meanwhile
       this.set("weights", { ...selection, pixels, scale, bytes });
     } catch (error) {
-      this.tell("msg:custom", { answer: "problem", text: damaged(error) });
+      const problem = { answer: "problem", text: damaged(error) };
+      this.tell("msg:custom", problem);
+      return problem;
     }
+    return null;
   }
 }
 
@@ -1846,9 +1850,12 @@ export async function openSaved(page) {
     if (!("DecompressionStream" in window)) throw new Error("This browser is too old for it (no DecompressionStream).");
     /** @type {Saved} */
     const saved = JSON.parse(page.getElementById("regard-data")?.textContent ?? "");
-    const model = new SavedModel(saved, await inflate(saved.thumbnails));
+    const model = new SavedModel(saved);
+    // both before anything is drawn, so that it is drawn once
+    const [thumbnails, problem] = await Promise.all([inflate(saved.thumbnails), model.load()]);
+    model.traits.thumbnails = thumbnails;
     mount(place, /** @type {any} */ (model));
-    await model.load();
+    if (problem) model.tell("msg:custom", problem);
   } catch (error) {
     place.append(make("p", { role: "alert" }, damaged(error)));
   }
