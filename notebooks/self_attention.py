@@ -95,10 +95,19 @@ from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from regard.anatomy import dissect
+from regard.answers import collect_answers
+from regard.bugs import BUGS, Mystery, bug
+from regard.changing import play_film, plot_difference, plot_locks
 from regard.checkpoint import load_checkpoint, save_checkpoint
+from regard.comparison import compare
+from regard.evidence import scoreboard
 from regard.exercises import check_attention
+from regard.explanations import explain, kendall
 from regard.explorer import explore
-from regard.interventions import block, edge_mask
+from regard.film import Film
+from regard.head_importance import importance
+from regard.interventions import ablate, block, edge_mask
 from regard.measures import (
     best_heads,
     best_offsets,
@@ -124,6 +133,7 @@ from regard.plots import (
 from regard.style import ATTENTION, use_style
 from regard.traces import ROUNDING, Trace
 from regard.tracing import trace
+from regard.viewing import view
 
 use_style()
 pd.set_option("display.max_colwidth", 80, "display.precision", 3)
@@ -561,13 +571,57 @@ def accuracy(model: Transformer, pairs: pd.DataFrame) -> dict[str, float]:
 
 def some_accuracy(model: Transformer) -> dict[str, float]:
     """Count on a part of the held-out sentences, after each epoch."""
-    return accuracy(model, held_out.head(HELD_OUT // 2))
+    return accuracy(model, held_out.head(HELD_OUT // 5))
 
 
 unguided, unguided_optimizer = new_model()
 model, optimizer = new_model()
 untrained, _ = new_model()
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters each, on {device}")
+
+# %% [markdown]
+# While the guided model trains, it is **filmed**: before some of the steps, most of them early ones, all
+# attention weights of one held-out sentence are kept, and it is counted how often some head reads the gold
+# word (`gold_readings` says which that is). Section 12 plays the film.
+
+# %%
+# include: regard.languages.gold_readings
+# include: regard.languages.reading_name
+
+
+# %%
+def gold_of(pairs: pd.DataFrame) -> list[list[tuple[str, str, int, int]]]:
+    """Give the gold readings of each sentence."""
+    return [gold_readings(pair) for _, pair in pairs.iterrows()]
+
+
+def scores_of(model: Transformer, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Score every head of a model on the gold readings of these sentences."""
+    traces = (trace(p.source, model, tokenizer, target=p.target) for p in pairs.itertuples())
+    return score_heads(traces, gold_of(pairs))
+
+
+with_pronoun = held_out[held_out["category"] != "statement"].head(HELD_OUT // 2)
+FILMED = (
+    "determiner reads its noun",
+    "it reads its antecedent",
+    "they reads its antecedent",
+    "target word reads its source",
+)
+
+
+def filmed_shares(model: Transformer) -> dict[str, float]:
+    """Count how often the best head finds the gold word, for each of some readings."""
+    best_shares = scores_of(model, with_pronoun.head(16)).groupby("name")["share"].max()
+    return {name: best_shares[name] for name in FILMED}
+
+
+on_film = with_pronoun.iloc[0]
+film = Film(
+    lambda model: trace(on_film["source"], model, tokenizer, target=on_film["target"]),
+    num_steps=NUM_EPOCHS * len(make_dataloader(train)),
+    measure=filmed_shares,
+)
 
 # %%
 torch.manual_seed(SEED)  # decides the batches and the dropout
@@ -576,9 +630,10 @@ history = train_model(
     make_dataloader(train),
     optimizer,
     NUM_EPOCHS,
-    loss=guided_alignment_loss,
+    loss=film.watch(guided_alignment_loss),
     evaluate=some_accuracy,
 )
+film.take(model, step=len(history), loss=history["loss"].iloc[-1])
 torch.manual_seed(SEED)
 unguided_history = train_model(
     unguided, make_dataloader(train), unguided_optimizer, NUM_EPOCHS, evaluate=some_accuracy
@@ -665,6 +720,18 @@ final
 # include: regard.plots.visualize_attention_weights
 
 # %% [markdown]
+# **Why is a weight what it is?** `dissect` takes one apart: the products of query and key, dimension by
+# dimension, their sum, the scale, and the softmax over all keys. Here is the strongest weight of one head.
+
+# %%
+seen = trace(OPENING_PAIR[0], model, tokenizer)
+strongest = seen.weights(0, 0).argmax()
+reads, is_read = np.unravel_index(strongest, seen.weights(0, 0).shape)
+weight = dissect(seen, layer=0, head=0, query=int(reads), key=int(is_read))
+print(weight)
+weight.to_dataframe().sort_values("adds", key=abs, ascending=False).head()
+
+# %% [markdown]
 # **Masks.** A mask is a table of True, *may attend*, and False; where it is False the score becomes
 # $-\infty$ before the softmax, and so the weight 0.
 #
@@ -722,6 +789,13 @@ pd.DataFrame(
 # - **Layer** and **Head** count from 0.
 #
 # Without a running kernel the widgets are replaced by a picture of their first state.
+#
+# `view` shows all heads at once. Choose one in the grid, and the matrix and the lines follow; point at a cell
+# to see why its weight is what it is; click a token to lock it, with Shift to sum several. All of it works by
+# keyboard too, and `.save("x.html")` makes it one file that needs neither a kernel nor a network.
+
+# %%
+view(trace(OPENING_PAIR[0], model, tokenizer))
 
 # %% [markdown]
 # ## 9. Attention Weight Visualization with User Input
@@ -741,28 +815,11 @@ plt.show()
 # In the two languages of section 3, *number* decides the antecedent: *it* or *they*. Which head of the
 # translating model reads it? We do not choose by eye: for each head we count how often the pronoun's
 # strongest attention is its antecedent. Different heads may do it for *it* and for *they*, so they are
-# counted apart. The best of many heads owes its rank to luck too; so we choose it on one half of the
-# held-out sentences, and report what it finds in the other.
-
-
-# %%
-# include: regard.languages.gold_readings
-# include: regard.languages.reading_name
-
+# counted apart. The best of many heads owes its rank to luck too; so we choose it on one part of the
+# held-out sentences, and report what it finds in another.
 
 # %%
-def gold_of(pairs: pd.DataFrame) -> list[list[tuple[str, str, int, int]]]:
-    """Give the gold readings of each sentence."""
-    return [gold_readings(pair) for _, pair in pairs.iterrows()]
-
-
-def scores_of(model: Transformer, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Score every head of a model on the gold readings of these sentences."""
-    traces = (trace(p.source, model, tokenizer, target=p.target) for p in pairs.itertuples())
-    return score_heads(traces, gold_of(pairs))
-
-
-to_choose, to_count = held_out.iloc[: HELD_OUT // 2], held_out.iloc[HELD_OUT // 2 :]
+to_choose, to_count = held_out.iloc[: HELD_OUT // 3], held_out.iloc[-HELD_OUT // 3 :]
 contestants = {"guided": model, "unguided": unguided, "untrained": untrained}
 scores = {name: scores_of(m, to_count) for name, m in contestants.items()}
 found = {
@@ -814,16 +871,37 @@ for sentence, pronoun, head, seen, row in zip(
 display(Markdown("\n".join(said)))
 
 # %% [markdown]
+# ### What one word changes
+#
+# The two sentences differ in the pronoun alone. Which heads read otherwise because of it? For each head, the
+# share of a row's attention that moved, on average over the tokens; and for the head that moved most, where
+# to: blue is read more in the second sentence, orange more in the first.
+
+# %%
+changed = compare(*pair_traces)
+most = changed[changed["kind"] == "encoder"].iloc[0]
+plot_difference(*pair_traces, most["layer"], most["head"])
+plt.show()
+changed.head()
+
+# %%
+display(
+    Markdown(
+        f"Of the encoder's heads, layer {most['layer']}, head {most['head']} changes most: {most['change']:.1%} of "
+        f"its attention moves, and at most, {most['query_change']:.1%}, that of **{most['query']}**. The head that "
+        f"changes least moves {changed['change'].min():.1%}."
+    )
+)
+
+# %% [markdown]
 # ### Does the model need to look there?
 #
 # A heatmap shows where a head looks, not what the model needs. So we take a link away: while the held-out
 # sentences are translated, no encoder head may read from the pronoun to its antecedent; or, for
 # comparison, to the *other* noun, the subject or object that it does not stand for.
 
+
 # %%
-with_pronoun = held_out[held_out["category"] != "statement"].head(HELD_OUT // 2)
-
-
 def without_each_link(
     model: nn.Module, pairs: pd.DataFrame, pronoun_accuracy: Callable[[pd.DataFrame], float]
 ) -> dict[str, float]:
@@ -951,8 +1029,8 @@ display(Markdown("\n".join(gloss_said)))
 # ### Masking the future
 #
 # `mask_future_tokens` has been in use all along: `create_masks` calls it in every training step. What if
-# it did not? The next cell trains another model whose decoder may read the whole target sentence, for one
-# epoch, and one with the mask for as long.
+# it did not? The next cell trains another model whose decoder may read the whole target sentence, on half of
+# the sentences once, and one with the mask on the same.
 
 
 # %%
@@ -962,6 +1040,7 @@ def masks_without_future_mask(src: Tensor, tgt: Tensor) -> Masks:
     return Masks(honest.source, (tgt != 0)[:, None, None, :].expand_as(honest.target))
 
 
+half = train.head(len(train) // 2)
 histories, accuracies, leaks = {}, {}, {}
 pair = held_out.iloc[0]
 src = torch.tensor([[*pair["source_ids"], END]], device=device)
@@ -969,8 +1048,8 @@ tgt = torch.tensor([[START, *pair["target_ids"]]], device=device)
 for name, mask in {"honest": create_masks, "sees the future": masks_without_future_mask}.items():
     student, student_optimizer = new_model(masks=mask)
     torch.manual_seed(SEED)
-    histories[name] = train_model(student, make_dataloader(train), student_optimizer, num_epochs=1)
-    accuracies[name] = accuracy(student, held_out)
+    histories[name] = train_model(student, make_dataloader(half), student_optimizer, num_epochs=1)
+    accuracies[name] = accuracy(student, held_out.head(HELD_OUT // 4))
     leaks[name] = leak_test(
         lambda ids, m=student: m(src, ids), tgt, replacement=words.index("<unk>")
     )
@@ -990,7 +1069,7 @@ plt.show()
 display(
     Markdown(
         "\n".join(
-            f"- **{name}**: the loss is {histories[name]['loss'].tail(50).mean():.2f} after one epoch (mean of "
+            f"- **{name}**: the loss is {histories[name]['loss'].tail(50).mean():.2f} after one pass (mean of "
             f"the last 50 steps), and {accuracies[name]['exact']:.1%} of the held-out sentences are translated "
             f"exactly; changing a future word moves {(np.triu(moved, 1) > TOLERANCE).sum()} of the "
             f"{len(moved) * (len(moved) - 1) // 2} outputs before it."
@@ -1121,13 +1200,13 @@ display(
 # offset** ("always two words to the left"), which knows nothing but positions.
 
 # %%
-scoreboard = pd.DataFrame({name: heads["share"] for name, heads in found.items()})
-scoreboard = scoreboard.join(offsets["share"].rename("fixed offset")).sort_values("guided")
-plot_scoreboard(scoreboard)
+found_by = pd.DataFrame({name: heads["share"] for name, heads in found.items()})
+found_by = found_by.join(offsets["share"].rename("fixed offset")).sort_values("guided")
+plot_scoreboard(found_by)
 plt.show()
 
 # %%
-compared = best.join(offsets.add_suffix(" of offset")).join(scoreboard["untrained"])
+compared = best.join(offsets.add_suffix(" of offset")).join(found_by["untrained"])
 beaten = compared[["share of offset", "untrained"]].max(axis="columns") < compared["share"]
 real, rest = compared[beaten], compared.index[~beaten]
 display(
@@ -1145,6 +1224,165 @@ display(
     )
 )
 compared.style.format(precision=2)
+
+# %% [markdown]
+# **How sure is that?** The same once more, with an interval for each share (other sentences of these languages
+# would give another one), in both directions (does the noun's determiner read it most of all words? is it what
+# reads the noun most?), and with the chance that so large a lead over the fixed offset, and over the best head
+# of the untrained model, is luck; corrected for having looked at all these rows.
+
+# %%
+some = held_out.head(HELD_OUT // 4)
+answers = {
+    name: collect_answers(
+        (trace(p.source, m, tokenizer, target=p.target) for p in some.itertuples()), gold_of(some)
+    )
+    for name, m in {"guided": model, "untrained": untrained}.items()
+}
+evidence = scoreboard(answers["guided"], untrained=answers["untrained"])
+evidence.drop(columns=["chosen_share", "kind"]).style.format(precision=3)
+
+# %%
+sure = evidence[evidence["finding"]]
+display(
+    Markdown(
+        f"Of {len(evidence)} rows, {len(sure)} are more than luck at the 5 % level:\n\n"
+        + "\n".join(
+            f"- *{row.name_}*, {row.direction}: layer {row.layer}, head {row.head}, {row.share:.1%} "
+            f"({row.low:.1%} to {row.high:.1%}) of {row.cases:,}; the best fixed offset {row.offset_share:.1%}, "
+            f"untrained {row.untrained_share:.1%}."
+            for row in sure.rename(columns={"name": "name_", "count": "cases"}).itertuples()
+        )
+    )
+)
+
+# %% [markdown]
+# ### What looks important, and what is
+#
+# A head that reads the right word need not be one that the model needs. So each head is **ablated**: what it
+# writes is set to zero, and the loss and the pronouns are counted again, on held-out sentences with a pronoun.
+# In the picture, a mark is a head of the encoder: to the right, those in which pronouns read their antecedent more
+# often; up, those without which the loss is higher.
+
+# %%
+ablated = with_pronoun.head(48)
+ablated_batch = next(iter(make_dataloader(ablated, batch_size=len(ablated), shuffle=False)))
+
+
+def loss_and_pronouns(model: Transformer, pairs: pd.DataFrame) -> dict[str, float]:
+    """Measure the loss of the next word, and the share of pronouns that are right."""
+    batch = ablated_batch._make(x.to(device) for x in ablated_batch)
+    return {
+        "loss": translation_loss(model, batch).item(),
+        "pronouns": accuracy(model, pairs)["pronoun"],
+    }
+
+
+needed = importance(model, ablated, loss_and_pronouns).set_index(["kind", "layer", "head"])
+pronoun_scores = scores["guided"][scores["guided"]["name"].isin(PRONOUN_READINGS.values())]
+looks = pronoun_scores.groupby(["kind", "layer", "head"])["share"].max()
+heads_table = needed.join(looks.rename("reads the antecedent"))
+of_encoder = heads_table.loc[["encoder"]]
+readers = of_encoder.index[of_encoder["reads the antecedent"] > 0.5].tolist()
+with ablate(model, readers or [of_encoder["reads the antecedent"].idxmax()]):
+    without_readers = loss_and_pronouns(model, ablated)["pronouns"]
+
+# %%
+ax = sns.scatterplot(
+    of_encoder.reset_index(), x="reads the antecedent", y="loss_change", style="layer", s=90
+)
+for (_kind, in_layer, number), row in of_encoder.iterrows():
+    ax.annotate(
+        f"{in_layer}.{number}",
+        (row["reads the antecedent"], row["loss_change"]),
+        xytext=(6, 4),
+        textcoords="offset points",
+    )
+ax.set(
+    xlabel="how often the pronoun reads its antecedent (the better of it and they)",
+    ylabel="loss without the head, less loss with all",
+)
+plt.show()
+heads_table.sort_values("loss_change", ascending=False).style.format(precision=3)
+
+# %%
+costly, looking = of_encoder["loss_change"].idxmax(), of_encoder["reads the antecedent"].idxmax()
+tau = kendall(of_encoder["reads the antecedent"], of_encoder["loss_change"])
+display(
+    Markdown(
+        f"Of the encoder's heads, the loss misses layer {costly[1]}, head {costly[2]} most "
+        f"({of_encoder.loc[costly, 'loss_change']:+.3f}). The one that reads the antecedent most often is layer "
+        f"{looking[1]}, head {looking[2]} ({of_encoder.loc[looking, 'reads the antecedent']:.1%}); without it, "
+        f"{of_encoder.loc[looking, 'pronouns']:.1%} of the pronouns are right, with all heads "
+        f"{of_encoder.loc[looking, 'pronouns_before']:.1%}, and without whichever single head is missed most "
+        f"{of_encoder['pronouns'].min():.1%}. Without all {len(readers)} heads that read it in more than half of the "
+        f"cases, {without_readers:.1%}. To read the antecedent and to be missed are ranked with Kendall's tau = "
+        f"{tau:.2f}, where 1 is one order and 0 none in common."
+    )
+)
+
+# %% [markdown]
+# ### Is attention an explanation?
+#
+# Why does the glossing encoder say what *it* is? Several ways to answer, side by side, each a number a word:
+# attention from *it* in the last layer, the same through all layers (rollout), weighted by the length of the
+# values, times the gradient, the gradient of the words themselves, and how much less likely the gloss is if the
+# word is left out. Do they agree (Jain and Wallace, 2019; Wiegreffe and Pinter, 2019)? And which words, when
+# they are taken away, change what the model says?
+
+# %%
+it_at = famous[0].tokens.index("it")
+explained = explain(MEANING_PAIR[0], glosser, glosser_tokenizer, position=it_at)
+explained.table.set_index("word").style.format(precision=3)
+
+# %%
+explained.agreement().style.format(precision=2)
+
+# %%
+removed = explained.removal(counts=(1, 2))
+removed.style.format(precision=3)
+
+# %%
+agreed = explained.agreement()
+others = agreed["attention"].drop("attention")
+first = removed[removed["removed"] == 1].set_index("method")
+display(
+    Markdown(
+        f"The model glosses *it* as **{explained.name}** with probability {explained.probability:.2f}. Attention agrees "
+        f"most with *{others.idxmax()}* (tau {others.max():.2f}) and least with *{others.idxmin()}* ({others.min():.2f}). "
+        f"Without the word that attention puts first, **{first.loc['attention', 'words']}**, the probability falls by "
+        f"{first.loc['attention', 'drop']:.2f}; without that of *leave one out*, **{first.loc['leave one out', 'words']}**, by "
+        f"{first.loc['leave one out', 'drop']:.2f}; without a word drawn by lot, by {first['random_drop'].mean():.2f} on average."
+    )
+)
+
+# %% [markdown]
+# ### The film of training
+#
+# When does a head come to read what it reads? Play the film that was taken in section 6, of the head that
+# finds the antecedent of *it* in the end. Without a kernel, some of its frames stand here.
+
+# %%
+play_film(film, int(best.loc[PRONOUN_READINGS["it"], "layer"]), HEAD)
+
+# %%
+THRESHOLD = 0.9
+plot_locks(film, threshold=THRESHOLD)
+plt.show()
+
+# %%
+locks = film.locked_on(THRESHOLD)
+display(
+    Markdown(
+        f"The film has {len(film.frames)} frames of {film.nbytes / len(film.frames) / 1e3:.0f} kB each, "
+        f"{film.nbytes / 1e6:.2f} MB in all.\n\n"
+        + "\n".join(
+            f"- *{name}*: some head finds it in at least {THRESHOLD:.0%} of the filmed sentences "
+            + (f"from step {step:,} on." if pd.notna(step) else "in no frame up to the end.")
+            for name, step in locks.items()
+        )
+    )
+)
 
 # %% [markdown]
 # Are these figures luck? Another seed gives other data, other weights and other heads. The table below was
@@ -1211,7 +1449,67 @@ display(
 # 4. **Genders.** Leave out one of the three in section 3: `GENDERS = ("o", "a")`. Does one head read
 #    *they* in all sentences, or a head for each gender? Count them apart.
 # 5. **The scale.** Leave out `/ math.sqrt(d_k)` in section 5. What happens to the entropy in section 10?
-# 6. **Implement attention yourself**, from
+# 6. **A zoo of bugs.** `with bug(model, "no scale"):` switches a mistake on, one that real implementations have
+#    had; the table below does so with each, and measures the loss of the decoder's next word, the entropy of
+#    the heads, what their rows sum to, and whether the leak test finds the future. Then a bug is switched on
+#    that nobody names: which is it? Write your guess into the cell below.
+
+# %%
+zoo_batch = next(iter(make_dataloader(held_out.head(64), batch_size=64, shuffle=False)))
+zoo_pair = trace(on_film["source"], model, tokenizer, target=on_film["target"])
+
+
+def symptoms(model: Transformer) -> dict[str, float]:
+    """Measure what a bug may change."""
+    model.eval()
+    with torch.no_grad():
+        loss = translation_loss(model, zoo_batch._make(x.to(device) for x in zoo_batch))
+    sick = trace(on_film["source"], model, tokenizer, target=on_film["target"])
+    layers = [sick.weights(layer) for layer in range(sick.num_layers)]
+    moved = leak_test(lambda ids: model(src, ids), tgt, replacement=words.index("<unk>"))
+    return {
+        "loss": loss.item(),
+        "entropy, bits": entropy(np.stack(layers)).mean(),
+        "largest row sum": np.stack(layers).sum(axis=-1).max(),
+        "leaks": (np.triu(moved, 1) > TOLERANCE).any(),
+    }
+
+
+zoo = {"healthy": symptoms(model)}
+for name in BUGS:
+    with bug(model, name):
+        zoo[name] = symptoms(model)
+zoo = pd.DataFrame(zoo).T
+zoo.style.format("{:.2f}", subset=["loss", "entropy, bits", "largest row sum"])
+
+# %%
+display(
+    Markdown(
+        f"The healthy model has a loss of {zoo.loc['healthy', 'loss']:.2f}. Worst is *{zoo['loss'].astype(float).idxmax()}* "
+        f"with {zoo['loss'].max():.2f}; hardest to see in the loss is "
+        f"*{(zoo['loss'].astype(float) - zoo.loc['healthy', 'loss']).drop('healthy').abs().idxmin()}*. The leak test finds "
+        f"{', '.join(f'*{name}*' for name in zoo.index[zoo['leaks'].astype(bool)])}. This model was trained healthy: one that is "
+        "trained with a bug may learn to live with it, or, where the future is visible, to cheat."
+    )
+)
+
+# %%
+mystery = Mystery(SEED)
+fig, axes = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+plot_attention(zoo_pair, layer=0, head=0, kind="decoder", ax=axes[0]).set_title("healthy")
+with mystery.in_(model):
+    sick = trace(on_film["source"], model, tokenizer, target=on_film["target"])
+    plot_attention(sick, layer=0, head=0, kind="decoder", ax=axes[1]).set_title("the mystery")
+    mystery_symptoms = symptoms(model)
+plt.show()
+pd.Series(mystery_symptoms, name="the mystery").to_frame().T
+
+# %%
+GUESS = "no scale"  # one of BUGS
+print(mystery.guess(GUESS))
+
+# %% [markdown]
+# 7. **Implement attention yourself**, from
 #
 # $$
 # Attention(Q, K, V) = \text{softmax}\left(\frac{QK^T}{\sqrt{d_k}}\right)V
@@ -1233,7 +1531,7 @@ def my_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None 
 print(check_attention(my_attention))
 
 # %% [markdown]
-# 7. **A model that read real text.** The next cell opens MiniLM (Wang et al., 2020), a BERT-like encoder
+# 8. **A model that read real text.** The next cell opens MiniLM (Wang et al., 2020), a BERT-like encoder
 #    of 6 layers with 12 heads each, which comes as an ordinary Python package and needs no network. The same
 #    `trace` and the same pictures as above take any transformers model: with a network, name one on the
 #    Hugging Face hub, such as `MODEL = "bert-base-uncased"`. Where does *it* look? Try other layers, heads
@@ -1285,9 +1583,9 @@ display(
         )
         + "\n".join(
             f"| best head: *{name}* | "
-            + " | ".join(f"{share:.1%}" for share in scoreboard.loc[name])
+            + " | ".join(f"{share:.1%}" for share in found_by.loc[name])
             + " |"
-            for name in scoreboard.index[::-1]
+            for name in found_by.index[::-1]
         )
     )
 )

@@ -1,6 +1,7 @@
 """What every head answers, against plain loops over the weights."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,3 +130,9 @@ def test_the_published_head_maps_atoms_and_no_other_does() -> None:
     assert (best["head"], best["share"]) == (5, 1)
     assert best["count"] == sum(len(reaction.mapping) for reaction in REACTIONS)
     assert shares[shares["head"] != 5]["share"].max() < 0.8
+
+
+@pytest.mark.parametrize("reading", [("det", "self", 0, 1), ("det", 0, 1), "abcd", (0, 1)])
+def test_a_reading_of_no_kind_is_refused(reading: Any) -> None:
+    with pytest.raises(ValueError, match=r"A gold reading is \(name, kind, query, key\)"):
+        collect_answers([Trace.from_weights([[0.0, 1.0], [1.0, 0.0]])], [[reading]])

@@ -157,3 +157,21 @@ def test_a_loss_is_passed_on_as_it_is() -> None:
     value = film.watch(loss)(nn.Identity(), 3)
     value.backward()
     assert weight.grad == 3
+
+
+def test_frames_are_of_one_sentence_in_the_order_of_steps() -> None:
+    names = iter(["ab", "ab", "xy"])
+    film = Film(lambda _: Trace.from_weights(np.eye(2), list(next(names))), num_steps=9)
+    film.take(nn.Identity(), 3)
+    with pytest.raises(ValueError, match="A frame of step 3 comes after one of step 3"):
+        film.take(nn.Identity(), 3)
+    film.take(nn.Identity(), 4)
+    with pytest.raises(ValueError, match="other tokens than the first"):
+        film.take(nn.Identity(), 5)
+    with pytest.raises(ValueError, match="has no measures to draw"):
+        plot_locks(film)
+    named = Film(
+        lambda _: Trace.from_weights(np.eye(2)), num_steps=9, measure=lambda _: {"loss": 1}
+    )
+    with pytest.raises(ValueError, match='called "step" or "loss"'):
+        named.take(nn.Identity(), 0)

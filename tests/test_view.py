@@ -352,8 +352,28 @@ def test_the_measures_are_those_of_the_heads_that_are_kept() -> None:
     wanted = table[(table["layer"] == 1) & table["head"].isin([0, 2])]["distance"]
     assert kind["measures"]["distance"] == pytest.approx(wanted.tolist(), abs=1e-4)
     assert len(thumbnails) == 2 * 8 * 8
-    with pytest.raises(ValueError, match=r"No head is left with layers=\[7\]"):
+    with pytest.raises(ValueError, match=r"Not all is there of layers=\[7\]"):
         pack_meta(with_words(), layers=[7])
+
+
+@pytest.mark.parametrize("options", [{"layers": [0, 9]}, {"heads": [1, 9]}])
+def test_heads_that_are_there_in_part_are_refused(options: Any) -> None:
+    with pytest.raises(ValueError, match="Not all is there"):
+        view(with_words()).page_size(**options)
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.csv", "x.txt"])
+def test_what_is_chosen_of_a_page_is_refused_elsewhere(name: str, tmp_path: Path) -> None:
+    for options in ({"layers": [1]}, {"heads": [1]}, {"pixels": 4}):
+        with pytest.raises(ValueError, match="are of a page"):
+            view(with_words()).save(tmp_path / name, **options)
+    view(with_words()).save(tmp_path / "new folder" / name)
+    assert (tmp_path / "new folder" / name).is_file()
+
+
+def test_numbers_are_names_of_tokens_too() -> None:
+    shown = view([[1.0, 0.0], [0.25, 0.75]], [1, 2])  # type: ignore[list-item]
+    assert "2" in str(shown)
 
 
 def test_an_exact_weight_is_that_of_the_trace() -> None:

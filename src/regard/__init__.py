@@ -4,6 +4,7 @@ The names below are loaded when they are first used, so that `import regard` cos
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name not in _MODULES and find_spec(f"regard.{name}"):
+        return import_module(f"regard.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module 'regard' has no attribute {name!r}: it has {__all__}")
     return getattr(import_module(f"regard.{_MODULES[name]}"), name)

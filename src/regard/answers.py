@@ -8,7 +8,7 @@ reads most, and which word reads it most.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regard.measures import Reading, check_position, paired
+from regard.modules import KINDS
 from regard.recording import EVERYTHING, Layer, blocks
 from regard.traces import Trace
 
@@ -97,7 +98,8 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     Raises
     ------
     ValueError
-        If there are not as many lists of readings as traces, a position lies outside of the
+        If there are not as many lists of readings as traces, a reading is of no known kind, a
+        position lies outside of the
         attention matrix, a word of self-attention should read itself, or the traces are of models
         of different shapes.
 
@@ -122,6 +124,8 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     tables: list[_Table] = []
     num_sentences = 0
     for seen, readings in paired(traces, gold):
+        for reading in readings:
+            _check_reading(reading)
         for kind in seen.kinds:
             of_kind = heads.setdefault(kind, _heads(seen, kind))
             wanted = [reading for reading in readings if reading[1] == kind]
@@ -135,6 +139,15 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
         num_sentences += 1
     width = max((len(of_kind) for of_kind in heads.values()), default=0)
     return Answers(_readings(tables), heads, num_sentences, _joined_bits(tables, -(-width // 8)))
+
+
+def _check_reading(reading: Any) -> None:
+    is_reading = isinstance(reading, tuple | list) and len(reading) == 4
+    if not is_reading or reading[1] not in KINDS:
+        raise ValueError(
+            f"A gold reading is (name, kind, query, key), its kind one of {KINDS}, such as "
+            f'("nsubj", "encoder", 2, 1), but got {reading!r}.'
+        )
 
 
 class _Table(NamedTuple):

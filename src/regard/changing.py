@@ -99,6 +99,11 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     matplotlib.axes.Axes
         Its steps are spread as the frames are: densely in the beginning.
 
+    Raises
+    ------
+    ValueError
+        If nothing was measured.
+
     Examples
     --------
     >>> shares = iter([0.25, 1.0])
@@ -109,6 +114,11 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     >>> plot_locks(film).get_legend_handles_labels()[1]
     ['it reads its noun: from step 9 on']
     """
+    if not film.frames or not film.frames[0].measures:
+        raise ValueError(
+            "The film has no measures to draw: make it with `measure=`, a function from the model "
+            "to shares by name, and train."
+        )
     ax = ax or plt.subplots(figsize=(7, 4), layout="constrained")[1]
     table = film.to_dataframe().drop(columns="loss").set_index("step")
     locks = film.locked_on(threshold)

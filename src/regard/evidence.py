@@ -81,6 +81,8 @@ def scoreboard(
     0       reads    1.0       1           1.0    False
     1  is read by    1.0       1           1.0    False
     """
+    if least < 1:
+        raise ValueError(f"A reading comes at least once in a half, but got least={least}.")
     for other, name in ((untrained, "untrained"), (shuffled, "shuffled")):
         if other is not None and other.num_sentences != answers.num_sentences:
             raise ValueError(

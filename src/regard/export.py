@@ -112,10 +112,18 @@ def save(
     Raises
     ------
     ValueError
-        If the ending is another, there is no such head, or the page could become larger than
-        `largest` bytes, which is said before any weight is computed.
+        If the ending is another, there is no such head, a choice is made for what is no page, or
+        the page could become larger than `largest` bytes, which is said before any weight is
+        computed.
     """
     suffix = path.suffix.lower()
+    if suffix in SUFFIXES and suffix != ".html" and choice != ALL:
+        raise ValueError(
+            f"layers, heads and pixels are of a page, .html, but {path.name!r} holds the one head "
+            "that is selected: leave them out, and select another head first if you want it."
+        )
+    if suffix in SUFFIXES:
+        path.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".html":
         check_size(trace, choice, largest)
         page = page_of(trace, selected, choice)

@@ -98,21 +98,30 @@ class Film:
         Raises
         ------
         ValueError
-            If the probe sentence has other tokens than in the frames before.
+            If the probe sentence has other tokens than in the frames before, the step is not after
+            theirs, or a measure is called "step" or "loss".
         """
+        if self.frames and step <= self.frames[-1].step:
+            raise ValueError(
+                f"A frame of step {step} comes after one of step {self.frames[-1].step}: take "
+                "frames in the order of the steps, one a step."
+            )
         with torch.no_grad():
             seen = self.look(model)
             measures = dict(self.measure(model)) if self.measure else {}
+        if {"step", "loss"} & measures.keys():
+            raise ValueError('A measure is called "step" or "loss", which the film has itself.')
         weights = {
             (kind, layer): np.rint(seen.weights(layer, kind=kind) * STEPS).astype(np.uint8)
             for kind in seen.kinds
             for layer in seen.layers[kind]
         }
+        keys = {(kind, layer): seen.labels(kind, layer).keys for kind, layer in weights}
         if self.frames:
             _check_alike(self.frames[0].weights, weights)
-        self._labels = self._labels or {
-            (kind, layer): seen.labels(kind, layer) for kind, layer in weights
-        }
+            if keys != {place: labels.keys for place, labels in self._labels.items()}:
+                raise ValueError("This frame has other tokens than the first: film one sentence.")
+        self._labels = {(kind, layer): seen.labels(kind, layer) for kind, layer in weights}
         self.frames.append(Frame(step, loss, weights, measures))
 
     @property

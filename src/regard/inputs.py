@@ -169,13 +169,23 @@ def _check_fit(ids: Tensor, model: PreTrainedModel) -> None:
         embeddings = None
     if embeddings is not None:
         check_ids(ids, embeddings)
+    check_length(ids.size(1), model, "The sentence")
+
+
+def check_length(length: int, model: PreTrainedModel, what: str) -> None:
+    """Raise where a model has no positions for so many tokens.
+
+    Raises
+    ------
+    ValueError
+        If they are too many.
+    """
     config = model.config
     longest = getattr(config, "max_position_embeddings", None)
     is_rotary = any(getattr(config, name, None) is not None for name in ROTARY)
-    if isinstance(longest, int) and 0 < longest < ids.size(1) and not is_rotary:
+    if isinstance(longest, int) and 0 < longest < length and not is_rotary:
         raise ValueError(
-            f"The sentence has {ids.size(1)} tokens, but {type(model).__name__} takes {longest}: "
-            "shorten it."
+            f"{what} has {length} tokens, but {type(model).__name__} takes {longest}: shorten it."
         )
 
 

@@ -115,19 +115,21 @@ def part_of(
     Raises
     ------
     ValueError
-        If there are none.
+        If there are none, or some of those that are asked for are not there.
     """
-    found = False
+    found: set[int] = set()
+    found_heads: set[int] = set()
     for kind in trace.kinds:
         for number, layer in trace.layers[kind].items():
             chosen = [head for head in range(layer.shape[0]) if heads is None or head in heads]
             if chosen and (layers is None or number in layers):
-                found = True
+                found.add(number)
+                found_heads.update(chosen)
                 yield kind, number, layer, chosen
-    if not found:
+    if not found or not set(layers or ()) <= found or not set(heads or ()) <= found_heads:
         kept = {kind: sorted(of_kind) for kind, of_kind in trace.layers.items()}
         raise ValueError(
-            f"No head is left with layers={_listed(layers)} and heads={_listed(heads)}: this trace "
+            f"Not all is there of layers={_listed(layers)} and heads={_listed(heads)}: this trace "
             f"has the layers {kept}, and {trace.num_heads} heads in each, numbered from 0."
         )
 

@@ -40,7 +40,7 @@ class Side:
     @classmethod
     def of_names(cls, names: Iterable[str]) -> "Side":
         """Take names that someone gave: none is special."""
-        tokens = list(names)
+        tokens = [str(name) for name in names]  # numbers are names too
         return cls(tokens, [False] * len(tokens))
 
 

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.huggingface import record
-from regard.inputs import Inputs, generate, inputs_of_module, inputs_of_pretrained, is_text
+from regard.inputs import (
+    Inputs,
+    check_length,
+    generate,
+    inputs_of_module,
+    inputs_of_pretrained,
+    is_text,
+)
 from regard.modules import Read, evaluating, recording, refusing_batches, traceable
 from regard.recording import Layer, Recorder
 from regard.sentences import Sentence, side_of
@@ -221,10 +228,12 @@ def _write_on(
         raise ValueError(
             f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
         )
+    prompt_ids = inputs.named["input_ids"]
+    check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
     whole = generate(model, inputs.named, max_new_tokens)
     read, inputs.written = whole[:-1], whole[1:]
     inputs.source = side_of(read, tokenizer)
-    prompt = inputs.named.get("attention_mask", torch.ones_like(inputs.named["input_ids"]))
+    prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
     mask = torch.ones(1, len(read), dtype=prompt.dtype, device=model.device)
     mask[:, : prompt.size(1)] = prompt[:, : len(read)]
     inputs.named |= {"input_ids": torch.tensor([read], device=model.device), "attention_mask": mask}
