@@ -727,9 +727,12 @@ final
 seen = trace(OPENING_PAIR[0], model, tokenizer)
 strongest = seen.weights(0, 0).argmax()
 reads, is_read = np.unravel_index(strongest, seen.weights(0, 0).shape)
-weight = dissect(seen, layer=0, head=0, query=int(reads), key=int(is_read))
-print(weight)
-weight.to_dataframe().sort_values("adds", key=abs, ascending=False).head()
+try:
+    weight = dissect(seen, layer=0, head=0, query=int(reads), key=int(is_read))
+    print(weight)
+    display(weight.to_dataframe().sort_values("adds", key=abs, ascending=False).head())
+except ValueError as error:  # your attention is no softmax of q k^T
+    print(error)
 
 # %% [markdown]
 # **Masks.** A mask is a table of True, *may attend*, and False; where it is False the score becomes

@@ -52,6 +52,15 @@ def test_our_own_model_is_explained(model: Transformer, tokenizer: PreTrainedTok
         assert found.scale == pytest.approx(found.query.size**-0.5)
 
 
+def test_attention_without_scale_is_explained_too() -> None:
+    torch.manual_seed(0)
+    q, k = torch.randn(2, 5, 4), torch.randn(2, 6, 4)
+    unscaled = AskedLayer("cross", q, k, None, lambda head: (q[head] @ k[head].T).softmax(-1))
+    found = dissect(seen(unscaled), 0, 1, 2, 3)
+    assert found.scale == 1
+    assert found.weight == pytest.approx(float((q[1, 2] @ k[1].T).softmax(-1)[3]), abs=1e-6)
+
+
 def test_of_words_the_strongest_pair_of_tokens_is_shown() -> None:
     torch.manual_seed(0)
     layer = ScoredLayer("encoder", torch.randn(1, 4, 4), torch.randn(1, 4, 4), None, scale=1.0)

@@ -183,7 +183,7 @@ EDITS = [
         12,
         '"loss": translation_loss(model, batch).item()',
         '"loss": 2 * translation_loss(model, batch).item()',
-        "needed",
+        "ax = sns.scatterplot",
         "tuple(needed['loss'])",
     ),
     Edit(

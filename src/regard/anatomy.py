@@ -182,7 +182,8 @@ def _scored(layer: Layer, head: int, trace: Trace) -> ScoredLayer:
             return scored
         raise ValueError(
             "This module computes its weights in a way of its own: they are not the softmax of "
-            "q k^T / sqrt(d_k) over the keys that it reads, so they can't be taken apart."
+            "q k^T / sqrt(d_k), nor of q k^T, over the keys that it reads, so they can't be taken "
+            "apart."
         )
     raise ValueError(
         f"This trace has no queries and keys to take a weight apart: it was made from {trace.how}."
@@ -190,13 +191,18 @@ def _scored(layer: Layer, head: int, trace: Trace) -> ScoredLayer:
 
 
 def _explained(layer: AskedLayer, head: int) -> ScoredLayer | None:
-    """Try softmax(q k^T / sqrt(d_k)), where what gets no weight counts as masked."""
+    """Try softmax(q k^T scale), where what gets no weight counts as masked.
+
+    The scale is 1 / sqrt(d_k), or 1 where someone left it out.
+    """
     weights = layer.weigh(slice(head, head + 1))  # (1, Q, K)
     may_read = (weights > 0).expand(layer.shape)
-    scale = layer.query.size(-1) ** -0.5
-    scored = ScoredLayer(layer.kind, layer.query, layer.key, None, scale, allowed=may_read)
-    again = scored.weigh(slice(head, head + 1))
-    return scored if torch.allclose(again, weights, rtol=0, atol=ROUNDING) else None
+    for scale in (layer.query.size(-1) ** -0.5, 1.0):
+        scored = ScoredLayer(layer.kind, layer.query, layer.key, None, scale, allowed=may_read)
+        again = scored.weigh(slice(head, head + 1))
+        if torch.allclose(again, weights, rtol=0, atol=ROUNDING):
+            return scored
+    return None
 
 
 def _of_scores(layer: ScoredLayer, head: int, query: int, key: int, names: list[str]) -> Anatomy:
