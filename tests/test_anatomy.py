@@ -105,4 +105,6 @@ def test_a_line_of_text_says_all_steps() -> None:
     )
     assert "the sum over 2 keys and the sink" in text
     masked = replace(layer, allowed=torch.tensor([[[False, True]]]))
-    assert "masked: -inf" in str(dissect(seen(masked), 0, 0, 0, 0))
+    said = str(dissect(seen(masked), 0, 0, 0, 0))
+    assert "masked: -inf" in said
+    assert f"squeezed to +-3 = {3 * math.tanh(2.25 / 3):.4g}" in said

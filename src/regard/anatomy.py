@@ -84,7 +84,8 @@ class Anatomy:
         if self.bias:
             steps.append(f"+ bias {self.bias:.4g} = {self.dot * self.scale + self.bias:.4g}")
         if self.softcap is not None:
-            steps.append(f"squeezed to +-{self.softcap:g} = {self.score:.4g}")
+            squeezed = self.softcap * math.tanh((self.dot * self.scale + self.bias) / self.softcap)
+            steps.append(f"squeezed to +-{self.softcap:g} = {squeezed:.4g}")
         if self.score == -math.inf:
             steps.append("masked: -inf")
         denominator = f"the sum over {self.num_keys} keys"
@@ -144,21 +145,15 @@ def dissect(
     for what, number, count in asked:
         if not 0 <= number < count:
             raise ValueError(f"There is no {what} {number}: there are {count}, from 0 on.")
-    names = [labels.queries[query], labels.keys[key]]
     while isinstance(seen, GroupedLayer):
         groups = seen.query_groups[query], seen.key_groups[key]
         seen = seen.layer
         query, key = strongest_pair(seen, head, *groups)
-        names = []
-    if not names:  # those of the tokens, not of the words
-        tokens = _whole(trace).labels(kind, layer)
-        names = [tokens.queries[query], tokens.keys[key]]
+    if trace.whole is not None:  # the tokens are named, not the words
+        labels = trace.whole.labels(kind, layer)
+    names = [labels.queries[query], labels.keys[key]]
     with torch.no_grad():
         return _of_scores(_scored(seen, head, trace), head, query, key, names)
-
-
-def _whole(trace: Trace) -> Trace:
-    return trace if trace.whole is None else trace.whole
 
 
 def strongest_pair(

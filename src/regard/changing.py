@@ -74,8 +74,7 @@ def plot_film(
     >>> [ax.get_title() for ax in plot_film(film, layer=0, head=0)]
     ['step 0', 'step 9']
     """
-    if not film.frames:
-        raise ValueError("The film has no frames yet: train with `loss=film.watch(loss)`.")
+    _check_frames(film)
     chosen = np.unique(np.linspace(0, len(film.frames) - 1, num_frames).round().astype(int))
     weights = np.stack([film.weights(int(at), layer, head, kind=kind) for at in chosen])
     titles = [f"step {film.frames[at].step:,}" for at in chosen]
@@ -187,6 +186,11 @@ class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         }
 
 
+def _check_frames(film: Film) -> None:
+    if not film.frames:
+        raise ValueError("The film has no frames yet: train with `loss=film.watch(loss)`.")
+
+
 def _png(ax: Axes) -> bytes:
     """Draw the figure that an Axes is in, and close it."""
     figure = ax.get_figure(root=True)
@@ -214,8 +218,7 @@ def play_film(film: Film, layer: int, head: int, *, kind: str = "encoder") -> Fi
     >>> player.said.value
     'step 0, loss 1.50'
     """
-    if not film.frames:
-        raise ValueError("The film has no frames yet: train with `loss=film.watch(loss)`.")
+    _check_frames(film)
     return FilmPlayer(film, layer, head, kind)
 
 

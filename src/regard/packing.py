@@ -103,8 +103,13 @@ def pack_head(
     if pixels is None and not is_map(seen):
         return PackedHead.of(trace.weights(layer, head, kind=kind))
     of_head(seen, head)  # says what is wrong with a head
-    whole = HeadMap(seen, head)
-    return PackedHead.of(whole.tile(whole.whole, pixels or OVERVIEW, pixels or OVERVIEW))
+    return pack_map(HeadMap(seen, head), pixels)
+
+
+def pack_map(whole: HeadMap, pixels: int | None = None) -> PackedHead:
+    """Put all of a map into bytes, in so many pixels a side at most; if not given, 1,024."""
+    pixels = pixels or OVERVIEW
+    return PackedHead.of(whole.tile(whole.whole, pixels, pixels))
 
 
 def part_of(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regard.anatomy import Anatomy, dissect, strongest_pair
-from regard.packing import OVERVIEW, Head, PackedHead, is_map, pack_head
+from regard.packing import OVERVIEW, Head, PackedHead, is_map, pack_head, pack_map
 from regard.recording import of_head
 from regard.tiles import HeadMap, Part
 from regard.traces import Trace
@@ -60,8 +60,7 @@ class Replies:
         kind, layer, number = head
         if not is_map(self.trace.layers[kind][layer]):
             return pack_head(self.trace, kind, layer, number)
-        whole = self.map_of(head)
-        return PackedHead.of(whole.tile(whole.whole, OVERVIEW, OVERVIEW))
+        return pack_map(self.map_of(head))
 
     def map_of(self, head: Head) -> HeadMap:
         """Give a head as a map; the last few are kept."""
