@@ -19,10 +19,10 @@ import typer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from benchmarks.tiny_models import Family, build, families, inputs_for
-from regard.interventions import MODES, ablate
-from regard.traces import Trace
-from regard.tracing import trace
+from regard.causes.interventions import MODES, ablate
+from regard.record.trace import Trace
+from regard.tracing.run import trace
+from tests.tiny_models import Family, build, families, inputs_for
 
 TYPES = {  # each in the use that is ablated
     "bart": "seq2seq",

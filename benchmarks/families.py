@@ -23,11 +23,11 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from benchmarks.tiny_models import Family, build, families, inputs_for
-from regard.huggingface import eager_outputs, eager_weights
-from regard.recording import Layer, Recorder
-from regard.traces import Trace
-from regard.tracing import trace
+from regard.record.layers import Layer, Recorder
+from regard.record.trace import Trace
+from regard.tracing.huggingface import eager_outputs, eager_weights
+from regard.tracing.run import trace
+from tests.tiny_models import Family, build, families, inputs_for
 
 OUTPUT = Path(__file__).parent.parent / "docs" / "families.md"
 EXACT = 1e-5

@@ -21,11 +21,11 @@ import torch
 import typer
 from transformers import AlbertModel
 
-from regard.answers import collect_answers
-from regard.measures import Reading
-from regard.recording import GroupedLayer, Layer
-from regard.traces import Side, Trace
-from regard.tracing import trace
+from regard.evidence.answers import collect_answers
+from regard.measures.weights import Reading
+from regard.record.layers import GroupedLayer, Layer
+from regard.record.trace import Side, Trace
+from regard.tracing.run import trace
 
 # atoms, bonds and brackets, as in Schwaller et al. (2019), Molecular Transformer, section 2
 TOKEN = re.compile(r"\[[^\]]+\]|Br?|Cl?|>>|%\d\d|[NOSPFIbcnops()=#\-+\\/:~@?*$.\d]")

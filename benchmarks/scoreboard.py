@@ -24,10 +24,10 @@ import torch
 import typer
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from regard.answers import Answers, collect_answers
-from regard.conllu import Dependency, ParsedSentence, read_conllu
-from regard.evidence import scoreboard
-from regard.treebank import dependency_readings, trace_words
+from regard.evidence.answers import Answers, collect_answers
+from regard.evidence.board import scoreboard
+from regard.evidence.conllu import Dependency, ParsedSentence, read_conllu
+from regard.evidence.treebank import dependency_readings, trace_words
 
 AT_A_TURN = 50
 MB = 2**20

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 import typer
 
-from regard.recording import ScoredLayer
-from regard.tiles import HeadMap, Part
+from regard.record.layers import ScoredLayer
+from regard.viewer.tiles import HeadMap, Part
 
 PIXELS = 1024
 RUNS = 3

@@ -21,8 +21,8 @@ import typer
 from torch import Tensor
 from transformers import AutoModel, GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from regard.head_measures import measure_heads
-from regard.tracing import trace
+from regard.measures.heads import measure_heads
+from regard.tracing.run import trace
 
 LAYER, HEAD = 5, 3
 LONGEST_FOR_PEERS = 4096

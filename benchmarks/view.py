@@ -36,10 +36,10 @@ from playwright.sync_api import TimeoutError as TooSlow
 from transformers import AutoModel, AutoTokenizer
 
 import regard
-from regard.export import FRONT_END
-from regard.packing import PackedHead
-from regard.traces import Trace
-from regard.viewing import view
+from regard.record.trace import Trace
+from regard.viewer.packing import PackedHead
+from regard.viewer.page import FRONT_END
+from regard.viewer.widget import view
 from tools.find_browser import find_browser
 
 OPTIONS = (

@@ -95,20 +95,18 @@ from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from regard.anatomy import dissect
-from regard.answers import collect_answers
-from regard.bugs import BUGS, Mystery, bug
-from regard.changing import play_film, plot_difference, plot_locks
-from regard.checkpoint import load_checkpoint, save_checkpoint
-from regard.comparison import compare
-from regard.evidence import scoreboard
-from regard.exercises import check_attention
-from regard.explanations import explain, kendall
-from regard.explorer import explore
-from regard.film import Film
-from regard.head_importance import importance
-from regard.interventions import ablate, block, edge_mask
-from regard.measures import (
+from regard.causes.explanations import explain, kendall
+from regard.causes.head_importance import importance
+from regard.causes.interventions import ablate, block, edge_mask
+from regard.evidence.answers import collect_answers
+from regard.evidence.board import scoreboard
+from regard.lessons.bugs import BUGS, Mystery, bug
+from regard.lessons.exercises import check_attention
+from regard.lessons.film import Film
+from regard.lessons.film_player import play_film, plot_difference, plot_locks
+from regard.measures.anatomy import dissect
+from regard.measures.comparison import compare
+from regard.measures.weights import (
     best_heads,
     best_offsets,
     entropy,
@@ -118,7 +116,8 @@ from regard.measures import (
     recount,
     score_heads,
 )
-from regard.plots import (
+from regard.model.checkpoint import load_checkpoint, save_checkpoint
+from regard.pictures.plots import (
     KINDS,
     READS,
     plot_heads,
@@ -130,10 +129,11 @@ from regard.plots import (
     plot_received,
     plot_scoreboard,
 )
-from regard.style import ATTENTION, use_style
-from regard.traces import ROUNDING, Trace
-from regard.tracing import trace
-from regard.viewing import view
+from regard.pictures.style import ATTENTION, use_style
+from regard.record.trace import ROUNDING, Trace
+from regard.tracing.run import trace
+from regard.viewer.explorer import explore
+from regard.viewer.widget import view
 
 use_style()
 pd.set_option("display.max_colwidth", 80, "display.precision", 3)
@@ -195,65 +195,65 @@ print(
 # First the words.
 
 # %%
-# include: regard.languages.GENDERS
-# include: regard.languages.Number
-# include: regard.languages.NUMBERS
-# include: regard.languages.CATEGORIES
-# include: regard.languages.RELATIONS
-# include: regard.languages.SPECIAL_TOKENS
-# include: regard.languages.PAD
-# include: regard.languages.START
-# include: regard.languages.END
-# include: regard.languages.Noun
-# include: regard.languages.NOUNS
-# include: regard.languages.VERBS
-# include: regard.languages.ADJECTIVES
-# include: regard.languages.PREDICATES
-# include: regard.languages.COPULAS
-# include: regard.languages.PREPOSITIONS
-# include: regard.languages.DETERMINERS
-# include: regard.languages.PRONOUNS
-# include: regard.languages.PRONOUN_STEM
-# include: regard.languages.SMALL_WORDS
+# include: regard.model.pairs.GENDERS
+# include: regard.model.pairs.Number
+# include: regard.model.pairs.NUMBERS
+# include: regard.model.pairs.CATEGORIES
+# include: regard.model.pairs.RELATIONS
+# include: regard.model.pairs.SPECIAL_TOKENS
+# include: regard.model.pairs.PAD
+# include: regard.model.pairs.START
+# include: regard.model.pairs.END
+# include: regard.model.pairs.Noun
+# include: regard.model.pairs.NOUNS
+# include: regard.model.pairs.VERBS
+# include: regard.model.pairs.ADJECTIVES
+# include: regard.model.pairs.PREDICATES
+# include: regard.model.pairs.COPULAS
+# include: regard.model.pairs.PREPOSITIONS
+# include: regard.model.pairs.DETERMINERS
+# include: regard.model.pairs.PRONOUNS
+# include: regard.model.pairs.PRONOUN_STEM
+# include: regard.model.pairs.SMALL_WORDS
 
 # %% [markdown]
 # Then agreement: how a target word takes its form, and the vocabulary that follows.
 
 # %%
-# include: regard.languages.conjugate
-# include: regard.languages.agree
-# include: regard.languages.target_pronouns
-# include: regard.languages.Lexicon
-# include: regard.languages.LEXICON_SIZES
-# include: regard.languages._words_of
-# include: regard.languages.lexicon_of
-# include: regard.languages.vocabulary
+# include: regard.model.pairs.conjugate
+# include: regard.model.pairs.agree
+# include: regard.model.pairs.target_pronouns
+# include: regard.model.pairs.Lexicon
+# include: regard.model.pairs.LEXICON_SIZES
+# include: regard.model.pairs._words_of
+# include: regard.model.pairs.lexicon_of
+# include: regard.model.pairs.vocabulary
 
 # %% [markdown]
 # A sentence is said word by word. Each phrase returns its translation, aligned, and notes its relations
 # as it goes.
 
 # %%
-# include: regard.languages.Relation
-# include: regard.languages.Aligned
-# include: regard.languages.Phrase
-# include: regard.languages.Draft
+# include: regard.model.pairs.Relation
+# include: regard.model.pairs.Aligned
+# include: regard.model.pairs.Phrase
+# include: regard.model.pairs.Draft
 
 # %%
-# include: regard.languages.SentencePair
-# include: regard.languages.draw_sentence_pair
-# include: regard.languages.OPENING_PAIR
-# include: regard.languages.has_opening_clause
+# include: regard.model.pairs.SentencePair
+# include: regard.model.pairs.draw_sentence_pair
+# include: regard.model.pairs.OPENING_PAIR
+# include: regard.model.pairs.has_opening_clause
 
 # %% [markdown]
 # And many sentences make the data. The pair at the top of this notebook never occurs in it.
 
 # %%
-# include: regard.languages.SHORTEST_WITH_PRONOUN
-# include: regard.languages.FIRST_DAY
-# include: regard.languages.generate_synthetic_data
-# include: regard.languages.draw_distinct
-# include: regard.languages.row_of
+# include: regard.model.pairs.SHORTEST_WITH_PRONOUN
+# include: regard.model.pairs.FIRST_DAY
+# include: regard.model.pairs.generate_synthetic_data
+# include: regard.model.pairs.draw_distinct
+# include: regard.model.pairs.row_of
 
 # %%
 NUM_SENTENCES = 31_000
@@ -294,22 +294,22 @@ data.groupby("category").head(2)[["source", "target", "category", "difficulty"]]
 # takes two steps: what can be tired? and which noun here is such a thing?
 
 # %%
-# include: regard.meaning.CLASSES
-# include: regard.meaning.Meaning
-# include: regard.meaning.MEANINGS
-# include: regard.meaning.MEANING_VERBS
-# include: regard.meaning.MEANING_ADJECTIVES
-# include: regard.meaning.MEANING_PREPOSITIONS
-# include: regard.meaning.MEANING_DETERMINERS
-# include: regard.meaning.MEANING_SMALL_WORDS
-# include: regard.meaning.MEANING_PAIR
+# include: regard.model.meaning.CLASSES
+# include: regard.model.meaning.Meaning
+# include: regard.model.meaning.MEANINGS
+# include: regard.model.meaning.MEANING_VERBS
+# include: regard.model.meaning.MEANING_ADJECTIVES
+# include: regard.model.meaning.MEANING_PREPOSITIONS
+# include: regard.model.meaning.MEANING_DETERMINERS
+# include: regard.model.meaning.MEANING_SMALL_WORDS
+# include: regard.model.meaning.MEANING_PAIR
 
 # %%
-# include: regard.meaning.noun_classes
-# include: regard.meaning.meaning_vocabulary
-# include: regard.meaning.draw_glossed_sentence
-# include: regard.meaning._phrase
-# include: regard.meaning.generate_meaning_data
+# include: regard.model.meaning.noun_classes
+# include: regard.model.meaning.meaning_vocabulary
+# include: regard.model.meaning.draw_glossed_sentence
+# include: regard.model.meaning._phrase
+# include: regard.model.meaning.generate_meaning_data
 
 # %%
 glossed = generate_meaning_data(NUM_SENTENCES, seed=SEED)
@@ -333,14 +333,14 @@ sentences.dtypes.to_frame("type").join(sentences.isna().sum().rename("missing"))
 # how well a model or a head does is counted on those.
 
 # %%
-# include: regard.schema.ROWS_TO_NAME
-# include: regard.schema.validate_sentences
-# include: regard.schema.sentence_schema
-# include: regard.schema.are_inside
-# include: regard.schema.each
-# include: regard.schema.is_true
-# include: regard.schema.describe_failures
-# include: regard.schema.reason
+# include: regard.model.schema.ROWS_TO_NAME
+# include: regard.model.schema.validate_sentences
+# include: regard.model.schema.sentence_schema
+# include: regard.model.schema.are_inside
+# include: regard.model.schema.each
+# include: regard.model.schema.is_true
+# include: regard.model.schema.describe_failures
+# include: regard.model.schema.reason
 
 # %%
 validate_sentences(sentences, words)
@@ -379,7 +379,7 @@ daily.agg(["mean", "std", "min", "max"])
 # ends the sentence with `</s>`; batches are padded with `<pad>`.
 
 # %%
-# include: regard.tokenization.build_tokenizer
+# include: regard.model.tokenization.build_tokenizer
 
 # %%
 tokenizer = build_tokenizer(words)
@@ -400,9 +400,9 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # $$
 
 # %%
-# include: regard.attention.Attention
-# include: regard.attention.calculate_attention_weights
-# include: regard.attention.check_attention_inputs
+# include: regard.model.attention.Attention
+# include: regard.model.attention.calculate_attention_weights
+# include: regard.model.attention.check_attention_inputs
 
 # %% [markdown]
 # ### Multi-head attention
@@ -425,10 +425,10 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # pictures below watch.)
 
 # %%
-# include: regard.attention.split_heads
-# include: regard.attention.multi_head_attention
-# include: regard.transformer.Heads
-# include: regard.transformer.MultiHeadAttention
+# include: regard.model.attention.split_heads
+# include: regard.model.attention.multi_head_attention
+# include: regard.model.transformer.Heads
+# include: regard.model.transformer.MultiHeadAttention
 
 # %% [markdown]
 # ### Masks
@@ -436,9 +436,9 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # Who may read whom. Section 7 describes these two, section 9 shows what happens without the first.
 
 # %%
-# include: regard.masks.Masks
-# include: regard.masks.mask_future_tokens
-# include: regard.masks.create_masks
+# include: regard.model.masks.Masks
+# include: regard.model.masks.mask_future_tokens
+# include: regard.model.masks.create_masks
 
 # %% [markdown]
 # ### Feed-forward networks and layers
@@ -453,9 +453,9 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # normalises after the sum instead; before it ("pre-norm", Xiong et al., 2020) is what later models do.
 
 # %%
-# include: regard.transformer.FeedForward
-# include: regard.transformer.EncoderLayer
-# include: regard.transformer.DecoderLayer
+# include: regard.model.transformer.FeedForward
+# include: regard.model.transformer.EncoderLayer
+# include: regard.model.transformer.DecoderLayer
 
 # %% [markdown]
 # ### Embeddings and positions
@@ -468,25 +468,25 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # $$
 
 # %%
-# include: regard.transformer.positional_encoding
-# include: regard.transformer.check_ids
-# include: regard.transformer.Embedding
+# include: regard.model.transformer.positional_encoding
+# include: regard.model.transformer.check_ids
+# include: regard.model.transformer.Embedding
 
 # %% [markdown]
 # ### The whole
 
 # %%
-# include: regard.transformer.Translation
-# include: regard.transformer.Transformer
+# include: regard.model.transformer.Translation
+# include: regard.model.transformer.Transformer
 
 # %%
-# include: regard.transformer.build_transformer_model
+# include: regard.model.transformer.build_transformer_model
 
 # %% [markdown]
 # For glossing, the encoder alone is enough. Its last layer has a single head.
 
 # %%
-# include: regard.glossing.GlossingEncoder
+# include: regard.model.glossing.GlossingEncoder
 
 # %% [markdown]
 # | parameter | what it sets | in the paper's base model |
@@ -512,34 +512,34 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # al., 2016; Garg et al., 2019). Nobody tells either of them where *self*-attention should look.
 
 # %%
-# include: regard.training.NO_WORD
-# include: regard.training.Batch
-# include: regard.training.make_batch
-# include: regard.training._pad
-# include: regard.training.make_dataloader
-# include: regard.training.SimilarLengths
-# include: regard.training._split
+# include: regard.model.training.NO_WORD
+# include: regard.model.training.Batch
+# include: regard.model.training.make_batch
+# include: regard.model.training._pad
+# include: regard.model.training.make_dataloader
+# include: regard.model.training.SimilarLengths
+# include: regard.model.training._split
 
 # %%
-# include: regard.training.Loss
-# include: regard.training.translation_loss
-# include: regard.training.guided_alignment_loss
-# include: regard.training._next_word_loss
+# include: regard.model.training.Loss
+# include: regard.model.training.translation_loss
+# include: regard.model.training.guided_alignment_loss
+# include: regard.model.training._next_word_loss
 
 # %%
-# include: regard.training.HISTORY
-# include: regard.training.train_model
-# include: regard.training._schedule
-# include: regard.training._step
-# include: regard.training._to_device
-# include: regard.training._evaluated
+# include: regard.model.training.HISTORY
+# include: regard.model.training.train_model
+# include: regard.model.training._schedule
+# include: regard.model.training._step
+# include: regard.model.training._to_device
+# include: regard.model.training._evaluated
 
 # %%
-# include: regard.training.greedy_translate
-# include: regard.training.Accuracy
-# include: regard.training.translation_accuracy
-# include: regard.training._share
-# include: regard.training.pronouns
+# include: regard.model.training.greedy_translate
+# include: regard.model.training.Accuracy
+# include: regard.model.training.translation_accuracy
+# include: regard.model.training._share
+# include: regard.model.training.pronouns
 
 # %% [markdown]
 # Instantiate the models and their optimisers. Both start from the same weights.
@@ -585,8 +585,8 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters each, on {devi
 # word (`gold_readings` says which that is). Section 12 plays the film.
 
 # %%
-# include: regard.languages.gold_readings
-# include: regard.languages.reading_name
+# include: regard.model.pairs.gold_readings
+# include: regard.model.pairs.reading_name
 
 
 # %%
@@ -644,10 +644,10 @@ unguided_history = train_model(
 # under each word. Again, nobody tells it where to look.
 
 # %%
-# include: regard.languages.pronoun_edges
-# include: regard.glossing.gloss_loss
-# include: regard.glossing.gloss
-# include: regard.glossing.gloss_accuracy
+# include: regard.model.pairs.pronoun_edges
+# include: regard.model.glossing.gloss_loss
+# include: regard.model.glossing.gloss
+# include: regard.model.glossing.gloss_accuracy
 
 # %%
 glossed_held_out = glossed.tail(HELD_OUT)
@@ -716,8 +716,8 @@ final
 # the source. A decoder's row is named by the token that reads and the one that it writes next: `lo → cano`.
 
 # %%
-# include: regard.plots.plot_attention
-# include: regard.plots.visualize_attention_weights
+# include: regard.pictures.plots.plot_attention
+# include: regard.pictures.plots.visualize_attention_weights
 
 # %% [markdown]
 # **Why is a weight what it is?** `dissect` takes one apart: the products of query and key, dimension by

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from regard.languages import vocabulary
-from regard.tokenization import build_tokenizer
-from regard.transformer import Transformer, build_transformer_model
+from regard.model.pairs import vocabulary
+from regard.model.tokenization import build_tokenizer
+from regard.model.transformer import Transformer, build_transformer_model
 
 VOCAB_SIZE = 300
 

@@ -11,7 +11,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from regard.viewing import AttentionView, view
+from regard.viewer.widget import AttentionView, view
 from tools.build_notebook import normalise
 
 PICTURE = re.compile(r'<img[^>]* src="data:image/png;base64,([^"]+)"')

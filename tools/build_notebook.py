@@ -2,7 +2,7 @@
 
 `notebooks/self_attention.py` holds prose and code in jupytext's percent format. A line
 
-    # include: regard.attention.calculate_attention_weights
+    # include: regard.model.attention.calculate_attention_weights
 
 stands for the source of that function, class or constant in `src/regard/attention.py`, so the
 notebook teaches exactly the code that the package ships and tests.

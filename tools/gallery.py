@@ -14,8 +14,8 @@ from playwright.sync_api import Page, sync_playwright
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 import regard
-from regard.traces import Trace
-from regard.viewing import view
+from regard.record.trace import Trace
+from regard.viewer.widget import view
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.find_browser import ADVICE, find_browser

@@ -22,18 +22,16 @@ import torch
 import typer
 from torch import nn
 
-from regard.explanations import kendall
-from regard.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
-from regard.head_importance import importance
-from regard.intervals import share_interval
-from regard.interventions import block, edge_mask
-from regard.languages import generate_synthetic_data, gold_readings, pronoun_edges, vocabulary
-from regard.meaning import generate_meaning_data, meaning_vocabulary
-from regard.measures import best_heads, best_offsets, recount, score_heads
-from regard.tokenization import build_tokenizer
-from regard.traces import Trace
-from regard.tracing import trace
-from regard.training import (
+from regard.causes.explanations import kendall
+from regard.causes.head_importance import importance
+from regard.causes.interventions import block, edge_mask
+from regard.evidence.intervals import share_interval
+from regard.measures.weights import best_heads, best_offsets, recount, score_heads
+from regard.model.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
+from regard.model.meaning import generate_meaning_data, meaning_vocabulary
+from regard.model.pairs import generate_synthetic_data, gold_readings, pronoun_edges, vocabulary
+from regard.model.tokenization import build_tokenizer
+from regard.model.training import (
     Accuracy,
     Loss,
     greedy_translate,
@@ -43,7 +41,9 @@ from regard.training import (
     translation_accuracy,
     translation_loss,
 )
-from regard.transformer import Transformer, build_transformer_model
+from regard.model.transformer import Transformer, build_transformer_model
+from regard.record.trace import Trace
+from regard.tracing.run import trace
 
 TRAIN, HELD_OUT, EPOCHS = 30_000, 1_000, 4
 ABLATED = 200  # sentences with a pronoun, which are translated once for each head

@@ -1,106 +1,30 @@
 """regard: see what a Transformer attends to.
 
-The names below are loaded when they are first used, so that `import regard` costs milliseconds.
+The public names stand in `__init__.pyi`. They are loaded when they are first used, so that `import
+regard` costs milliseconds.
 """
 
+import re
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from regard.anatomy import dissect
-    from regard.answers import collect_answers
-    from regard.attention import calculate_attention_weights, multi_head_attention
-    from regard.comparison import compare
-    from regard.diagnosis import doctor, examine
-    from regard.evidence import scoreboard
-    from regard.explanations import explain
-    from regard.explorer import explore
-    from regard.head_importance import importance
-    from regard.head_measures import measure_heads
-    from regard.interventions import ablate, block
-    from regard.languages import generate_synthetic_data
-    from regard.masks import create_masks, mask_future_tokens
-    from regard.patterns import score_patterns
-    from regard.plots import plot_attention, visualize_attention_weights
-    from regard.traces import Trace
-    from regard.tracing import trace, trace_generation
-    from regard.training import greedy_translate, train_model
-    from regard.transformer import build_transformer_model
-    from regard.treebank import score_treebank
-    from regard.viewing import view
+from pathlib import Path
+from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Trace",
-    "ablate",
-    "block",
-    "build_transformer_model",
-    "calculate_attention_weights",
-    "collect_answers",
-    "compare",
-    "create_masks",
-    "dissect",
-    "doctor",
-    "examine",
-    "explain",
-    "explore",
-    "generate_synthetic_data",
-    "greedy_translate",
-    "importance",
-    "mask_future_tokens",
-    "measure_heads",
-    "multi_head_attention",
-    "plot_attention",
-    "score_patterns",
-    "score_treebank",
-    "scoreboard",
-    "trace",
-    "trace_generation",
-    "train_model",
-    "view",
-    "visualize_attention_weights",
-]
+_IMPORT = re.compile(r"^from (regard\.\S+) import (\w+) as", re.MULTILINE)
+_LISTED = Path(__file__).with_suffix(".pyi").read_text("utf-8")
+_MODULE_OF = {name: module for module, name in _IMPORT.findall(_LISTED)}
 
-_MODULES = {
-    "Trace": "traces",
-    "ablate": "interventions",
-    "block": "interventions",
-    "build_transformer_model": "transformer",
-    "calculate_attention_weights": "attention",
-    "collect_answers": "answers",
-    "compare": "comparison",
-    "create_masks": "masks",
-    "dissect": "anatomy",
-    "doctor": "diagnosis",
-    "examine": "diagnosis",
-    "explain": "explanations",
-    "explore": "explorer",
-    "generate_synthetic_data": "languages",
-    "greedy_translate": "training",
-    "importance": "head_importance",
-    "mask_future_tokens": "masks",
-    "measure_heads": "head_measures",
-    "multi_head_attention": "attention",
-    "plot_attention": "plots",
-    "score_patterns": "patterns",
-    "score_treebank": "treebank",
-    "scoreboard": "evidence",
-    "trace": "tracing",
-    "trace_generation": "tracing",
-    "train_model": "training",
-    "view": "viewing",
-    "visualize_attention_weights": "plots",
-}
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  a list, of what stands in the other file
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES and find_spec(f"regard.{name}"):
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
+    if find_spec(f"regard.{name}"):
         return import_module(f"regard.{name}")
-    if name not in _MODULES:
-        raise AttributeError(f"module 'regard' has no attribute {name!r}: it has {__all__}")
-    return getattr(import_module(f"regard.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'regard' has no attribute {name!r}: it has {__all__}")
 
 
 def __dir__() -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from regard.traces import Trace
+    from regard.record.trace import Trace
 
 NOTEBOOK = "self_attention.ipynb"
 READABLE = 12  # a matrix of more tokens is hard to read as text
@@ -117,7 +117,7 @@ def table(
         seen = seen.hide() if no_special else seen
         lines = list(lines_of(seen, layer, head, kind, top=top))
         if output is not None:
-            from regard.export import write_table  # noqa: PLC0415  slow to load
+            from regard.viewer.page import write_table  # noqa: PLC0415  slow to load
 
             write_table(output, seen, (kind or seen.kinds[0], layer, head))
             lines.append(f"all weights are in {output}")
@@ -170,7 +170,7 @@ def view(
 
 def print_view(seen: "Trace", layer: int, head: int, kind: str) -> None:
     """Print a head, in lines that fit the terminal."""
-    from regard.text_form import NARROWEST, as_text  # noqa: PLC0415  slow to load
+    from regard.pictures.text import NARROWEST, as_text  # noqa: PLC0415  slow to load
 
     width = max(NARROWEST, shutil.get_terminal_size().columns)
     typer.echo(as_text(seen, layer, head, kind, width=width))
@@ -181,7 +181,7 @@ def save_view(
     seen: "Trace", output: Path, selected: tuple[str, int, int], pixels: int | None
 ) -> None:
     """Save a view, and say first how large a page may become."""
-    from regard.export import Choice, page_size, save  # noqa: PLC0415  slow to load
+    from regard.viewer.page import Choice, page_size, save  # noqa: PLC0415  slow to load
 
     choice = Choice(pixels=pixels)
     if output.suffix.lower() == ".html":
@@ -228,7 +228,7 @@ def print_scoreboard(
     with one_line_for_errors():
         with silence():
             pretrained, tokenizer = load(model)
-            from regard.treebank import score_treebank  # noqa: PLC0415  slow to load
+            from regard.evidence.treebank import score_treebank  # noqa: PLC0415  slow to load
 
             scores = score_treebank(
                 treebank,
@@ -342,7 +342,7 @@ def lines_of(
     seen: "Trace", layer: int, head: int, kind: str | None, *, top: int | None
 ) -> Iterator[str]:
     """Write a head's matrix; or, if that is asked for or fits no terminal, each row's strongest."""
-    from regard.text_form import of_hidden  # noqa: PLC0415  slow to load
+    from regard.pictures.text import of_hidden  # noqa: PLC0415  slow to load
 
     kind = seen.kinds[0] if kind is None else kind
     hidden = of_hidden(seen, layer, head, kind)  # says what is wrong with a layer or a head
@@ -378,7 +378,7 @@ def matrix_lines(seen: "Trace", layer: int, head: int, kind: str) -> list[str]:
 
 def strongest_lines(seen: "Trace", layer: int, head: int, kind: str, top: int) -> list[str]:
     """Write, for each token that reads, where its attention goes: position, token and weight."""
-    from regard.head_measures import top_keys  # noqa: PLC0415  slow to load
+    from regard.measures.heads import top_keys  # noqa: PLC0415  slow to load
 
     rows = [[str(at), shortened(name)] for at, name in enumerate(seen.labels(kind, layer).queries)]
     strongest = top_keys(seen, layer, head, k=top, kind=kind)

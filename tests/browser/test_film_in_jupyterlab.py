@@ -12,8 +12,8 @@ pytestmark = pytest.mark.browser
 
 FILM = """import numpy as np
 import regard
-from regard.changing import play_film
-from regard.film import Film
+from regard.lessons.film_player import play_film
+from regard.lessons.film import Film
 
 film = Film(lambda x: regard.Trace.from_weights([[1 - x, x], [x, 1 - x]]), num_steps=9)
 for step in range(5):

@@ -18,15 +18,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 import regard
-from regard.anatomy import dissect
-from regard.export import FRONT_END
-from regard.languages import vocabulary
-from regard.recording import ScoredLayer
-from regard.tokenization import build_tokenizer
-from regard.traces import Side, Trace
-from regard.viewing import AttentionView, view
+from regard.measures.anatomy import dissect
+from regard.model.pairs import vocabulary
+from regard.model.tokenization import build_tokenizer
+from regard.record.layers import ScoredLayer
+from regard.record.trace import Side, Trace
+from regard.viewer.page import FRONT_END
+from regard.viewer.widget import AttentionView, view
 from tests.browser.lab import Watch
-from tests.test_view import HOSTILE, hostile, random_weights, with_words
+from tests.viewer.test_view import HOSTILE, hostile, random_weights, with_words
 
 pytestmark = pytest.mark.browser
 

@@ -24,8 +24,8 @@ FOLLOW_SECONDS = 20
 TRACE = """import torch
 
 import regard
-from regard.languages import vocabulary
-from regard.tokenization import build_tokenizer
+from regard.model.pairs import vocabulary
+from regard.model.tokenization import build_tokenizer
 
 torch.manual_seed(1)
 model = regard.build_transformer_model(

@@ -1,0 +1,327 @@
+"""Change what a model may read, and see what it can no longer do."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from regard.tracing.any_model import editing, kinds_of, narrowing
+from regard.tracing.calls import Call
+from regard.tracing.huggingface_editing import not_through_interface
+from regard.tracing.modules import KINDS, evaluating
+
+Head = tuple[str, int, int]  # kind, layer and head, as a trace counts them
+Heads = Mapping[tuple[str, int], list[int]]  # the heads of each kind and layer
+Means = Mapping[tuple[str, int], Tensor]  # what each head writes on average: (h, d_v)
+MODES = ("zero", "mean", "uniform")
+
+
+def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
+    """Mark one edge (query, key) in each of B sentences, to `block` it.
+
+    Parameters
+    ----------
+    edges
+        The positions of a query and a key, one pair a sentence, counted from 0.
+    length
+        To how many tokens the sentences are padded.
+
+    Returns
+    -------
+    Tensor
+        Bool (B, length, length), True at the edge of each sentence.
+
+    Raises
+    ------
+    ValueError
+        If an edge lies outside the sentence.
+
+    Examples
+    --------
+    >>> edge_mask([(1, 0)], length=2).int()
+    tensor([[[0, 0],
+             [1, 0]]], dtype=torch.int32)
+    """
+    outside = [edge for edge in edges if not all(0 <= position < length for position in edge)]
+    if outside:
+        raise ValueError(
+            f"{len(outside)} of {len(edges)} edges lie outside of sentences of {length} tokens, "
+            f"first {outside[0]}: positions are 0 to {length - 1}. Give each edge as (query, key), "
+            "and the length of the padded batch."
+        )
+    query, key = torch.tensor(edges, dtype=torch.long).reshape(-1, 2).T  # (B,) each
+    marked = torch.zeros(len(edges), length, length, dtype=torch.bool)
+    marked[torch.arange(len(edges)), query, key] = True
+    return marked
+
+
+@contextmanager
+def block(
+    model: nn.Module,
+    forbidden: Tensor,
+    *,
+    kind: str = "encoder",
+    heads: Sequence[Head] | None = None,
+) -> Iterator[None]:
+    """Let no head of one kind of attention read along the forbidden edges, while within.
+
+    The softmax shares the reader's attention among the edges that are left, so it still reads as
+    much as before, but elsewhere. A reader with no edge left writes zeros.
+
+    Parameters
+    ----------
+    model
+        A transformers model; or any module with `nn.MultiheadAttention` or the protocol of
+        `regard.tracing.modules.AttentionModule`.
+    forbidden
+        Bool (B, Q, K), for the batch that the model is given: True where query may not read key.
+    kind
+        "encoder", "decoder" or "cross".
+    heads
+        Only these, each (kind, layer, head) as in a trace, whatever `kind` is.
+
+    Raises
+    ------
+    ValueError
+        If the model has no such attention, or the edges do not fit the batch.
+    TypeError
+        If `forbidden` is not bool with three dimensions.
+    RuntimeError
+        At the end, if a transformers model has not attended within, so that nothing was blocked.
+
+    Notes
+    -----
+    The attention knockout of Geva et al. (2023), *Dissecting recall of factual associations in
+    auto-regressive language models*: a forbidden edge's score is -inf before the softmax.
+
+    Only this thread's forward passes are blocked.
+
+    Examples
+    --------
+    >>> from regard.model.transformer import build_transformer_model
+    >>> model = build_transformer_model(9, 8, nhead=2, num_layers=1, dim_feedforward=8).eval()
+    >>> src = torch.tensor([[4, 5, 6]])
+    >>> seeing = model.generate(src, max_length=3)
+    >>> with block(model, torch.eye(3, dtype=torch.bool)[None]):
+    ...     without_itself = model.generate(src, max_length=3)
+    >>> torch.equal(model.generate(src, max_length=3), seeing)
+    True
+    """
+    if forbidden.dtype != torch.bool or forbidden.dim() != 3:
+        raise TypeError(
+            "The forbidden edges are bool (sentences, queries, keys), but got "
+            f"{forbidden.dtype} {tuple(forbidden.shape)}."
+        )
+    chosen = None if heads is None else _by_layer(heads)
+    for wanted in [kind] if heads is None else [head[0] for head in heads]:
+        _check_kind(model, wanted, "to block")
+    done: set[tuple[str, int]] = set()
+
+    def allow(of: str, number: int, num_heads: int) -> Tensor | None:
+        if (chosen is None and of != kind) or (chosen is not None and (of, number) not in chosen):
+            return None
+        edges = forbidden[:, None]  # (B, 1, Q, K)
+        if chosen is not None:
+            _check_heads(chosen[of, number], (of, number), num_heads)
+            edges = edges & _marked(chosen[of, number], num_heads, forbidden.device)
+        done.add((of, number))
+        return ~edges
+
+    with narrowing(model, allow) as numbers:
+        yield
+    wanted_at = {(kind, 0)} if chosen is None and not done else set(chosen or {})
+    _check_done(model, wanted_at, done, numbers.seen)
+
+
+@contextmanager
+def ablate(
+    model: nn.Module,
+    heads: Sequence[Head],
+    mode: str = "zero",
+    *,
+    reference: Callable[[], Any] | None = None,
+) -> Iterator[None]:
+    """Take away what some heads write, while within.
+
+    Parameters
+    ----------
+    model
+        A transformers model that attends through `AttentionInterface`; or any module with
+        `nn.MultiheadAttention` or the protocol of `regard.tracing.modules.AttentionModule`, whose
+        modules then return a named tuple of `output` (B, T, d_model) and `weights`.
+    heads
+        Each (kind, layer, head), as a trace counts them: kind "encoder", "decoder" or "cross".
+    mode
+        What the head's slice (B, T, d_v), which the layer's output projection is given, becomes:
+        "zero"; "mean", everywhere the mean of what the head writes at all positions of all
+        sentences of a reference; "uniform", what the head would write if each query read all keys
+        that it may read alike (no position bias, no sink; zeros where it may read none).
+    reference
+        For "mean": runs the model on reference sentences, any number of times, such as
+        `lambda: model(**batch)`. Padding counts as any other position: give sentences of one length
+        or one at a time. Here the model is in eval mode and without gradients.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, layer, head or mode, or the heads of the model cannot be edited;
+        before anything runs where that is known, else where the layer attends, or at the end.
+    RuntimeError
+        At the end, if some of the heads never attended, so that nothing was taken from them.
+
+    Notes
+    -----
+    "zero" is the mask of Michel et al. (2019), *Are sixteen heads really better than one?*, section
+    2.3; "mean" the knockout of Wang et al. (2023), *Interpretability in the wild*, section 2.1,
+    which keeps what a head always says and takes away what it says about this sentence. The mean
+    over the sentence's own positions would tell a decoder of its future, and changes nothing where
+    it is given one token at a time.
+
+    Only this thread's forward passes are changed. A trace within shows where the heads look, which
+    in later layers may have changed, not that nothing comes of it.
+
+    Examples
+    --------
+    >>> from regard.model.transformer import build_transformer_model
+    >>> model = build_transformer_model(9, 8, nhead=2, num_layers=1, dim_feedforward=8).eval()
+    >>> src, tgt = torch.tensor([[4, 5, 6]]), torch.tensor([[1, 7]])
+    >>> before = model(src, tgt)
+    >>> with ablate(model, [("encoder", 0, 1), ("cross", 0, 0)]):
+    ...     without = model(src, tgt)
+    >>> torch.equal(without, before), torch.equal(model(src, tgt), before)
+    (False, True)
+    """
+    _check_mode(mode, reference)
+    chosen = _by_layer(heads)
+    for kind, _ in chosen:
+        _check_kind(model, kind, "to ablate")
+    means = _means(model, chosen, reference) if reference is not None else {}
+    done: set[tuple[str, int]] = set()
+
+    def edit(call: Call) -> Tensor | None:
+        place = (call.kind, call.number)
+        if place not in chosen:
+            return None
+        _check_heads(chosen[place], place, call.num_heads)
+        done.add(place)
+        return _without(call, chosen[place], mode, means)
+
+    with editing(model, edit) as numbers:
+        yield
+    _check_done(model, set(chosen), done, numbers.seen)
+
+
+def _without(call: Call, heads: list[int], mode: str, means: Means) -> Tensor:
+    """Give what all heads write when some do not write what they did: (B, T, h, d_v)."""
+    output = call.output().clone()
+    if mode == "zero":
+        output[:, :, heads] = 0
+    elif mode == "mean":
+        output[:, :, heads] = means[call.kind, call.number][heads].to(output)
+    else:
+        output[:, :, heads] = call.evenly()[:, :, heads].to(output.dtype)
+    return output
+
+
+def _means(model: nn.Module, chosen: Heads, reference: Callable[[], Any]) -> Means:
+    """Average what heads write over all positions of the reference."""
+    sums: dict[tuple[str, int], Tensor] = {}
+    counts: dict[tuple[str, int], int] = {}
+
+    def note(call: Call) -> None:
+        place = (call.kind, call.number)
+        if place in chosen:
+            output = call.output().double()  # (B, T, h, d_v)
+            sums[place] = sums.get(place, 0) + output.sum((0, 1))
+            counts[place] = counts.get(place, 0) + output.size(0) * output.size(1)
+
+    with evaluating(model), editing(model, note) as numbers:
+        reference()
+    _check_done(model, set(chosen), set(sums), numbers.seen, "in the reference")
+    return {place: sums[place] / counts[place] for place in sums}
+
+
+def _marked(heads: list[int], num_heads: int, device: torch.device) -> Tensor:
+    """Mark some heads: bool (h, 1, 1)."""
+    marked = torch.zeros(num_heads, 1, 1, dtype=torch.bool, device=device)
+    marked[heads] = True
+    return marked
+
+
+def _by_layer(heads: Sequence[Head]) -> Heads:
+    """Sort heads by kind and layer, or say what is wrong with one."""
+    if not heads:
+        raise ValueError('No head is named: give at least one, such as ("encoder", 0, 1).')
+    chosen: dict[tuple[str, int], list[int]] = {}
+    for head in heads:
+        if not _is_head(head):
+            raise ValueError(
+                f"A head is (kind, layer, head), its kind one of {KINDS}, layer and head counted "
+                f'from 0, such as ("encoder", 0, 1), but got {head!r}.'
+            )
+        kind, layer, number = head
+        chosen.setdefault((kind, int(layer)), []).append(int(number))
+    return chosen
+
+
+def _is_head(head: Any) -> bool:
+    """Say whether this is a kind and two whole numbers from 0 on, numpy's too."""
+    if not isinstance(head, tuple | list) or len(head) != 3 or head[0] not in KINDS:
+        return False
+    return all(hasattr(n, "__index__") and n is not True and n >= 0 for n in head[1:])
+
+
+def _check_mode(mode: str, reference: Callable[[], Any] | None) -> None:
+    if mode not in MODES:
+        raise ValueError(f"There is no mode {mode!r}: choose from {MODES}.")
+    if (mode == "mean") != (reference is not None):
+        raise ValueError(
+            'The mode "mean", and no other, needs a reference: a function that runs the model on '
+            f"the sentences to average over, such as `lambda: model(**batch)`; got mode={mode!r} "
+            f"{'without one' if reference is None else 'with one'}."
+        )
+
+
+def _check_kind(model: nn.Module, kind: str, purpose: str) -> None:
+    kinds = kinds_of(model)
+    if kind not in (KINDS if kinds is None else kinds):
+        raise ValueError(
+            f"{type(model).__name__} has no attention of kind {kind!r} {purpose}: choose from "
+            f"{[k for k in KINDS if kinds is None or k in kinds]}."
+        )
+
+
+def _check_heads(heads: list[int], place: tuple[str, int], num_heads: int) -> None:
+    if max(heads) >= num_heads:
+        raise ValueError(
+            f"There is no head {max(heads)} in {place[0]} layer {place[1]}: it has {num_heads}, "
+            f"numbered 0 to {num_heads - 1}."
+        )
+
+
+def _check_done(
+    model: nn.Module,
+    wanted: set[tuple[str, int]],
+    done: set[tuple[str, int]],
+    seen: Mapping[str, int],
+    where: str = "within",
+) -> None:
+    """Raise where a layer that should have been changed never attended."""
+    missing = sorted(wanted - done)
+    if not missing:
+        return
+    places = ", ".join(f"{kind} layer {number}" for kind, number in missing)
+    if not seen:
+        is_pretrained = isinstance(model, PreTrainedModel)
+        raise RuntimeError(
+            f"{places} never attended {where}, so nothing was changed: run the model there, in the "
+            "same thread."
+            + (f" If you did: {not_through_interface(model)}" if is_pretrained else "")
+        )
+    raise ValueError(
+        f"{places} never attended {where}, so nothing was changed there: {type(model).__name__} "
+        f"attended in, by kind, {dict(seen)} layers, numbered from 0."
+    )

@@ -1,0 +1,1 @@
+"""May I believe it? Weights are checked, heads are held against gold."""

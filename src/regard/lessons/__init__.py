@@ -1,0 +1,1 @@
+"""What the notebook teaches with: exercises, bugs, the film of a training."""

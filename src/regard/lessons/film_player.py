@@ -1,0 +1,283 @@
+"""Pictures of what changes: a head while its model is trained, and between two traces."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from itertools import cycle
+from typing import Any
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from regard.lessons.film import Film
+from regard.measures.comparison import difference
+from regard.pictures.plots import (
+    IS_READ,
+    KINDS,
+    MANY,
+    PERCENT,
+    READS,
+    name_ticks,
+    new_heatmap_axes,
+    outline,
+    plot_heads,
+    plot_heatmap,
+)
+from regard.pictures.style import DIFFERENCE, FAINT, INK, MARKERS, QUIET
+from regard.record.trace import Trace
+
+FRAME_DPI = 80
+
+
+def plot_film(
+    film: Film,
+    layer: int,
+    head: int,
+    *,
+    kind: str = "encoder",
+    num_frames: int = 6,
+    axes: Axes | Sequence[Axes] | NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Draw a head at some steps of its training, from the first to the last.
+
+    Parameters
+    ----------
+    film
+        From `regard.lessons.film.Film`.
+    layer, head, kind
+        Which head; layers and heads count from 0.
+    num_frames
+        How many of the frames, evenly among those that there are.
+    axes
+        As many Axes to draw on; a new figure, if not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        The Axes, in the order of the steps.
+
+    Raises
+    ------
+    ValueError
+        If the film has no frames, or no such head.
+
+    Examples
+    --------
+    >>> film = Film(lambda _: Trace.from_weights([[1.0, 0.0], [0.25, 0.75]]), num_steps=9)
+    >>> for step in (0, 9):
+    ...     film.take(None, step)
+    >>> [ax.get_title() for ax in plot_film(film, layer=0, head=0)]
+    ['step 0', 'step 9']
+    """
+    _check_frames(film)
+    chosen = np.unique(np.linspace(0, len(film.frames) - 1, num_frames).round().astype(int))
+    weights = np.stack([film.weights(int(at), layer, head, kind=kind) for at in chosen])
+    titles = [f"step {film.frames[at].step:,}" for at in chosen]
+    return plot_heads(weights, *film.labels(layer, kind=kind), titles=titles, axes=axes)
+
+
+def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) -> Axes:
+    """Draw what was measured in each frame, and mark where it stays above a threshold.
+
+    Parameters
+    ----------
+    film
+        With shares as measures.
+    threshold
+        From which share on a head counts as locked on.
+    ax
+        Where to draw; a new figure, if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its steps are spread as the frames are: densely in the beginning.
+
+    Raises
+    ------
+    ValueError
+        If nothing was measured.
+
+    Examples
+    --------
+    >>> shares = iter([0.25, 1.0])
+    >>> look = lambda _: Trace.from_weights([[1.0, 0.0], [0.25, 0.75]])
+    >>> film = Film(look, num_steps=9, measure=lambda _: {"it reads its noun": next(shares)})
+    >>> for step in (0, 9):
+    ...     film.take(None, step)
+    >>> plot_locks(film).get_legend_handles_labels()[1]
+    ['it reads its noun: from step 9 on']
+    """
+    if not film.frames or not film.frames[0].measures:
+        raise ValueError(
+            "The film has no measures to draw: make it with `measure=`, a function from the model "
+            "to shares by name, and train."
+        )
+    ax = ax or plt.subplots(figsize=(7, 4), layout="constrained")[1]
+    table = film.to_dataframe().drop(columns="loss").set_index("step")
+    locks = film.locked_on(threshold)
+    for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
+        lock = locks[str(name)]
+        said = "not locked on" if pd.isna(lock) else f"from step {lock:,} on"
+        (line,) = ax.plot(shares.index + 1, shares, label=f"{name}: {said}")
+        if not pd.isna(lock):
+            ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
+    ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
+    ax.set_xscale("log")
+    ticks = [0, *(10**power for power in range(8) if 10**power <= max(film.steps))]
+    ax.set_xticks([step + 1 for step in ticks], [f"{step:,}" for step in ticks], minor=False)
+    ax.minorticks_off()
+    ax.set_ylim(-0.04, 1.04)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set(xlabel="training step", ylabel="the best head reads the gold word")
+    ax.legend(loc="best")
+    return ax
+
+
+class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A film with a play button and a slider; without a kernel, a strip of its frames.
+
+    `play_film` makes it.
+    """
+
+    def __init__(self, film: Film, layer: int, head: int, kind: str) -> None:
+        self.film, self.head = film, (kind, layer, head)
+        last = len(film.frames) - 1
+        film.weights(last, layer, head, kind=kind)  # says what is wrong with a head
+        self.drawn: dict[int, bytes] = {}
+        self.slider = widgets.IntSlider(last, 0, last, description="Frame", readout=False)
+        self.play = widgets.Play(value=last, min=0, max=last, interval=200)
+        self.said = widgets.Label()
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start"))
+        widgets.jslink((self.play, "value"), (self.slider, "value"))
+        self.slider.observe(self.show, "value")
+        super().__init__([widgets.HBox([self.play, self.slider, self.said]), self.picture])
+        self.show()
+
+    def show(self, _: object = None) -> None:
+        """Show the frame at the slider."""
+        at = self.slider.value
+        frame = self.film.frames[at]
+        self.said.value = f"step {frame.step:,}, loss {frame.loss:.2f}"
+        if at not in self.drawn:
+            self.drawn[at] = self._draw(at)
+        self.picture.value = self.drawn[at]
+
+    def _draw(self, at: int) -> bytes:
+        kind, layer, head = self.head
+        weights = self.film.weights(at, layer, head, kind=kind)
+        step = self.film.frames[at].step
+        title = f"{KINDS.get(kind, kind).capitalize()}, layer {layer}, head {head}, step {step:,}"
+        return _png(plot_heatmap(weights, *self.film.labels(layer, kind=kind), title=title))
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """Give the live player and, for where there is no kernel, a strip of frames."""
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**options) or {}
+        kind, layer, head = self.head
+        strip = _png(plot_film(self.film, layer, head, kind=kind)[0])
+        return bundle | {
+            "text/plain": f"{len(self.film.frames)} frames of {kind} layer {layer}, head {head}",
+            "image/png": b64encode(strip).decode("ascii"),
+        }
+
+
+def _check_frames(film: Film) -> None:
+    if not film.frames:
+        raise ValueError("The film has no frames yet: train with `loss=film.watch(loss)`.")
+
+
+def _png(ax: Axes) -> bytes:
+    """Draw the figure that an Axes is in, and close it."""
+    figure = ax.get_figure(root=True)
+    png = BytesIO()
+    figure.savefig(png, format="png", bbox_inches="tight", dpi=FRAME_DPI)  # type: ignore[union-attr]
+    plt.close(figure)
+    return png.getvalue()
+
+
+def play_film(film: Film, layer: int, head: int, *, kind: str = "encoder") -> FilmPlayer:
+    """Play a head through its training: a button, a slider, and the picture of each frame.
+
+    Raises
+    ------
+    ValueError
+        If the film has no frames, or no such head.
+
+    Examples
+    --------
+    >>> film = Film(lambda _: Trace.from_weights([[1.0, 0.0], [0.25, 0.75]]), num_steps=9)
+    >>> for step in (0, 9):
+    ...     film.take(None, step, loss=1.5)
+    >>> player = play_film(film, layer=0, head=0)
+    >>> player.slider.value = 0
+    >>> player.said.value
+    'step 0, loss 1.50'
+    """
+    _check_frames(film)
+    return FilmPlayer(film, layer, head, kind)
+
+
+def plot_difference(
+    first: Trace,
+    second: Trace,
+    layer: int,
+    head: int,
+    *,
+    kind: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what a head reads more, and less, in the second of two traces.
+
+    Parameters
+    ----------
+    first, second
+        From `regard.trace`; tokens are aligned as in `regard.measures.comparison.align_tokens`.
+    layer, head, kind
+        Which head; layers and heads count from 0.
+    ax
+        Where to draw; a new figure, if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A row for each aligned token that reads, a column for each that is read: blue where the
+        second trace reads more, orange where the first does, blank where they agree.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head in both, or the traces share no token.
+
+    Examples
+    --------
+    >>> first = Trace.from_weights([[1.0, 0.0], [0.5, 0.5]], tokens=["the", "dog"])
+    >>> second = Trace.from_weights([[1.0, 0.0], [0.0, 1.0]], tokens=["the", "cow"])
+    >>> ax = plot_difference(first, second, layer=0, head=0)
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['the', 'dog / cow']
+    """
+    kind = first.kinds[0] if kind is None else kind
+    changed, queries, keys = difference(first, second, layer, head, kind=kind)
+    ax = ax or new_heatmap_axes(queries, keys)
+    sns.heatmap(
+        changed,
+        vmin=-1,
+        vmax=1,
+        cmap=DIFFERENCE,
+        linewidths=0.5 if max(changed.shape) <= MANY else 0,
+        linecolor=FAINT,
+        cbar_kws={"label": "more in the first ← weight → more in the second", "shrink": 0.8},
+        ax=ax,
+    )
+    outline(ax)
+    name_ticks(ax.xaxis, keys)
+    name_ticks(ax.yaxis, queries)
+    ax.set_xlabel(IS_READ)
+    ax.set_ylabel(READS)
+    ax.set_title(f"{KINDS.get(kind, kind).capitalize()}, layer {layer}, head {head}: difference")
+    return ax

@@ -1,0 +1,1 @@
+"""Numbers of a trace: what a head does, in one figure or a few."""

@@ -1,0 +1,1 @@
+"""The notebook's own Transformer: its languages, its training. Looks at nothing."""

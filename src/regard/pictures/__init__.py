@@ -1,0 +1,1 @@
+"""A trace or arrays in, Axes or text out."""

@@ -1,0 +1,92 @@
+"""A trace in one safetensors file: tensors once each, all else as JSON; no pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer
+
+FORMAT = "regard trace 1"
+Layers = Mapping[str, Mapping[int, Layer]]
+
+
+def write_trace(path: str | Path, layers: Layers, plain: Mapping[str, Any]) -> None:
+    """Write layers, and what else a trace holds; the old file stays until the new one is whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors: dict[int, Tensor] = {}  # by identity: layers share masks and biases
+    described = {
+        kind: {number: _described(layer, tensors) for number, layer in of_kind.items()}
+        for kind, of_kind in layers.items()
+    }
+    metadata = {"format": FORMAT, "layers": json.dumps(described), "trace": json.dumps(plain)}
+    unfinished = path.with_name(path.name + ".part")
+    named = {str(i): tensor.contiguous().clone() for i, tensor in enumerate(tensors.values())}
+    save_file(named, unfinished, metadata)
+    unfinished.replace(path)
+
+
+def _described(layer: Layer, tensors: dict[int, Tensor]) -> dict[str, Any]:
+    """Describe a layer in JSON; a tensor is its place in the file."""
+    if isinstance(layer, GroupedLayer):
+        groups = {"query_groups": layer.query_groups, "key_groups": layer.key_groups}
+        return {"type": "GroupedLayer", "inner": _described(layer.layer, tensors), **groups}
+    if not isinstance(layer, ScoredLayer | WeighedLayer):
+        layer = WeighedLayer(layer.kind, layer.weigh())
+    described: dict[str, Any] = {"type": type(layer).__name__}
+    for part in fields(layer):
+        value = getattr(layer, part.name)
+        if part.name == "value":
+            continue
+        if isinstance(value, Tensor):
+            tensors.setdefault(id(value), value)
+            described[part.name] = {"tensor": str(list(tensors).index(id(value)))}
+        else:
+            described[part.name] = value
+    return described
+
+
+def read_trace(path: str | Path) -> tuple[dict[str, dict[int, Layer]], dict[str, Any]]:
+    """Read what `write_trace` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or no trace.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no dict
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as a trace ({error}).") from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} is a safetensors file but no trace that this version reads: its format is "
+            f"{metadata.get('format')!r}, not {FORMAT!r}."
+        )
+    layers = {
+        kind: {int(number): _layer(described, tensors) for number, described in of_kind.items()}
+        for kind, of_kind in json.loads(metadata["layers"]).items()
+    }
+    return layers, json.loads(metadata["trace"])
+
+
+def _layer(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Layer:
+    if described["type"] == "GroupedLayer":
+        inner = _layer(described["inner"], tensors)
+        return GroupedLayer(inner, described["query_groups"], described["key_groups"])
+    parts: dict[str, Any] = {
+        name: tensors[part["tensor"]] if isinstance(part, dict) else part
+        for name, part in described.items()
+        if name != "type"
+    }
+    if described["type"] == "WeighedLayer":
+        return WeighedLayer(**parts)
+    return ScoredLayer(value=None, **parts)

@@ -1,0 +1,1 @@
+"""Any model, run once: its attention is watched and edited in one place."""

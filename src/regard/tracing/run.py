@@ -1,0 +1,334 @@
+"""`trace` runs a model once on a sentence, and gives what each head attended to."""
+
+import inspect
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from regard.record.layers import Layer, Recorder
+from regard.record.trace import Side, Trace
+from regard.tracing.huggingface import record
+from regard.tracing.inputs import (
+    Inputs,
+    check_length,
+    generate,
+    inputs_of_module,
+    inputs_of_pretrained,
+    is_text,
+)
+from regard.tracing.modules import Read, evaluating, recording, refusing_batches, traceable
+from regard.tracing.texts import Sentence, side_of
+
+
+def trace(
+    sentence: Sentence,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    *,
+    target: str | None = None,
+    tokens: Sequence[str] | None = None,
+    target_tokens: Sequence[str] | None = None,
+    layers: Collection[int] | int | None = None,
+    values: bool = True,
+    attention: Mapping[type[nn.Module], Read] | None = None,
+) -> Trace:
+    """Run the model on a sentence and keep what every attention head saw.
+
+    The model is left as it was: its mode, its hooks, its implementation of attention.
+
+    Parameters
+    ----------
+    sentence
+        A text; a pair of texts; a list of words; or what the model takes, with a batch of one: a
+        tensor, a tuple of tensors, or tensors by name.
+    model
+        A transformers model of any kind; or any PyTorch module that attends by
+        `nn.MultiheadAttention`, by the protocol of `regard.tracing.modules.AttentionModule`, or by
+        the classes that `attention` names.
+    tokenizer
+        With the Hugging Face interface; needed for text.
+    target
+        The text that the decoder of an encoder-decoder is given to read; without it, what the model
+        writes itself.
+    tokens, target_tokens
+        Names for what tensors hold: image patches, audio frames, ids.
+    layers
+        The numbers of the layers to keep, or of the one; all, if not given. Layers of a kind are
+        numbered from 0 in the order in which they attend; layers without attention do not count.
+    values
+        Keep the value vectors too. Without them, a trace takes a third less memory.
+    attention
+        How a class of one's own attends: from a module, its arguments by name and what it returned
+        to a layer. See docs/own-models.md.
+
+    Returns
+    -------
+    Trace
+        Queries and keys of every layer; the weights of a head when it is asked for.
+
+    Raises
+    ------
+    TypeError
+        If the sentence is of no type that is taken.
+    ValueError
+        If the sentence is empty, too long, of several rows or has words that a word-level tokenizer
+        does not know; if the tokenizer is not the model's; or if the model has no attention that
+        can be traced.
+
+    Notes
+    -----
+    The weights of a transformers model are held against what its own attention made of the values,
+    in three rows of every layer; where they do not agree, its eager weights are kept, and `.how`
+    says so.
+
+    Examples
+    --------
+    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.tokenization import build_tokenizer
+    >>> from regard.model.transformer import build_transformer_model
+    >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
+    >>> tokenizer = build_tokenizer(vocabulary(300))
+    >>> seen = trace("the dog saw it .", model, tokenizer, target="lo cano elo vedava .")
+    >>> seen.kinds, seen.weights(0, 1, kind="cross").shape
+    (('encoder', 'decoder', 'cross'), (6, 6))
+    """
+    keeping = Keeping([layers] if isinstance(layers, int) else layers, values, attention)
+    with evaluating(model):
+        inputs = _inputs_of(sentence, model, tokenizer, target, attention=attention)
+        recorder, _, how = _run(model, inputs, keeping)
+    more = "" if target is None else f", target={target!r}"
+    code = f"regard.trace({sentence!r}, model, tokenizer{more})"
+    origin = _origin(model, code if is_text(sentence) else "regard.trace(tensors, model)")
+    seen = _trace_of(inputs, recorder, tokenizer, how, origin)
+    return _renamed(seen, tokens, target_tokens)
+
+
+def trace_generation(
+    prompt: Sentence,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_new_tokens: int = 20,
+    layers: Collection[int] | None = None,
+    values: bool = True,
+) -> Trace:
+    """Let the model write on, greedily, and keep what every head saw at each token.
+
+    What the model wrote is read once more in one pass, in which each token sees what it saw when it
+    was written.
+
+    Parameters
+    ----------
+    prompt
+        What a decoder continues, or what an encoder-decoder reads.
+    model, tokenizer, layers, values
+        As for `trace`.
+    max_new_tokens
+        The most tokens to write.
+
+    Returns
+    -------
+    Trace
+        Of a decoder alone, one growing triangle: row t reads token t and writes token t + 1, the
+        prompt's rows first. Of an encoder-decoder, the triangle of the target and the alignment
+        grid. `.written_tokens` are the tokens, `.probabilities` those that the model gave them.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot generate, and as `trace`.
+
+    Examples
+    --------
+    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.tokenization import build_tokenizer
+    >>> from regard.model.transformer import build_transformer_model
+    >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
+    >>> seen = trace_generation("the dog saw it .", model, build_tokenizer(vocabulary(300)))
+    >>> len(seen.probabilities) == len(seen.written_tokens) == len(seen.target_tokens)
+    True
+    """
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, but is {max_new_tokens}.")
+    can_generate = (
+        model.can_generate() if isinstance(model, PreTrainedModel) else hasattr(model, "generate")
+    )
+    if not can_generate:
+        raise ValueError(
+            f"{type(model).__name__} cannot generate: load it with a head that does "
+            "(AutoModelForCausalLM, AutoModelForSeq2SeqLM)."
+        )
+    with evaluating(model):
+        inputs = _inputs_of(prompt, model, tokenizer, None, max_new_tokens=max_new_tokens)
+        if isinstance(model, PreTrainedModel) and not inputs.written:
+            _write_on(inputs, model, tokenizer, max_new_tokens)
+        recorder, outputs, how = _run(model, inputs, Keeping(layers, values))
+    logits = outputs if isinstance(outputs, Tensor) else outputs.logits
+    chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
+    written = torch.tensor(inputs.written, device=chances.device)
+    probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
+    code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
+    seen = _trace_of(inputs, recorder, tokenizer, how, _origin(model, code))
+    return replace(seen, probabilities=probabilities)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What of a forward pass is kept, and how attention is found."""
+
+    layers: Collection[int] | None
+    values: bool
+    attention: Mapping[type[nn.Module], Read] | None = None
+
+    def new_recorder(self) -> Recorder:
+        """Give a recorder that has seen nothing yet."""
+        return Recorder(self.layers, values=self.values)
+
+
+def _inputs_of(
+    sentence: Sentence,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None,
+    target: str | None,
+    *,
+    attention: Mapping[type[nn.Module], Read] | None = None,
+    max_new_tokens: int | None = None,
+) -> Inputs:
+    if isinstance(model, PreTrainedModel):
+        return inputs_of_pretrained(sentence, model, tokenizer, target, max_new_tokens)
+    inside = next((n for n, m in model.named_modules() if isinstance(m, PreTrainedModel)), None)
+    if inside is not None and attention is None:
+        raise ValueError(
+            f"{type(model).__name__} wraps a transformers model: pass that one, `model.{inside}`."
+        )
+    if not traceable(model, attention):
+        raise ValueError(
+            f"No attention that can be traced was found in {type(model).__name__}: it must be "
+            "nn.MultiheadAttention, follow the protocol of "
+            "regard.tracing.modules.AttentionModule, or be named by attention={Class: read} "
+            "(docs/own-models.md)."
+        )
+    return inputs_of_module(sentence, model, tokenizer, target, max_new_tokens)
+
+
+def _write_on(
+    inputs: Inputs,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    max_new_tokens: int,
+) -> None:
+    """Let a decoder continue its prompt; it then reads all but the last token."""
+    if "input_ids" not in inputs.named:
+        raise ValueError(
+            f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
+        )
+    prompt_ids = inputs.named["input_ids"]
+    check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
+    whole = generate(model, inputs.named, max_new_tokens)
+    read, inputs.written = whole[:-1], whole[1:]
+    inputs.source = side_of(read, tokenizer)
+    prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
+    mask = torch.ones(1, len(read), dtype=prompt.dtype, device=model.device)
+    mask[:, : prompt.size(1)] = prompt[:, : len(read)]
+    inputs.named |= {"input_ids": torch.tensor([read], device=model.device), "attention_mask": mask}
+    inputs.named.pop("token_type_ids", None)
+    if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
+        inputs.named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
+
+
+def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, Any, str]:
+    """Run the model once; give its layers, its outputs, and what the weights are computed from."""
+    if isinstance(model, PreTrainedModel) and not keeping.attention:
+        return record(model, inputs.named, keeping.new_recorder)
+    recorder = keeping.new_recorder()
+    with recording(model, recorder, keeping.attention), refusing_batches(model):
+        outputs = model(*inputs.positional, **inputs.named)
+    return recorder, outputs, "queries and keys"
+
+
+def _trace_of(
+    inputs: Inputs,
+    recorder: Recorder,
+    tokenizer: PreTrainedTokenizerBase | None,
+    how: str,
+    origin: dict[str, str],
+) -> Trace:
+    layers = {kind: of_kind for kind, of_kind in recorder.layers.items() if of_kind}
+    wanted = set(recorder.wanted or ())
+    if not layers or wanted - {i for count in recorder.counts.values() for i in range(count)}:
+        raise ValueError(
+            f"There is no layer {', '.join(map(str, sorted(recorder.wanted or ())))}: this model "
+            f"has, by kind, {dict(recorder.counts)} layers, numbered from 0."
+        )
+    source, target = _numbered_sides(layers)
+    return Trace(
+        inputs.source if inputs.source.tokens else source,
+        side_of(inputs.read, tokenizer) if inputs.read else target,
+        side_of(inputs.written, tokenizer).tokens,
+        layers,
+        dict(recorder.counts),
+        how=how,
+        origin=origin,
+    )
+
+
+def _numbered_sides(layers: dict[str, dict[int, Layer]]) -> tuple[Side, Side]:
+    """Name by numbers what tensors hold: what is read, and what reads on the other side."""
+    shapes = {kind: next(iter(of_kind.values())).shape for kind, of_kind in layers.items()}
+    _, _, num_source = shapes.get("encoder") or shapes.get("cross") or shapes["decoder"]
+    num_target = 0
+    if "cross" in shapes or len(shapes) > 1:
+        _, num_target, _ = shapes.get("cross") or shapes["decoder"]
+    source, target = (Side.of_names(map(str, range(n))) for n in (num_source, num_target))
+    return source, target
+
+
+def _renamed(
+    seen: Trace, tokens: Sequence[str] | None, target_tokens: Sequence[str] | None
+) -> Trace:
+    """Name the tokens as someone asked for."""
+    for name, names, side in (
+        ("tokens", tokens, seen.source),
+        ("target_tokens", target_tokens, seen.target),
+    ):
+        if names is not None and len(names) != len(side.tokens):
+            raise ValueError(
+                f"{name} has {len(names)} names, but the model saw {len(side.tokens)} tokens: name "
+                "every one, special ones too."
+            )
+    return replace(
+        seen,
+        source=seen.source if tokens is None else replace(seen.source, tokens=list(tokens)),
+        target=(
+            seen.target
+            if target_tokens is None
+            else replace(seen.target, tokens=list(target_tokens))
+        ),
+    )
+
+
+def _origin(model: nn.Module, code: str) -> dict[str, str]:
+    """Say what a trace was made of, so that it can be made again."""
+    config = getattr(model, "config", None)
+    name = str(getattr(config, "_name_or_path", "") or type(model).__name__)
+    if Path(name).is_absolute():  # a folder of this machine is nobody else's business
+        name = "/".join(Path(name).parts[-2:])
+    return {
+        "code": code,
+        "model": name,
+        "class": type(model).__name__,
+        "revision": str(getattr(config, "_commit_hash", None) or "unknown"),
+        **_versions(),
+    }
+
+
+@cache  # looking versions up takes as long as a short sentence takes a small model
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("regard", "torch", "transformers")}

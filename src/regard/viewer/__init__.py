@@ -1,0 +1,1 @@
+"""The interactive view, in a notebook and in one file."""

@@ -1,0 +1,371 @@
+"""A view as a file: one HTML page that needs nothing else, a picture for a paper, or a table."""
+
+import base64
+import hashlib
+import html
+import json
+import math
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from regard.pictures.plots import KINDS, plot_attention
+from regard.pictures.style import use_style
+from regard.pictures.text import as_text
+from regard.record.layers import Layer
+from regard.record.trace import Trace
+from regard.viewer.packing import (
+    OVERVIEW,
+    THUMBNAIL,
+    Head,
+    is_map,
+    merged,
+    pack_head,
+    pack_meta,
+    part_of,
+    with_thumbnail,
+)
+
+FRONT_END = Path(__file__).parents[1] / "static" / "view.js"
+LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
+OF_BASE64 = 4 / 3  # bytes that one byte becomes
+OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale
+TITLE_WORDS, LONGEST_TITLE = 16, 120
+PAGE_EXTRA = 50_000  # bytes of all else
+MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
+PICTURES = (".svg", ".pdf", ".png")
+SUFFIXES = (".html", *PICTURES, ".csv", ".txt")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run
+
+PAGE_STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{margin:0;padding:4px;background:Canvas;color:CanvasText;font-family:system-ui,sans-serif}"
+    "h1{font-size:17px;font-weight:600;margin:8px;overflow-wrap:anywhere;unicode-bidi:isolate}"
+)
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="regard {version}">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main id="regard-view"><h1>{title}</h1></main>
+<noscript><p>This page draws attention weights with JavaScript, which is off.</p></noscript>
+<script type="application/json" id="regard-data">{data}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a trace a page holds: some layers and heads, of long texts some pixels a side."""
+
+    layers: Collection[int] | None = None  # all
+    heads: Collection[int] | None = None  # all
+    pixels: int | None = None  # as many as there are tokens, if they are not more than 4,096
+
+    def __post_init__(self) -> None:
+        if self.pixels is not None and self.pixels < 1:
+            raise ValueError(f"A matrix of {self.pixels} pixels a side shows nothing: pass more.")
+
+    def of(self, trace: Trace) -> list[tuple[str, int, Layer, list[int]]]:
+        """Give the layers, with their kind, number and heads."""
+        return list(part_of(trace, self.layers, self.heads))
+
+    def size_of(self, layer: Layer) -> tuple[int, int]:
+        """Say how many weights or pixels a head of a layer takes: (rows, columns)."""
+        _, num_queries, num_keys = layer.shape
+        side = self.pixels or (OVERVIEW if is_map(layer) else max(num_queries, num_keys))
+        return min(num_queries, side), min(num_keys, side)
+
+
+ALL = Choice()
+
+
+def save(
+    path: Path,
+    trace: Trace,
+    selected: Head,
+    choice: Choice = ALL,
+    *,
+    largest: int = LARGEST_PAGE,
+) -> None:
+    """Write a page, or a picture, a table or lines of text of the selected head, as the path ends.
+
+    Raises
+    ------
+    ValueError
+        If the ending is another, there is no such head, a choice is made for what is no page, or
+        the page could become larger than `largest` bytes, which is said before any weight is
+        computed.
+    """
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES and suffix != ".html" and choice != ALL:
+        raise ValueError(
+            f"layers, heads and pixels are of a page, .html, but {path.name!r} holds the one head "
+            "that is selected: leave them out, and select another head first if you want it."
+        )
+    if suffix in SUFFIXES:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if suffix == ".html":
+        check_size(trace, choice, largest)
+        page = page_of(trace, selected, choice)
+        path.write_text(page, encoding="utf-8", newline="\n")
+    elif suffix in PICTURES:
+        write_picture(path, trace, selected)
+    elif suffix == ".csv":
+        write_table(path, trace, selected)
+    elif suffix == ".txt":
+        kind, layer, head = selected
+        path.write_text(as_text(trace, layer, head, kind, rows=None) + "\n", encoding="utf-8")
+    else:
+        raise ValueError(
+            f"Got {path.name!r}, but a view is saved as one of {', '.join(SUFFIXES)}: end the name "
+            "with one of them."
+        )
+
+
+def page_size(trace: Trace, choice: Choice = ALL) -> str:
+    """Say how large the page can become, before anything is computed.
+
+    Examples
+    --------
+    >>> page_size(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
+    '1 head of at most 2 x 2 weights: a page of at most 0.1 MB'
+    """
+    part = choice.of(trace)
+    num_heads = sum(len(heads) for *_, heads in part)
+    rows, columns = (max(layer.shape[side] for _, _, layer, _ in part) for side in (1, 2))
+    pixels = {choice.size_of(layer) for _, _, layer, _ in part if is_coarse(layer, choice)}
+    shown = f" as {' or '.join(f'{high} x {wide}' for high, wide in sorted(pixels))} pixels"
+    return (
+        f"{num_heads} {'head' if num_heads == 1 else 'heads'} of at most {rows} x {columns} "
+        f"weights{shown if pixels else ''}: a page of at most "
+        f"{most_bytes(trace, choice) / 1e6:,.1f} MB"
+    )
+
+
+def is_coarse(layer: Layer, choice: Choice) -> bool:
+    """Say whether a head of a layer is saved with fewer pixels than weights."""
+    return choice.size_of(layer) != layer.shape[1:]
+
+
+def most_bytes(trace: Trace, choice: Choice = ALL) -> int:
+    """Bound the size of a page, as if its weights could not be packed any smaller."""
+    raw = sum(
+        len(heads) * (math.prod(choice.size_of(layer)) + THUMBNAIL**2 + OF_HEAD)
+        for _, _, layer, heads in choice.of(trace)
+    )
+    names = [*trace.source.tokens, *trace.target.tokens]
+    of_names = 4 * len(json.dumps([*names, *names, *trace.origin.items()]))
+    of_spans = 16 * len(names) * sum(map(len, trace.layers.values()))
+    return round(raw * OF_BASE64) + FRONT_END.stat().st_size + of_names + of_spans + PAGE_EXTRA
+
+
+def check_size(trace: Trace, choice: Choice, largest: int) -> None:
+    """Raise where a page could become too large."""
+    if most_bytes(trace, choice) > largest:
+        raise ValueError(
+            f"{page_size(trace, choice)}, more than the {largest / 1e6:,.1f} MB that are allowed: "
+            "save fewer, with layers=[...] or heads=[...]; coarser, with pixels=256; trace "
+            "a shorter text; or allow more, with largest=... bytes."
+        )
+
+
+def page_of(trace: Trace, selected: Head, choice: Choice = ALL) -> str:
+    """Make the page; of the same trace, always the same."""
+    meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
+    packed: dict[str, dict[int, dict[int, tuple[float, str, tuple[int, int]]]]] = {}
+    for kind, number, layer, heads in choice.of(trace):
+        of_layer = packed.setdefault(kind, {}).setdefault(number, {})
+        pixels = max(choice.size_of(layer)) if is_coarse(layer, choice) else None
+        for head in heads:
+            seen = pack_head(trace, kind, number, head, pixels=pixels)
+            of_layer[head] = (seen.scale, deflated(seen.bytes), seen.pixels)
+            if not meta["looked"]:
+                thumbnails = with_thumbnail(meta, thumbnails, (kind, number, head), seen)
+    kind, layer_number, head = selected
+    if head not in packed.get(kind, {}).get(layer_number, {}):  # it is not among those saved
+        kind = next(iter(packed))
+        layer_number = next(iter(packed[kind]))
+        head = next(iter(packed[kind][layer_number]))
+    data = {
+        "meta": meta,
+        "selection": {"kind": kind, "layer": layer_number, "head": head},
+        "thumbnails": deflated(thumbnails),
+        "heads": packed,
+    }
+    return write_html(data, title_of(trace))
+
+
+def title_of(trace: Trace) -> str:
+    """Name a page by the text that was read, and the model that read it.
+
+    Examples
+    --------
+    >>> title_of(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
+    'the dog · attention'
+    """
+    side = (merged(trace) or trace).source
+    words = [name for name, special in zip(side.tokens, side.special, strict=True) if not special]
+    text = " ".join(words[:TITLE_WORDS])[:LONGEST_TITLE] + (" …" if words[TITLE_WORDS:] else "")
+    model = trace.origin.get("model", "")
+    name = model.rstrip("/").rpartition("/")[2] if model.startswith(("/", ".", "~")) else model
+    return f"{text} · attention" + (f" of {name}" if name else "")
+
+
+def write_html(data: dict[str, Any], title: str) -> str:
+    """Put data and front end into one page, which may load and run nothing else."""
+    script = f"{FRONT_END.read_text('utf-8')}\nawait openSaved(document);\n"
+    policy = (
+        f"default-src 'none'; script-src '{fingerprint(script)}'; "
+        f"style-src '{fingerprint(PAGE_STYLE)}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return PAGE.format(
+        policy=policy,
+        version=version("regard"),
+        title=html.escape(one_line(title)),
+        style=PAGE_STYLE,
+        data=as_data(data),
+        script=script,
+    )
+
+
+def as_data(data: dict[str, Any]) -> str:
+    r"""Write JSON that no HTML parser takes for a tag.
+
+    Examples
+    --------
+    >>> print(as_data({"token": "</script>"}))
+    {"token":"\u003c/script>"}
+    """
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", r"\u003c")
+
+
+def one_line(text: str) -> str:
+    """Leave out what is no letter of a title."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def fingerprint(source: str) -> str:
+    """Give the hash by which a Content-Security-Policy allows a script or a style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def deflated(raw: bytes) -> str:
+    """Pack bytes for a page."""
+    return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
+
+
+def write_picture(path: Path, trace: Trace, selected: Head) -> None:
+    """Draw one head for a paper: its text is text, its bytes are the same on each run."""
+    with drawn(trace, selected) as figure:
+        figure.savefig(path, metadata=picture_metadata(path.suffix.lower(), trace, selected))
+
+
+def png_of(trace: Trace, selected: Head) -> bytes:
+    """Draw one head for where nothing moves."""
+    png = BytesIO()
+    with drawn(trace, selected) as figure:
+        figure.savefig(png, format="png", bbox_inches="tight", dpi="figure")
+    return png.getvalue()
+
+
+@contextmanager
+def drawn(trace: Trace, selected: Head) -> Iterator[Figure]:
+    """Draw one head; the figure is closed in the end."""
+    kind, layer, head = selected
+    with mpl.rc_context():
+        use_style()
+        mpl.rcParams["svg.fonttype"] = "none"  # words, not outlines
+        mpl.rcParams["svg.hashsalt"] = "regard"  # names are not drawn by chance
+        mpl.rcParams["pdf.fonttype"] = 42  # TrueType fonts are embedded
+        mpl.rcParams["savefig.dpi"] = 300  # of cells that are pixels
+        ax = plot_attention(trace, layer, head, kind=kind)
+        ax.collections[0].set_rasterized(np.prod(trace.layers[kind][layer].shape[1:]) > MANY_CELLS)
+        figure = ax.get_figure(root=True)
+        if figure is None:
+            raise RuntimeError("The picture is in no figure.")
+        try:
+            yield figure
+        finally:
+            plt.close(figure)
+
+
+def picture_metadata(suffix: str, trace: Trace, selected: Head) -> dict[str, Any]:
+    """Say where a picture comes from, and leave out when it was made."""
+    kind, layer, head = selected
+    title = f"{KINDS.get(kind, kind)}, layer {layer}, head {head}"
+    origin = one_line("; ".join(f"{name}: {value}" for name, value in trace.origin.items()))
+    made = f"regard {version('regard')}"
+    if suffix == ".svg":
+        return {"Title": title, "Description": origin, "Creator": made, "Date": None}
+    if suffix == ".pdf":
+        return {"Title": title, "Subject": origin, "Creator": made, "CreationDate": None}
+    return {"Title": title, "Description": origin, "Software": made}
+
+
+def tidy(trace: Trace, selected: Head) -> pd.DataFrame:
+    """Give a head's weights, one a row, with the tokens and their positions.
+
+    Examples
+    --------
+    >>> seen = Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"])
+    >>> tidy(seen, ("encoder", 0, 0))[["query", "key", "weight"]]
+      query  key  weight
+    0   the  the    1.00
+    1   the  dog    0.00
+    2   dog  the    0.25
+    3   dog  dog    0.75
+    """
+    kind, layer, head = selected
+    labels, weights = trace.labels(kind, layer), trace.weights(layer, head, kind=kind)
+    query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
+    table = pd.DataFrame(
+        {
+            "query_position": query_at,
+            "query": np.array(labels.queries, dtype=object)[query_at],
+            "key_position": key_at,
+            "key": np.array(labels.keys, dtype=object)[key_at],
+            "weight": weights.ravel(),
+        }
+    )
+    whose = pd.DataFrame({"kind": kind, "layer": layer, "head": head}, index=table.index)
+    return pd.concat([whose, table], axis=1)
+
+
+def write_table(path: Path, trace: Trace, selected: Head) -> None:
+    """Write a head's weights as CSV; no token is a formula to a spreadsheet."""
+    table = tidy(trace, selected)
+    table[["query", "key"]] = table[["query", "key"]].map(no_formula)
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def no_formula(token: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run.
+
+    Examples
+    --------
+    >>> no_formula("=1+1"), no_formula("dog")
+    ("'=1+1", 'dog')
+    """
+    return f"'{token}" if token.lstrip(" ").startswith(FORMULAS) else token

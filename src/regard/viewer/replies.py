@@ -1,0 +1,140 @@
+"""What a kernel tells the view when it is asked: exact weights, parts of a map, why a weight is."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from regard.measures.anatomy import Anatomy, dissect, strongest_pair
+from regard.record.layers import of_head
+from regard.record.trace import Trace
+from regard.viewer.packing import OVERVIEW, Head, PackedHead, is_map, pack_head, pack_map
+from regard.viewer.tiles import HeadMap, Part
+
+Reply = tuple[dict[str, Any], list[bytes]]  # what JSON can hold, and bytes beside it
+MAPS_KEPT = 8  # of 64 MB at most
+
+
+class Exact(NamedTuple):
+    """A weight as it is, and where it stands among those of its query."""
+
+    weight: float
+    rank: int  # from 1
+
+
+class Replies:
+    """Answers what the front end asks about the heads of a trace.
+
+    Examples
+    --------
+    >>> replies = Replies(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
+    >>> replies.to(("encoder", 0, 0), {"ask": "weight", "queries": [1], "keys": [0]})
+    ({'weight': 0.25, 'rank': 2}, [])
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self._maps: OrderedDict[Head, HeadMap] = OrderedDict()
+
+    def to(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+        """Answer a question about a head.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the question is none, or about something that is not there.
+        """
+        replies = {
+            "weight": self._weight,
+            "tile": self._tile,
+            "strongest": self._strongest,
+            "anatomy": self._anatomy,
+        }
+        return replies[asked["ask"]](head, asked)
+
+    def pack(self, head: Head) -> PackedHead:
+        """Put a head's weights into bytes; a long one's as pixels."""
+        kind, layer, number = head
+        if not is_map(self.trace.layers[kind][layer]):
+            return pack_head(self.trace, kind, layer, number)
+        return pack_map(self.map_of(head))
+
+    def map_of(self, head: Head) -> HeadMap:
+        """Give a head as a map; the last few are kept."""
+        kind, layer, number = head
+        if head not in self._maps:
+            seen = self.trace.layers[kind][layer]
+            of_head(seen, number)  # says what is wrong with a head
+            self._maps[head] = HeadMap(seen, number)
+            if len(self._maps) > MAPS_KEPT:
+                self._maps.popitem(last=False)
+        self._maps.move_to_end(head)
+        return self._maps[head]
+
+    def _weight(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+        return exact(self.trace, head, asked["queries"], asked["keys"])._asdict(), []
+
+    def _tile(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+        whole = self.map_of(head)
+        part = Part.within(whole.whole, asked["part"])
+        high, wide = (min(max(int(asked[side]), 1), OVERVIEW) for side in ("high", "wide"))
+        packed = PackedHead.of(whole.tile(part, high, wide), whole.largest)
+        return {"pixels": packed.pixels, "scale": packed.scale}, [packed.bytes]
+
+    def _strongest(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+        """List what some queries read most, or what reads some keys most, summed."""
+        whole = self.map_of(head)
+        lines = [whole.line(at, is_query=asked["role"] == "rows") for at in asked["ats"]]
+        sums = np.sum(lines, axis=0)
+        strongest = np.argsort(-sums, kind="stable")[:3]
+        found = [[int(at), float(sums[at])] for at in strongest if sums[at] > 0]
+        return {"found": found, "sum": float(sums.sum())}, []
+
+    def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+        kind, layer, number = head
+        seen = self.trace.layers[kind][layer]
+        check_tokens(self.trace, head, asked["queries"], asked["keys"])
+        query, key = strongest_pair(seen, number, asked["queries"], asked["keys"])
+        try:
+            found = dissect(self.trace, layer, number, query, key, kind=kind)
+        except ValueError as error:  # nothing is wrong, but there is no more to know
+            return {"why_not": str(error)}, []
+        return {"anatomy": as_json(found)}, []
+
+
+def exact(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> Exact:
+    """Give an exact weight: of a word, the mean of its queries and the sum of its keys.
+
+    Its rank is among the tokens, each by itself.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head, or no such query or key in it.
+    """
+    check_tokens(trace, head, queries, keys)
+    kind, layer, number = head
+    rows = slice(min(queries), max(queries) + 1)
+    weights = of_head(trace.layers[kind][layer], number).weigh(rows=rows)[0].cpu()
+    row = weights[[at - rows.start for at in queries]].mean(dim=0)  # (K,)
+    weight = row[keys].sum()
+    return Exact(float(weight), 1 + int((row > weight).sum()))
+
+
+def check_tokens(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> None:
+    """Raise where a head has no such query or key, or there is no such head."""
+    kind, layer, number = head
+    labels = trace.labels(kind, layer)  # says what is wrong with a kind or a layer
+    of_head(trace.layers[kind][layer], number)
+    for asked, names, what in ((queries, labels.queries, "query"), (keys, labels.keys, "key")):
+        if not asked or not all(at in range(len(names)) for at in asked):
+            raise ValueError(f"There is no {what} {asked}: there are {len(names)}.")
+
+
+def as_json(found: Anatomy) -> dict[str, Any]:
+    """Write what JSON can hold: no minus infinity."""
+    fields = asdict(found) | {"query": found.query.tolist(), "key": found.key.tolist()}
+    return fields | {"score": found.score if math.isfinite(found.score) else None}

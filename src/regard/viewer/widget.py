@@ -1,0 +1,224 @@
+"""The interactive view: every head at a glance, any weight by hand, and a file to take away."""
+
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from regard.pictures.plots import KINDS
+from regard.pictures.text import as_text
+from regard.record.trace import Trace
+from regard.viewer.packing import Head, pack_meta, with_thumbnail
+from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, save
+from regard.viewer.replies import Replies
+
+
+class AttentionView(anywidget.AnyWidget):
+    """All heads of a trace as a grid, one of them as a matrix and as lines between tokens.
+
+    `view` makes it. In a notebook it is a widget; without a kernel, or outside a notebook, a
+    picture of the chosen head. Weights are computed when their head is chosen, and travel as bytes:
+    each is off by at most 1/510 of the head's largest. What is pointed at is asked for exactly.
+    """
+
+    _esm = FRONT_END
+
+    meta = traitlets.Dict(help="Kinds, layers, heads and tokens that there are.").tag(sync=True)
+    selection = traitlets.Dict(help="The head that is shown: kind, layer and head.").tag(sync=True)
+    thumbnails = traitlets.Bytes(help="All heads, small.").tag(sync=True)
+    weights = traitlets.Dict(help="The head that is shown, in bytes.").tag(sync=True)
+
+    def __init__(self, trace: Trace, selected: Head) -> None:
+        self.trace = trace
+        self._replies = Replies(trace)
+        kind, layer, head = selected
+        trace.labels(kind, layer)  # says what is wrong with a kind or a layer
+        self._replies.pack(selected)  # says what is wrong with a head
+        meta, thumbnails = pack_meta(trace)
+        super().__init__(meta=meta, thumbnails=thumbnails)
+        self.observe(self._send_weights, "selection")
+        self.on_msg(self._answer)
+        self.select(layer, head, kind=kind)
+
+    def select(self, layer: int, head: int, *, kind: str | None = None) -> None:
+        """Show another head; layers and heads count from 0.
+
+        Raises
+        ------
+        traitlets.TraitError
+            If there is no such kind, layer or head.
+        """
+        kind = kind or self.selection.get("kind", self.trace.kinds[0])
+        self.selection = {"kind": kind, "layer": layer, "head": head}
+
+    @property
+    def selected(self) -> Head:
+        """The kind, the layer and the head that are shown."""
+        return self.selection["kind"], self.selection["layer"], self.selection["head"]
+
+    def page_size(
+        self,
+        layers: Collection[int] | None = None,
+        heads: Collection[int] | None = None,
+        pixels: int | None = None,
+    ) -> str:
+        """Say how large the saved page can become, before anything is computed."""
+        return page_size(self.trace, Choice(layers, heads, pixels))
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        layers: Collection[int] | None = None,
+        heads: Collection[int] | None = None,
+        pixels: int | None = None,
+        largest: int = LARGEST_PAGE,
+    ) -> None:
+        """Write the view to a file.
+
+        Parameters
+        ----------
+        path
+            Its ending says what becomes of it: ".html", one page with all heads that works
+            anywhere, without a network; ".svg", ".pdf" or ".png", the chosen head for a paper;
+            ".csv", the chosen head as a tidy table; ".txt", as lines of text.
+        layers, heads
+            Of a page: only these.
+        pixels
+            Of a page: a side of a matrix, at most; each is the largest of its weights. If not
+            given, all weights; of more than 4,096 tokens, 1,024 pixels.
+        largest
+            Of a page: more bytes than this are not made.
+
+        Raises
+        ------
+        ValueError
+            If the ending is another, or the page would be too large.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> shown = view([[1.0, 0.0], [0.25, 0.75]], ["the", "dog"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shown.save(Path(folder) / "head.csv")
+        ...     (Path(folder) / "head.csv").read_text().splitlines()[-1]
+        'encoder,0,0,1,dog,1,dog,0.75'
+        """
+        choice = Choice(layers, heads, pixels)
+        save(Path(path), self.trace, self.selected, choice, largest=largest)
+
+    @traitlets.validate("selection")
+    def _check_selection(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = proposal["value"]
+        try:
+            kind, layer, head = (wanted[name] for name in ("kind", "layer", "head"))
+            heads = self._heads(kind, layer)
+        except (KeyError, TypeError, ValueError) as error:
+            raise traitlets.TraitError(
+                f"{wanted} is no head of this view, which has the kinds {self.trace.kinds}: {error}"
+            ) from error
+        if head not in heads:
+            raise traitlets.TraitError(
+                f"There is no head {head!r} in layer {layer} ({kind}), only {heads}."
+            )
+        return dict(wanted)
+
+    def _heads(self, kind: str, layer: int) -> list[int]:
+        self.trace.labels(kind, layer)  # says what is wrong with a kind or a layer
+        return list(range(self.trace.layers[kind][layer].shape[0]))
+
+    def _send_weights(self, _: object = None) -> None:
+        try:
+            packed = self._replies.pack(self.selected)
+        except ValueError as error:  # whoever chose the head is in the front end
+            self.send({"answer": "problem", "text": str(error)})
+            return
+        self.weights = {**self.selection, **vars(packed)}
+        if not self.meta["looked"]:
+            self.thumbnails = with_thumbnail(self.meta, self.thumbnails, self.selected, packed)
+
+    def _answer(self, _: object, content: Any, __: object) -> None:
+        """Answer the front end; what goes wrong, it shows."""
+        try:
+            head = (content["kind"], content["layer"], content["head"])
+            answer, buffers = self._replies.to(head, content)
+        except (KeyError, TypeError, ValueError) as error:
+            self.send({"answer": "problem", "text": str(error)})
+            return
+        self.send(content | {"answer": content["ask"]} | answer, buffers)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Give the live view and, for where there is no kernel, the picture and a line of text."""
+        shown = super()._repr_mimebundle_(**options)
+        bundle, metadata = shown or ({}, {})
+        fixed = {
+            "text/plain": repr(self),
+            "image/png": b64encode(png_of(self.trace, self.selected)).decode("ascii"),
+        }
+        return bundle | fixed, metadata
+
+    def __str__(self) -> str:
+        """Write the chosen head as lines of text, for a terminal or to be read aloud."""
+        kind, layer, head = self.selected
+        return as_text(self.trace, layer, head, kind)
+
+    def __repr__(self) -> str:
+        kind, layer, head = self.selected
+        return f"AttentionView: {KINDS.get(kind, kind)}, layer {layer}, head {head}"
+
+
+def view(
+    trace: Any,
+    tokens: Sequence[str] | None = None,
+    *,
+    target_tokens: Sequence[str] | None = None,
+    layer: int | None = None,
+    head: int = 0,
+    kind: str | None = None,
+) -> AttentionView:
+    """View attention: every head at a glance, any weight by hand.
+
+    Parameters
+    ----------
+    trace
+        From `regard.trace`, or weights that are there already: what `Trace.from_weights` takes.
+    tokens, target_tokens
+        Of weights: what is read, and in cross-attention what reads.
+    layer, head, kind
+        The head that is shown first, counted from 0. The first that there is, if not given.
+
+    Returns
+    -------
+    AttentionView
+        A widget. Its `.selection` is the head that is shown, and may be set; `.save` writes it to a
+        file.
+
+    Raises
+    ------
+    ValueError
+        If the weights are no attention of these tokens, there is no such kind, layer or head, or
+        a trace comes with tokens.
+
+    Examples
+    --------
+    >>> view([[1.0, 0.0], [0.25, 0.75]], ["the", "dog"])
+    AttentionView: encoder self-attention, layer 0, head 0
+    """
+    if isinstance(trace, Trace):
+        if tokens is not None or target_tokens is not None:
+            raise ValueError(
+                "A trace has its own tokens: leave `tokens` and `target_tokens` out, or pass "
+                "weights in place of the trace."
+            )
+        seen = trace
+    else:
+        seen = Trace.from_weights(
+            trace, tokens, target_tokens=target_tokens, kind=kind or "encoder"
+        )
+    kind = kind or seen.kinds[0]
+    seen.labels(kind)  # says what is wrong with a kind
+    first = next(iter(seen.layers[kind])) if layer is None else layer
+    return AttentionView(seen, (kind, first, head))

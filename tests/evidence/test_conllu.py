@@ -1,0 +1,111 @@
+"""A treebank is read as its format says, and what is no treebank is refused with the line."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regard.evidence.conllu import Dependency, ParsedSentence, read_conllu
+
+# written for this test: a range, an empty node, a subtype, punctuation, comments
+TREEBANK = """\
+# sent_id = 1
+# text = Don't the dogs get fed?
+1-2	Don't	_	_	_	_	_	_	_	_
+1	Do	do	AUX	_	_	5	aux	_	_
+2	n't	not	PART	_	_	5	advmod	_	_
+3	the	the	DET	_	_	4	det	_	_
+4	dogs	dog	NOUN	_	_	5	nsubj:pass	_	_
+4.1	who	who	PRON	_	_	_	_	3:x	_
+5	fed	feed	VERB	_	_	0	root	_	_
+6	?	?	PUNCT	_	_	5	punct	_	_
+
+
+# an empty line too much, and a sentence that is not annotated
+1	New	_	_	_	_	_	_	_	_
+2	York	_	_	_	_	_	_	_	_
+"""
+
+
+@pytest.fixture
+def treebank(tmp_path: Path) -> Path:
+    path = tmp_path / "dogs.conllu"
+    path.write_text(TREEBANK, "utf-8")
+    return path
+
+
+def test_words_and_dependencies(treebank: Path) -> None:
+    first, second = read_conllu(treebank)
+    assert first.words == ["Do", "n't", "the", "dogs", "fed", "?"]
+    assert first.dependencies == [
+        ("aux", 0, 4),
+        ("advmod", 1, 4),
+        ("det", 2, 3),
+        ("nsubj", 3, 4),
+    ]
+    assert second == ParsedSentence(["New", "York"], [])
+
+
+def test_subtypes_are_kept_if_asked_for(treebank: Path) -> None:
+    assert next(read_conllu(treebank, subtypes=True)).dependencies[-1].relation == "nsubj:pass"
+
+
+@pytest.mark.parametrize(("ending", "mark"), [("\r\n", ""), ("\n", "\ufeff"), ("\n", "")])
+def test_files_of_other_systems(tmp_path: Path, ending: str, mark: str) -> None:
+    path = tmp_path / "x.conllu"
+    path.write_bytes((mark + TREEBANK.rstrip("\n")).replace("\n", ending).encode())
+    assert [len(sentence.words) for sentence in read_conllu(path)] == [6, 2]
+
+
+def row(number: str, head: str, columns: int = 10, word: str = "dog") -> str:
+    return "\t".join([number, word, *"____", head, "dep", *"____"][:columns])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([row("1", "0"), row("2", "1", columns=8)], "line 2: a word has 10 columns parted by tabs"),
+        (
+            ["1 dog _ _ _ _ 0 root _ _"],
+            "line 1: a word has 10 columns parted by tabs, but here are",
+        ),
+        (["# a", row("1", "0"), row("3", "1")], "line 3: the ID '3' is not 2. Words of a sentence"),
+        ([row("x", "0")], "line 1: the ID 'x' is not 1."),
+        ([row("1", "2")], "line 1: the HEAD '2' is not one of the sentence's words, 1 to 1"),
+        ([row("1", "-1")], "line 1: the HEAD '-1' is not one of"),
+        ([row("1", "²")], "line 1: the HEAD '²' is not one of"),
+        ([row("1", "1")], "line 1: 'dog' is its own head. A root's HEAD is 0."),
+        ([row("1", "0", word=" ")], "line 1: the word, in the second column, is empty."),
+    ],
+)
+def test_what_is_no_treebank(tmp_path: Path, lines: list[str], message: str) -> None:
+    path = tmp_path / "x.conllu"
+    path.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(ValueError, match=re.escape(f"{path}, {message}")):
+        list(read_conllu(path))
+
+
+def test_other_encodings_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.conllu"
+    path.write_bytes(row("1", "0", word="Köter").encode("latin-1"))
+    with pytest.raises(ValueError, match="is not in UTF-8, as CoNLL-U is"):
+        list(read_conllu(path))
+
+
+def test_shuffled_words_keep_what_they_depend_on(treebank: Path) -> None:
+    parsed = next(read_conllu(treebank))
+    shuffled = parsed.shuffled(np.random.default_rng(0))
+    assert shuffled.words != parsed.words
+
+    def by_word(sentence: ParsedSentence) -> list[tuple[str, str, str]]:
+        words = sentence.words
+        return sorted((name, words[i], words[j]) for name, i, j in sentence.dependencies)
+
+    assert by_word(shuffled) == by_word(parsed)
+
+
+@pytest.mark.parametrize("order", [[0], [0, 0], [1, 2]])
+def test_an_order_names_every_word_once(order: list[int]) -> None:
+    with pytest.raises(ValueError, match="An order holds each of 0 to 1 once, but got"):
+        ParsedSentence(["a", "b"], [Dependency("det", 0, 1)]).reordered(order)

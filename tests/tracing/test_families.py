@@ -1,0 +1,71 @@
+"""A sample of the model types of benchmarks/families.py, and the committed table of all."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.families import Outcome, compare
+from tests.tiny_models import families
+
+TABLE = Path(__file__).parents[2] / "docs" / "families.md"
+EXACT = [
+    "albert",
+    "bart",
+    "bert",
+    "deepseek_v3",
+    "deit",
+    "distilbert",
+    "electra",
+    "gemma2",
+    "gpt2",
+    "gpt_neox",
+    "gpt_oss",
+    "granite_swa",
+    "hubert",
+    "jamba",
+    "llama",
+    "mistral",
+    "mixtral",
+    "modernbert",
+    "opt",
+    "qwen3",
+    "roberta",
+    "t5",
+    "vit",
+    "whisper",
+    "xlm-roberta",
+]
+EAGER = ["bloom", "deberta-v2", "longformer", "xlnet"]
+
+
+def outcome_of(name: str) -> Outcome:
+    of_type = [family for family in families() if family.model_type == name]
+    return compare(of_type[-1])  # Whisper's decoder comes before the whole
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_weights_are_exactly_those_of_eager(name: str) -> None:
+    outcome = outcome_of(name)
+    assert outcome.verdict == "exact", outcome.detail
+
+
+@pytest.mark.parametrize("name", EAGER)
+def test_weights_are_those_that_eager_gave(name: str) -> None:
+    assert outcome_of(name).verdict == "eager weights"
+
+
+def test_a_model_without_attention() -> None:
+    assert outcome_of("mamba").verdict == "no attention"
+
+
+def test_the_table_has_the_sample_and_nothing_wrong() -> None:
+    text = TABLE.read_text("utf-8")
+    rows = re.findall(r"^\| ([\w.-]+) \| \w+ \| ([\w ]+) \|", text, re.MULTILINE)
+    assert len(rows) > 300
+    assert "WRONG" not in {verdict for _, verdict in rows}
+    assert {(name, "exact") for name in EXACT} <= set(rows)
+    assert {(name, "eager weights") for name in EAGER} <= set(rows)
+    share = re.search(r"together (\d+\.\d)%", text)
+    assert share
+    assert float(share[1]) >= 95
