@@ -24,7 +24,8 @@ from transformers import AlbertModel
 from regard.evidence.answers import collect_answers
 from regard.measures.weights import Reading
 from regard.record.layers import GroupedLayer, Layer
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 from regard.tracing.run import trace
 
 # atoms, bonds and brackets, as in Schwaller et al. (2019), Molecular Transformer, section 2

@@ -118,7 +118,6 @@ from regard.measures.weights import (
 )
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
 from regard.pictures.plots import (
-    KINDS,
     READS,
     plot_heads,
     plot_heatmap,
@@ -130,7 +129,8 @@ from regard.pictures.plots import (
     plot_scoreboard,
 )
 from regard.pictures.style import ATTENTION, use_style
-from regard.record.trace import ROUNDING, Trace
+from regard.record.given import ROUNDING
+from regard.record.trace import Trace
 from regard.tracing.run import trace
 from regard.viewer.explorer import explore
 from regard.viewer.widget import view

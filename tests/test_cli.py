@@ -138,7 +138,7 @@ def test_a_table_holds_the_weights_of_the_trace(
     code, said, errors = run_model("table", "The dog saw it.", "--layer=3", "--head=5")
     assert (code, errors) == (0, "")
     title, axes, header, *rows = said.splitlines()
-    assert title.startswith("layer 3, head 5, encoder attention of ")
+    assert title.startswith("encoder self-attention, layer 3, head 5, of ")
     assert axes == "each row is a token that reads, each column one that is read"
     seen = regard.trace("The dog saw it.", *minilm)
     assert header.split() == seen.tokens
@@ -226,7 +226,7 @@ def test_models_are_loaded_with_the_head_that_they_have(tmp_path: Path) -> None:
     options = ("--layer=0", "--head=1", "--kind=cross", "--target=the cow")
     code, said, _ = run_model("table", "the dog", *options, model=model)
     assert code == 0
-    assert "cross attention" in said
+    assert "cross-attention" in said
     assert "[PAD] → [CLS]" in said
     encoder = save(transformers.T5EncoderModel(t5), tmp_path / "encoder")
     assert type(cli.load(encoder)[0]) is transformers.T5EncoderModel
@@ -275,7 +275,7 @@ def test_the_doctor_prints_a_line_for_each_check(tmp_path: Path) -> None:
         ("the dog", "nowhere.gguf", (), "There is no model nowhere.gguf"),
         ("the dog", str(Path(__file__).parent), (), "tests could not be loaded: "),
         ("the dog", MINILM, ("--layer=6",), "There is no layer 6: this model has"),
-        ("the dog", MINILM, ("--head=12",), "There is no head 12: this model has 12"),
+        ("the dog", MINILM, ("--head=12",), "There is no head 12: this layer has 12"),
         ("the dog", MINILM, ("--kind=cross",), "no attention of kind 'cross'"),
         ("the dog", MINILM, ("--target=x",), "BertModel has no decoder beside an encoder"),
         ("the dog", MINILM, ("--output=/nowhere/x.csv",), "non-existent directory: '/nowhere'"),

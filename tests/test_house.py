@@ -1,69 +1,111 @@
-"""What looks at a model never imports a model, so that it works on the learner's own."""
+"""The house: which room may know which, and how large a room may be."""
 
 import ast
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "src" / "regard"
-MODEL = {
-    "glossing",
-    "attention",
-    "masks",
-    "transformer",
-    "languages",
-    "meaning",
-    "schema",
-    "tokenization",
-    "training",
+import regard
+
+PACKAGE = Path(regard.__file__).parent
+ABOVE = {  # what a package may import, besides itself
+    "record": set(),
+    "model": set(),
+    "tracing": {"record"},
+    "measures": {"record"},
+    "pictures": {"measures", "record"},
+    "evidence": {"tracing", "measures", "record"},
+    "causes": {"tracing", "measures", "record"},
+    "lessons": {"pictures", "tracing", "measures", "record"},
+    "viewer": {"pictures", "measures", "tracing", "record"},
 }
-LOOKING = {
-    *("recording", "storage", "traces", "sentences", "inputs", "modules", "interface"),
-    *("huggingface", "tracing", "calls", "huggingface_editing", "module_editing", "editing"),
-    *("head_importance", "prediction", "explanations"),
-    *("measures", "head_measures", "rollout", "interventions", "diagnosis", "exercises"),
-    *("anatomy", "tiles", "film", "comparison", "bugs"),
-    *("conllu", "answers", "intervals", "evidence", "treebank", "alignment", "patterns"),
+LISTED = {  # the module of each public name
+    alias.name: str(node.module)
+    for node in ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8")).body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
 }
-DRAWING = {
-    "style",
-    "plots",
-    "explorer",
-    "packing",
-    "replies",
-    "export",
-    "viewing",
-    "changing",
-    "text_form",
-}
+PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 50  # lines
 
 
-def imports_of(module: str) -> set[str]:
-    """Name the modules of this package that a module imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("regard."):
-            found.add(str(node.module).removeprefix("regard."))
+def imports_of(path: Path) -> Iterator[str]:
+    """Name what a module imports from this package, anywhere in it.
+
+    `import regard` counts by the attributes that are taken from it.
+    """
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "regard":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from names
         elif isinstance(node, ast.Import):
-            found |= {a.name.removeprefix("regard.") for a in node.names if "regard." in a.name}
-    return found
+            yield from (alias.name for alias in node.names if alias.name.startswith("regard."))
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "regard":
+            yield place_of(node.attr)
 
 
-def test_every_module_has_a_place() -> None:
-    modules = {path.stem for path in PACKAGE.glob("*.py")}
-    assert modules - MODEL - LOOKING - DRAWING == {"__init__", "checkpoint", "cli"}
+def place_of(name: str) -> str:
+    """Give the module of a public name, or the package of that name."""
+    where = LISTED.get(name, "regard")
+    return f"{where}.{name}"
 
 
-@pytest.mark.parametrize("module", sorted(LOOKING))
-def test_looking_imports_only_looking(module: str) -> None:
-    assert imports_of(module) <= LOOKING
+def package_of(name: str) -> str:
+    return name.split(".")[1]
 
 
-@pytest.mark.parametrize("module", sorted(DRAWING))
-def test_drawing_imports_only_looking_and_drawing(module: str) -> None:
-    assert imports_of(module) <= LOOKING | DRAWING
+def functions_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Give each function's name and how many lines it has, without those of its docstring."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            first = node.body[0]
+            if ast.get_docstring(node, clean=False) is not None:
+                lines -= (first.end_lineno or 0) - first.lineno + 1
+            yield f"{path.relative_to(PACKAGE)}: {node.name}", lines
 
 
-@pytest.mark.parametrize("module", sorted(MODEL))
-def test_the_model_does_not_look_at_itself(module: str) -> None:
-    assert imports_of(module) <= MODEL | {"checkpoint"}
+def test_every_package_has_a_row() -> None:
+    assert set(PACKAGES) == set(ABOVE)
+    beside = {path.stem for path in PACKAGE.glob("*.py")}
+    assert beside == {"__init__", "cli"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_its_row_allows(package: str) -> None:
+    found = {
+        f"{path.name} imports {name}"
+        for path in (PACKAGE / package).rglob("*.py")
+        for name in imports_of(path)
+        if package_of(name) not in ABOVE[package] | {package}
+    }
+    assert found == set()
+
+
+def test_no_file_bears_the_name_of_what_is_imported_from_its_package() -> None:
+    """Else `from regard.tracing import trace` would give a module where a function is meant."""
+    public = {(package_of(place_of(name)), name) for name in dir(regard)}
+    files = {(path.parent.name, path.stem) for path in MODULES}
+    assert public & files == set()
+    assert set(PACKAGES) & set(dir(regard)) == set()
+
+
+@pytest.mark.parametrize("package", ["record", "measures", "pictures"])
+def test_a_saved_trace_is_opened_without_transformers(package: str) -> None:
+    names = [f"regard.{package}.{path.stem}" for path in (PACKAGE / package).glob("[!_]*.py")]
+    code = f"import sys, {', '.join(names)}; sys.exit('transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_module_is_too_long() -> None:
+    lengths = {str(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {path: n for path, n in lengths.items() if n > LONGEST_MODULE} == {}
+
+
+def test_no_function_is_too_long() -> None:
+    lengths = dict(found for path in MODULES for found in functions_of(path))
+    assert {name: n for name, n in lengths.items() if n > LONGEST_FUNCTION} == {}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from regard.record.kinds import Head
     from regard.record.trace import Trace
 
 NOTEBOOK = "self_attention.ipynb"
@@ -119,7 +120,7 @@ def table(
         if output is not None:
             from regard.viewer.page import write_table  # noqa: PLC0415  slow to load
 
-            write_table(output, seen, (kind or seen.kinds[0], layer, head))
+            write_table(output, seen, seen.head(layer, head, kind=kind))
             lines.append(f"all weights are in {output}")
     typer.echo("\n".join(lines))
 
@@ -159,13 +160,12 @@ def view(
             )
         seen = seen.merge_words() if words else seen
         seen = seen.hide() if no_special else seen
-        kind = kind or seen.kinds[0]
-        seen.labels(kind)  # says what is wrong with a kind
+        kind = seen.kind_or_first(kind)
         layer = next(iter(seen.layers[kind])) if layer is None else layer
         if output is None:
             print_view(seen, layer, head, kind)
         else:
-            save_view(seen, output, (kind, layer, head), pixels)
+            save_view(seen, output, seen.head(layer, head, kind=kind), pixels)
 
 
 def print_view(seen: "Trace", layer: int, head: int, kind: str) -> None:
@@ -177,9 +177,7 @@ def print_view(seen: "Trace", layer: int, head: int, kind: str) -> None:
     typer.echo("(every head, by hand: -o x.html)")
 
 
-def save_view(
-    seen: "Trace", output: Path, selected: tuple[str, int, int], pixels: int | None
-) -> None:
+def save_view(seen: "Trace", output: Path, selected: "Head", pixels: int | None) -> None:
     """Save a view, and say first how large a page may become."""
     from regard.viewer.page import Choice, page_size, save  # noqa: PLC0415  slow to load
 
@@ -346,7 +344,7 @@ def lines_of(
 
     kind = seen.kinds[0] if kind is None else kind
     hidden = of_hidden(seen, layer, head, kind)  # says what is wrong with a layer or a head
-    yield f"layer {layer}, head {head}, {kind} attention of {seen.origin['model']}"
+    yield f"{seen.head(layer, head, kind=kind)}, of {seen.origin['model']}"
     yield from hidden
     matrix = [] if top else matrix_lines(seen, layer, head, kind)
     if matrix:
@@ -360,7 +358,7 @@ def lines_of(
 
 def matrix_lines(seen: "Trace", layer: int, head: int, kind: str) -> list[str]:
     """Write the whole matrix; nothing, where it is too wide to be read."""
-    labels = seen.labels(kind, layer)
+    labels = seen.labels(layer, kind=kind)
     if len(labels.keys) > READABLE:
         return []
     weights = seen.weights(layer, head, kind=kind).tolist()
@@ -380,7 +378,9 @@ def strongest_lines(seen: "Trace", layer: int, head: int, kind: str, top: int) -
     """Write, for each token that reads, where its attention goes: position, token and weight."""
     from regard.measures.heads import top_keys  # noqa: PLC0415  slow to load
 
-    rows = [[str(at), shortened(name)] for at, name in enumerate(seen.labels(kind, layer).queries)]
+    rows = [
+        [str(at), shortened(name)] for at, name in enumerate(seen.labels(layer, kind=kind).queries)
+    ]
     strongest = top_keys(seen, layer, head, k=top, kind=kind)
     for query, key, name, weight in strongest[["query", "key", "key_token", "weight"]].to_numpy():
         rows[query] += [str(key), shortened(name), f"{weight:.2f}"]

@@ -22,7 +22,8 @@ from regard.measures.anatomy import dissect
 from regard.model.pairs import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.record.layers import ScoredLayer
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 from regard.viewer.page import FRONT_END
 from regard.viewer.widget import AttentionView, view
 from tests.browser.lab import Watch

@@ -38,7 +38,7 @@ seen = regard.trace(
 shown = regard.view(seen)
 shown"""
 WHICH = "print(shown.selected)"
-NAMES = "print({kind: (seen.labels(kind).queries, seen.labels(kind).keys) for kind in seen.kinds})"
+NAMES = "print({kind: tuple(seen.labels(kind=kind)) for kind in seen.kinds})"
 CROSS = "print(seen.weights(1, 3, kind='cross').tolist())"
 BACK = "shown.select(0, 1, kind='encoder')"
 TAKE = "shown.save('taken.html')"

@@ -19,8 +19,8 @@ from benchmarks.ablation import differences, output_of, output_projections, tiny
 from regard.causes.interventions import MODES, ablate, block, edge_mask
 from regard.model.masks import create_masks
 from regard.model.transformer import Heads, MultiHeadAttention, Transformer
+from regard.record.kinds import KINDS
 from regard.tracing.huggingface import attending
-from regard.tracing.modules import KINDS
 from regard.tracing.run import trace
 from tests.tiny_models import build, families, inputs_for
 
@@ -239,7 +239,7 @@ def test_while_an_encoder_decoder_writes(name: str) -> None:
     options = {"do_sample": False, "num_beams": 1, "max_new_tokens": 6, "eos_token_id": None}
     options |= {"output_logits": True, "return_dict_in_generate": True, "decoder_start_token_id": 0}
     found = {}
-    projections = output_projections(model, KINDS)
+    projections = output_projections(model, tuple(KINDS))
     for kind in KINDS:
         with ablate(model, [(kind, 1, 2)]):
             for _ in range(2):

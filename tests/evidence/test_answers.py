@@ -14,7 +14,8 @@ from regard.evidence import answers as answers_module
 from regard.evidence.answers import IS_READ, READS, collect_answers
 from regard.measures.weights import Reading
 from regard.record.layers import Layer, WeighedLayer
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 
 RXNMAPPER = installed_folder()
 

@@ -51,7 +51,7 @@ def test_a_frame_holds_all_weights_of_its_step(
                     layer, head, kind=kind
                 )
                 assert np.abs(off).max() <= 1 / 510 + 1e-6
-            assert film.labels(layer, kind=kind) == seen.labels(kind, layer)
+            assert film.labels(layer, kind=kind) == seen.labels(layer, kind=kind)
     assert film.steps[0] == 0
     assert film.steps[-1] == len(history) == 16
     assert len(film.frames) == 6

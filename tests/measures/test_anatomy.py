@@ -14,7 +14,8 @@ import regard
 from regard.measures.anatomy import dissect
 from regard.model.transformer import Transformer
 from regard.record.layers import AskedLayer, Layer, ScoredLayer
-from regard.record.trace import Side, Trace, Word
+from regard.record.trace import Trace
+from regard.record.words import Side, Word
 from tests.viewer.test_tiles import layers
 
 
@@ -87,7 +88,7 @@ def test_what_cannot_be_taken_apart_says_why() -> None:
 
 @pytest.mark.parametrize(
     ("place", "said"),
-    [((1, 0, 0, 0), "There is no layer 1"), ((0, 2, 0, 0), "no head 2: there are 1, from 0 on"),
+    [((1, 0, 0, 0), "There is no layer 1"), ((0, 2, 0, 0), "no head 2: this layer has 1"),
      ((0, 0, 3, 0), "no query 3"), ((0, 0, 0, -1), "no key -1")],
 )  # fmt: skip
 def test_a_weight_that_is_not_there_is_refused(place: tuple[int, ...], said: str) -> None:

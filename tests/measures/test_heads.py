@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from regard.measures.heads import MEASURES, measure_heads, received_by_each, top_keys
 from regard.record import layers as layers_module
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer, of_head
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 
 HEADS, TOKENS = 2, 7
 PLACES = ["distance", "on_itself", "on_previous", "on_next"]

@@ -9,7 +9,8 @@ import torch
 
 from regard.measures.patterns import MEASURES, PATTERNS, Measure, Pattern, score_patterns
 from regard.record.layers import ScoredLayer, WeighedLayer
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 
 TOKENS = ["[CLS]", "a", "b", "c", "a", "b", "b", "a", "[SEP]"]
 SPECIAL = {0, 8}

@@ -16,7 +16,8 @@ from regard.measures import rollout as rollout_module
 from regard.measures.rollout import rollout, value_weighted
 from regard.record import layers as layers_module
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 
 LAYERS, HEADS, GROUPS, TOKENS, SIZE, MODEL = 3, 4, 2, 7, 3, 10
 scores = arrays(np.float32, (LAYERS, HEADS, TOKENS, TOKENS), elements=st.floats(-5, 5, width=32))

@@ -25,7 +25,8 @@ from regard.measures.weights import (
     score_heads,
 )
 from regard.record.layers import WeighedLayer
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 
 scores = arrays(np.float64, (2, 5, 5), elements=st.floats(-5, 5))
 

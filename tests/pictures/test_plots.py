@@ -33,7 +33,8 @@ from regard.pictures.plots import (
     visualize_attention_weights,
 )
 from regard.record.layers import Layer, WeighedLayer
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 
 HOSTILE = ["$x$", "a$b", r"\$y\$", r"\alpha", "_a_", "^2", "<s>", "<script>", "{}", "%", "😀"]
 

@@ -21,7 +21,8 @@ from transformers import PreTrainedTokenizerFast
 from regard.model.transformer import Transformer
 from regard.record import layers as layers_module
 from regard.record.layers import GroupedLayer, ScoredLayer, WeighedLayer, blocks
-from regard.record.trace import Side, Trace, Word
+from regard.record.trace import Trace
+from regard.record.words import Side, Word
 from regard.tracing.run import trace
 
 
@@ -178,7 +179,7 @@ def test_a_saved_trace_is_read_back_without_a_model(seen: Trace, tmp_path: Path)
     back = Trace.load(path)
     assert back.kinds == seen.kinds
     for kind in seen.kinds:
-        assert back.labels(kind) == seen.labels(kind)
+        assert back.labels(kind=kind) == seen.labels(kind=kind)
         for layer in range(2):
             assert np.array_equal(back.weights(layer, kind=kind), seen.weights(layer, kind=kind))
     assert back.origin == seen.origin

@@ -251,7 +251,7 @@ def test_speech() -> None:
     assert seen.kinds == ("encoder", "decoder", "cross")
     assert_equal(seen, expected.encoder_attentions, "encoder")
     assert_equal(seen, expected.cross_attentions, "cross")
-    assert seen.labels("cross") == (["1", "5", "6"], [str(i) for i in range(10)])
+    assert seen.labels(kind="cross") == (["1", "5", "6"], [str(i) for i in range(10)])
 
 
 def test_a_model_without_the_interface_is_traced_through_eager_weights(

@@ -53,11 +53,11 @@ def test_each_kind_has_its_own_words(seen: Trace) -> None:
     source = [*SOURCE.split(), "</s>"]
     read = ["<s>", *TARGET.split()]
     rows = [f"{a} → {b}" for a, b in zip(read, [*TARGET.split(), "</s>"], strict=True)]
-    assert seen.labels() == seen.labels("encoder") == (source, source)
-    assert seen.labels("decoder") == (rows, read)
-    assert seen.labels("cross") == (rows, source)
+    assert seen.labels() == seen.labels(kind="encoder") == (source, source)
+    assert seen.labels(kind="decoder") == (rows, read)
+    assert seen.labels(kind="cross") == (rows, source)
     for kind in seen.kinds:
-        queries, keys = seen.labels(kind)
+        queries, keys = seen.labels(kind=kind)
         assert seen.weights(0, 0, kind=kind).shape == (len(queries), len(keys))
 
 

@@ -28,7 +28,9 @@ import regard
 from regard.cli import app
 from regard.model.transformer import Transformer
 from regard.pictures import style
-from regard.record.trace import Trace, Word
+from regard.record.kinds import Head
+from regard.record.trace import Trace
+from regard.record.words import Word
 from regard.viewer.packing import PackedHead, look_over, pack_meta, rounding
 from regard.viewer.page import FRONT_END, Choice, fingerprint, page_of, page_size
 from regard.viewer.replies import exact
@@ -379,7 +381,7 @@ def test_numbers_are_names_of_tokens_too() -> None:
 def test_an_exact_weight_is_that_of_the_trace() -> None:
     seen = with_words()
     row = seen.weights(1, 1)[3]
-    found = exact(seen, ("encoder", 1, 1), [3], [5])
+    found = exact(seen, Head("encoder", 1, 1), [3], [5])
     assert found.weight == pytest.approx(row[5])
     assert found.rank == 1 + sum(row > row[5])
 
@@ -388,8 +390,8 @@ def test_an_exact_weight_is_that_of_the_trace() -> None:
 
 
 def test_a_page_is_of_one_piece_and_runs_only_its_own_script() -> None:
-    page = page_of(hostile(), ("encoder", 0, 1))
-    assert page == page_of(hostile(), ("encoder", 0, 1))
+    page = page_of(hostile(), Head("encoder", 0, 1))
+    assert page == page_of(hostile(), Head("encoder", 0, 1))
     assert page.count("</script>") == 2
     assert "<img" not in page
     assert "<!--" not in page
@@ -404,13 +406,13 @@ def test_a_page_is_of_one_piece_and_runs_only_its_own_script() -> None:
 
 
 def test_a_page_says_where_it_comes_from(seen: Trace) -> None:
-    data = saved_data(page_of(seen, ("cross", 0, 0)))
+    data = saved_data(page_of(seen, Head("cross", 0, 0)))
     assert data["meta"]["origin"] == {"computed from": seen.how, **seen.origin}
 
 
 @pytest.mark.parametrize("make", [with_words, hostile])
 def test_the_size_that_is_said_is_not_exceeded(make: Callable[[], Trace]) -> None:
-    page = page_of(make(), ("encoder", 0, 0)).encode()
+    page = page_of(make(), Head("encoder", 0, 0)).encode()
     most = float(page_size(make()).split()[-2])
     assert len(page) / 1e6 <= most + 0.05
 

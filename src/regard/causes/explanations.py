@@ -193,7 +193,7 @@ def explain(
             f"There are {len(prediction.removable)} words to leave out: pass a longer sentence."
         )
     layer = seen.num_layers - 1 if layer is None else layer
-    seen.labels(kind, layer)  # says what is wrong with a layer
+    seen.layer(layer, kind)  # says what is wrong with a layer
     probability = prediction.without(())
     table = pd.DataFrame({"word": prediction.names})
     for method, of_tokens in _of_tokens(prediction, seen, layer):

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from regard.causes.interventions import Head, ablate
+from regard.causes.interventions import ablate
+from regard.record.kinds import KINDS, Head
 from regard.tracing.any_model import editing
 from regard.tracing.calls import Call
-from regard.tracing.modules import KINDS, evaluating
+from regard.tracing.modules import evaluating
 
 IGNORED = -100  # the label that transformers leaves out of the loss
 
@@ -24,7 +25,7 @@ def importance(
     data: Any,
     score: Score | None = None,
     *,
-    heads: Sequence[Head] | None = None,
+    heads: Sequence[Head | tuple[str, int, int]] | None = None,
     mode: str = "zero",
 ) -> pd.DataFrame:
     """Ablate each head by itself, and see how much worse the model does.
@@ -105,9 +106,9 @@ def _every_head(found: Mapping[tuple[str, int], int]) -> Iterator[Head]:
             "No attention that can be ablated ran: a model of transformers must attend through its "
             "AttentionInterface, and the score must run the model that it is given."
         )
-    for kind, layer in sorted(found, key=lambda place: (KINDS.index(place[0]), place[1])):
+    for kind, layer in sorted(found, key=lambda place: (list(KINDS).index(place[0]), place[1])):
         for head in range(found[kind, layer]):
-            yield kind, layer, head
+            yield Head(kind, layer, head)
 
 
 def _beside(without: Mapping[str, float], before: Mapping[str, float]) -> Iterator[float]:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from regard.record.kinds import KINDS, Head
 from regard.tracing.any_model import editing, kinds_of, narrowing
 from regard.tracing.calls import Call
 from regard.tracing.huggingface_editing import not_through_interface
-from regard.tracing.modules import KINDS, evaluating
+from regard.tracing.modules import evaluating
 
-Head = tuple[str, int, int]  # kind, layer and head, as a trace counts them
 Heads = Mapping[tuple[str, int], list[int]]  # the heads of each kind and layer
 Means = Mapping[tuple[str, int], Tensor]  # what each head writes on average: (h, d_v)
 MODES = ("zero", "mean", "uniform")
@@ -64,7 +64,7 @@ def block(
     forbidden: Tensor,
     *,
     kind: str = "encoder",
-    heads: Sequence[Head] | None = None,
+    heads: Sequence[Head | tuple[str, int, int]] | None = None,
 ) -> Iterator[None]:
     """Let no head of one kind of attention read along the forbidden edges, while within.
 
@@ -139,7 +139,7 @@ def block(
 @contextmanager
 def ablate(
     model: nn.Module,
-    heads: Sequence[Head],
+    heads: Sequence[Head | tuple[str, int, int]],
     mode: str = "zero",
     *,
     reference: Callable[[], Any] | None = None,
@@ -251,7 +251,7 @@ def _marked(heads: list[int], num_heads: int, device: torch.device) -> Tensor:
     return marked
 
 
-def _by_layer(heads: Sequence[Head]) -> Heads:
+def _by_layer(heads: Sequence[Head | tuple[str, int, int]]) -> Heads:
     """Sort heads by kind and layer, or say what is wrong with one."""
     if not heads:
         raise ValueError('No head is named: give at least one, such as ("encoder", 0, 1).')
@@ -259,8 +259,8 @@ def _by_layer(heads: Sequence[Head]) -> Heads:
     for head in heads:
         if not _is_head(head):
             raise ValueError(
-                f"A head is (kind, layer, head), its kind one of {KINDS}, layer and head counted "
-                f'from 0, such as ("encoder", 0, 1), but got {head!r}.'
+                f"A head is (kind, layer, head), its kind one of {list(KINDS)}, layer and head "
+                f'counted from 0, such as ("encoder", 0, 1), but got {head!r}.'
             )
         kind, layer, number = head
         chosen.setdefault((kind, int(layer)), []).append(int(number))

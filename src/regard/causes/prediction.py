@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from regard.record.trace import Side, word_groups, word_name
+from regard.record.words import Side, word_groups, word_name
 from regard.tracing.inputs import Inputs, inputs_of_module, inputs_of_pretrained
 from regard.tracing.modules import evaluating
 from regard.tracing.texts import Sentence

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regard.measures.weights import Reading, check_position, paired
+from regard.record.kinds import KINDS
 from regard.record.layers import EVERYTHING, Layer, blocks
 from regard.record.trace import Trace
-from regard.tracing.modules import KINDS
 
 READS, IS_READ = "reads", "is read by"  # most, of all words
-Head = tuple[int, int]  # layer and head
+Place = tuple[int, int]  # layer and head
 GROUP = ["name", "kind", "direction"]
 
 
@@ -42,7 +42,7 @@ class Answers:
     """
 
     readings: pd.DataFrame
-    heads: dict[str, list[Head]]
+    heads: dict[str, list[Place]]
     num_sentences: int
     bits: NDArray[np.uint8]  # (rows of readings, most heads of a kind / 8)
 
@@ -120,7 +120,7 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     2    det  is read by    0.0
     3  nsubj  is read by    1.0
     """
-    heads: dict[str, list[Head]] = {}
+    heads: dict[str, list[Place]] = {}
     tables: list[_Table] = []
     num_sentences = 0
     for seen, readings in paired(traces, gold):
@@ -145,7 +145,7 @@ def _check_reading(reading: Any) -> None:
     is_reading = isinstance(reading, tuple | list) and len(reading) == 4
     if not is_reading or reading[1] not in KINDS:
         raise ValueError(
-            f"A gold reading is (name, kind, query, key), its kind one of {KINDS}, such as "
+            f"A gold reading is (name, kind, query, key), its kind one of {list(KINDS)}, such as "
             f'("nsubj", "encoder", 2, 1), but got {reading!r}.'
         )
 
@@ -160,7 +160,7 @@ class _Table(NamedTuple):
     bits: NDArray[np.uint8]  # (directions * readings, heads / 8)
 
 
-def _heads(seen: Trace, kind: str) -> list[Head]:
+def _heads(seen: Trace, kind: str) -> list[Place]:
     return [
         (number, head)
         for number, layer in seen.layers[kind].items()

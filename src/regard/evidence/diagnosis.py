@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from regard.record.given import ROUNDING
 from regard.record.layers import Layer, WeighedLayer, blocks
-from regard.record.trace import ROUNDING, Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 from regard.tracing.inputs import is_text
 from regard.tracing.run import trace
 from regard.tracing.texts import Sentence, tokenize

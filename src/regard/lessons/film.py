@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from regard.record.trace import Labels, Trace
+from regard.record.trace import Trace
+from regard.record.words import Labels
 
 Place = tuple[str, int]  # kind and layer
 STEPS = 255  # a weight is kept as a byte, off by at most 1/510
@@ -116,12 +117,12 @@ class Film:
             for kind in seen.kinds
             for layer in seen.layers[kind]
         }
-        keys = {(kind, layer): seen.labels(kind, layer).keys for kind, layer in weights}
+        keys = {(kind, layer): seen.labels(layer, kind=kind).keys for kind, layer in weights}
         if self.frames:
             _check_alike(self.frames[0].weights, weights)
             if keys != {place: labels.keys for place, labels in self._labels.items()}:
                 raise ValueError("This frame has other tokens than the first: film one sentence.")
-        self._labels = {(kind, layer): seen.labels(kind, layer) for kind, layer in weights}
+        self._labels = {(kind, layer): seen.labels(layer, kind=kind) for kind, layer in weights}
         self.frames.append(Frame(step, loss, weights, measures))
 
     @property

@@ -18,7 +18,6 @@ from regard.lessons.film import Film
 from regard.measures.comparison import difference
 from regard.pictures.plots import (
     IS_READ,
-    KINDS,
     MANY,
     PERCENT,
     READS,
@@ -29,6 +28,7 @@ from regard.pictures.plots import (
     plot_heatmap,
 )
 from regard.pictures.style import DIFFERENCE, FAINT, INK, MARKERS, QUIET
+from regard.record.kinds import Head
 from regard.record.trace import Trace
 
 FRAME_DPI = 80
@@ -172,7 +172,7 @@ class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         kind, layer, head = self.head
         weights = self.film.weights(at, layer, head, kind=kind)
         step = self.film.frames[at].step
-        title = f"{KINDS.get(kind, kind).capitalize()}, layer {layer}, head {head}, step {step:,}"
+        title = f"{str(Head(kind, layer, head)).capitalize()}, step {step:,}"
         return _png(plot_heatmap(weights, *self.film.labels(layer, kind=kind), title=title))
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
@@ -181,7 +181,7 @@ class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         kind, layer, head = self.head
         strip = _png(plot_film(self.film, layer, head, kind=kind)[0])
         return bundle | {
-            "text/plain": f"{len(self.film.frames)} frames of {kind} layer {layer}, head {head}",
+            "text/plain": f"{len(self.film.frames)} frames of {Head(kind, layer, head)}",
             "image/png": b64encode(strip).decode("ascii"),
         }
 
@@ -279,5 +279,5 @@ def plot_difference(
     name_ticks(ax.yaxis, queries)
     ax.set_xlabel(IS_READ)
     ax.set_ylabel(READS)
-    ax.set_title(f"{KINDS.get(kind, kind).capitalize()}, layer {layer}, head {head}: difference")
+    ax.set_title(f"{str(Head(kind, layer, head)).capitalize()}: difference")
     return ax

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from regard.record.door import within
 from regard.record.layers import AskedLayer, GroupedLayer, Layer, ScoredLayer
 from regard.record.trace import Trace
 
@@ -126,7 +127,7 @@ def dissect(
 
     Examples
     --------
-    >>> from regard.record.trace import Side
+    >>> from regard.record.words import Side
     >>> q, k = torch.tensor([[[2.0, 0.0]]]), torch.tensor([[[1.0, 5.0], [0.0, 1.0]]])
     >>> layers = {"cross": {0: ScoredLayer("cross", q, k, None, scale=0.5)}}
     >>> source, target = Side.of_names(["the", "dog"]), Side.of_names(["lo"])
@@ -134,23 +135,17 @@ def dissect(
     >>> print(dissect(seen, layer=0, head=0, query=0, key=0))
     lo reads the: q k^T = 2; x scale 0.5 = 1; softmax: exp(score) / the sum over 2 keys = 0.7311
     """
-    kind = trace.kinds[0] if kind is None else kind
-    labels = trace.labels(kind, layer)  # says what is wrong with a kind or a layer
-    seen = trace.layers[kind][layer]
-    asked = (
-        ("head", head, seen.shape[0]),
-        ("query", query, seen.shape[1]),
-        ("key", key, seen.shape[2]),
-    )
-    for what, number, count in asked:
-        if not 0 <= number < count:
-            raise ValueError(f"There is no {what} {number}: there are {count}, from 0 on.")
+    kind, layer, head = trace.head(layer, head, kind=kind)
+    seen, labels = trace.layer(layer, kind), trace.labels(layer, kind=kind)
+    _, num_queries, num_keys = seen.shape
+    query = within("query", query, num_queries, owner="this layer")
+    key = within("key", key, num_keys, owner="this layer")
     while isinstance(seen, GroupedLayer):
         groups = seen.query_groups[query], seen.key_groups[key]
         seen = seen.layer
         query, key = strongest_pair(seen, head, *groups)
     if trace.whole is not None:  # the tokens are named, not the words
-        labels = trace.whole.labels(kind, layer)
+        labels = trace.whole.labels(layer, kind=kind)
     names = [labels.queries[query], labels.keys[key]]
     with torch.no_grad():
         return _of_scores(_scored(seen, head, trace), head, query, key, names)

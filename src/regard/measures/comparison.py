@@ -76,7 +76,7 @@ def compare(first: Trace, second: Trace) -> pd.DataFrame:
     rows = []
     for kind, layer in _places(first, second):
         queries, keys = _aligned(first, second, kind, layer)
-        names = first.labels(kind, layer).queries
+        names = first.labels(layer, kind=kind).queries
         changes = np.stack(
             [
                 _part(trace.weights(layer, kind=kind), queries, keys, side)
@@ -116,7 +116,7 @@ def difference(
         _part(trace.weights(layer, head, kind=kind), queries, keys, side)
         for side, trace in enumerate((first, second))
     ]
-    names = [trace.labels(kind, layer) for trace in (first, second)]
+    names = [trace.labels(layer, kind=kind) for trace in (first, second)]
     return Difference(
         parts[1] - parts[0],
         [_both(names[0].queries[a], names[1].queries[b]) for a, b in queries],
@@ -142,7 +142,7 @@ def _places(first: Trace, second: Trace) -> Iterator[tuple[str, int]]:
 
 def _aligned(first: Trace, second: Trace, kind: str, layer: int) -> tuple[Pairs, Pairs]:
     """Pair the queries and the keys of a layer."""
-    labels = [trace.labels(kind, layer) for trace in (first, second)]
+    labels = [trace.labels(layer, kind=kind) for trace in (first, second)]
     queries = align_tokens(labels[0].queries, labels[1].queries)
     keys = align_tokens(labels[0].keys, labels[1].keys)
     if not queries or not keys:

@@ -160,10 +160,10 @@ def received_by_each(trace: Trace, kind: str | None = None) -> pd.DataFrame:
     1     0         1   dog      0.25
     """
     tables = [
-        _table_received(layer, trace.labels(of_kind, number).keys).assign(
+        _table_received(layer, trace.labels(number, kind=of_kind).keys).assign(
             kind=of_kind, layer=number
         )
-        for of_kind in (trace.kinds if kind is None else [_known(trace, kind)])
+        for of_kind in (trace.kinds if kind is None else [trace.kind_or_first(kind)])
         for number, layer in trace.layers[of_kind].items()
     ]
     columns = ["kind", "layer", "head", "position", "token", "received"]
@@ -236,8 +236,8 @@ def top_keys(
     """
     if k < 1:
         raise ValueError(f"k = {k} keys a query are none to list: ask for 1 or more.")
-    labels = trace.labels(kind, layer)  # says what is wrong with a kind or layer
-    asked = of_head(trace.layers[kind or trace.kinds[0]][layer], head)
+    asked = of_head(trace.layer(layer, kind), head)
+    labels = trace.labels(layer, kind=kind)
     weights, keys = _strongest(asked, k)
     head_at, query_at, rank = (at.ravel() for at in np.indices(keys.shape))
     table = pd.DataFrame(
@@ -269,8 +269,3 @@ def _strongest(layer: Layer, k: int) -> tuple[NDArray[np.float32], NDArray[np.in
                 places[head, rows] = keys.cpu().numpy()
                 del weights  # before the next block is computed
     return strongest, places
-
-
-def _known(trace: Trace, kind: str) -> str:
-    trace.special(kind)  # says what is wrong with a kind
-    return kind

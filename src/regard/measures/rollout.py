@@ -142,7 +142,7 @@ def value_weighted(
     Examples
     --------
     >>> from regard.record.layers import ScoredLayer
-    >>> from regard.record.trace import Side
+    >>> from regard.record.words import Side
     >>> even, values = torch.zeros(1, 2, 4), torch.tensor([[[3.0, 4.0], [0.0, 0.2]]])
     >>> layers = {"encoder": {0: ScoredLayer("encoder", even, even, values, scale=0.5)}}
     >>> seen = Trace(Side.of_names(["the", "dog"]), Side(), [], layers, {"encoder": 1})
@@ -150,8 +150,7 @@ def value_weighted(
     array([[2.5, 0.1],
            [2.5, 0.1]], dtype=float32)
     """
-    trace.labels(kind, layer)  # says what is wrong with a kind or layer
-    seen = trace.layers[kind or trace.kinds[0]][layer]
+    seen = trace.layer(layer, kind)
     asked = of_head(seen, head)
     _check_size(asked.shape, "ask for one head" if head is None else "trace a shorter text")
     lengths = _lengths(_value_of(seen, layer), seen.shape[0], output)  # (h, K)

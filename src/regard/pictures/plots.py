@@ -35,18 +35,14 @@ from regard.pictures.style import (
     ink_on,
     literal,
 )
-from regard.record.trace import ROUNDING, Trace
+from regard.record.given import ROUNDING
+from regard.record.trace import Trace
 from regard.tracing.run import trace
 
 Matrix = NDArray[np.float64]
 
 READS = "the token that reads (query)"
 IS_READ = "the token that is read (key)"
-KINDS = {
-    "encoder": "encoder self-attention",
-    "decoder": "decoder self-attention",
-    "cross": "cross-attention",
-}
 HELD_OUT = {"exact": "whole sentence right", "pronoun": "pronoun right"}
 FEW = 16  # tokens; up to here, each cell has its value written into it
 MANY = 32  # tokens; up to here, lines part the cells
@@ -140,8 +136,8 @@ def plot_attention(
     """
     weights = seen.weights(layer, head, kind=kind)
     kind = seen.kinds[0] if kind is None else kind
-    queries, keys = seen.labels(kind, layer)
-    title = f"{KINDS.get(kind, kind).capitalize()}, layer {layer}, head {head}"
+    queries, keys = seen.labels(layer, kind=kind)
+    title = str(seen.head(layer, head, kind=kind)).capitalize()
     hidden = seen.hidden_share(layer, head, kind=kind)
     title += f"\n{hidden:.0%} of the attention goes to hidden tokens" if hidden > ROUNDING else ""
     ax = plot_heatmap(weights, queries, keys, ax=ax, title=title)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from regard.measures.heads import top_keys
-from regard.pictures.plots import KINDS
 from regard.record.trace import Trace
 
 TOP = 3  # keys that are named in a line
@@ -72,12 +71,12 @@ def as_text(
     if rows is not None and rows < 1:
         raise ValueError(f"Got rows={rows}: ask for 1 or more, or for all with rows=None.")
     kind = kind or trace.kinds[0]
-    labels = trace.labels(kind, layer)
+    labels = trace.labels(layer, kind=kind)
     readings = strongest(trace, layer, head, kind)
     chosen = most_decided(readings, len(labels.queries), rows)
     longest = width // 4
     lines = [
-        f"{KINDS.get(kind, kind)}, layer {layer}, head {head}",
+        str(trace.head(layer, head, kind=kind)),
         *of_hidden(trace, layer, head, kind),
         *explanation(len(chosen), len(labels.queries), width),
     ]

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regard.record.door import within
+
 BLOCK_BYTES = 4 * 2**20  # of weights, computed at once when they are streamed: they stay in cache
 EVERYTHING = slice(None)
 
@@ -274,12 +276,7 @@ def of_head(layer: Layer, head: int | None) -> Layer:
     """Keep one head of a layer; all of them, if none is named."""
     if head is None:
         return layer
-    num_heads = layer.shape[0]
-    if not 0 <= head < num_heads:
-        raise ValueError(
-            f"There is no head {head}: this layer has {num_heads}, numbered 0 to {num_heads - 1}."
-        )
-    return OneHead(layer, head)
+    return OneHead(layer, within("head", head, layer.shape[0], owner="this layer"))
 
 
 def each_head(layer: Layer) -> list[Layer]:

@@ -1,9 +1,9 @@
 """The `Trace`: what each head attended to in one forward pass, computed when it is asked for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,44 +11,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.record.layers import Layer, WeighedLayer, grouped, total
+from regard.record.door import described, text, within
+from regard.record.given import layers_of, named
+from regard.record.kinds import Head
+from regard.record.labelled import labelled_array
+from regard.record.layers import Layer, grouped, total
 from regard.record.storage import read_trace, write_trace
+from regard.record.words import (
+    Groups,
+    Labels,
+    Side,
+    fitting,
+    joined,
+    kept,
+    ordinary_tokens,
+    side_from,
+    token_name,
+    word_groups,
+    word_name,
+)
 
 if TYPE_CHECKING:
     import xarray
 
 Weights = NDArray[np.float32]
-Groups = list[list[int]]
-ROUNDING = 1e-3  # how far a row of weights may be from 1 and still be called attention
-
-
-class Word(NamedTuple):
-    """A word of the text; two tokens are of one word if their words are equal."""
-
-    number: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Side:
-    """The tokens of the source, or of the target."""
-
-    tokens: list[str] = field(default_factory=list)
-    special: list[bool] = field(default_factory=list)  # is it [CLS], </s>, padding, ...?
-    words: list[Word | None] | None = None  # of each token; None where the tokenizer cannot tell
-
-    @classmethod
-    def of_names(cls, names: Iterable[str]) -> "Side":
-        """Take names that someone gave: none is special."""
-        tokens = [str(name) for name in names]  # numbers are names too
-        return cls(tokens, [False] * len(tokens))
-
-
-class Labels(NamedTuple):
-    """The words beside an attention matrix: a query for each row, a key for each column."""
-
-    queries: list[str]
-    keys: list[str]
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,25 +98,84 @@ class Trace:
         """How many heads each layer of the first kind has."""
         return next(iter(self.layers[self.kinds[0]].values())).shape[0]
 
-    def labels(self, kind: str | None = None, layer: int | None = None) -> Labels:
-        """Give the words of the rows and the columns of a kind's matrices.
+    def kind_or_first(self, kind: str | None) -> str:
+        """Take a kind that is there; without one, the first.
+
+        Raises
+        ------
+        TypeError
+            If it is no text.
+        ValueError
+            If there is no attention of this kind.
+        """
+        if kind is None:
+            return self.kinds[0]
+        if kind not in self.kinds:
+            kind = text("A kind of attention", kind)
+            raise ValueError(
+                f"There is no attention of kind {kind!r} in this trace: choose from {self.kinds}."
+            )
+        return kind
+
+    def layer(self, number: int, kind: str | None = None) -> Layer:
+        """Give one layer, as it was recorded.
+
+        Parameters
+        ----------
+        number
+            Counted from 0.
+        kind
+            One of `.kinds`; the first, if not given.
+
+        Raises
+        ------
+        TypeError
+            If the number is no whole number.
+        ValueError
+            If there is no such kind or layer, or the layer was not kept.
+        """
+        kind = self.kind_or_first(kind)
+        number = within("layer", number, self.counts[kind])
+        if number not in self.layers[kind]:
+            raise ValueError(
+                f"Layer {number} was not kept, only {sorted(self.layers[kind])}: trace again with "
+                f"layers=[{number}], or without layers= to keep all."
+            )
+        return self.layers[kind][number]
+
+    def head(self, layer: int, head: int, *, kind: str | None = None) -> Head:
+        """Name a head that is there, or raise as `layer` does.
+
+        Examples
+        --------
+        >>> print(Trace.from_weights([[1.0]], tokens=["dog"]).head(0, 0))
+        encoder self-attention, layer 0, head 0
+        """
+        num_heads, _, _ = self.layer(layer, kind).shape
+        number = within("head", head, num_heads, owner="this layer")
+        return Head(self.kind_or_first(kind), int(layer), number)
+
+    def labels(self, layer: int | None = None, *, kind: str | None = None) -> Labels:
+        """Give the words of the rows and the columns of a layer's matrices.
+
+        Without a layer, of the first that was kept.
 
         A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.
         Where a layer has other rows or columns than there are tokens, they are numbered.
         """
-        kind = self._kind(kind)
+        kind = self.kind_or_first(kind)
         number = next(iter(self.layers[kind])) if layer is None else layer
-        _, num_queries, num_keys = self._layer(number, kind).shape
+        _, num_queries, num_keys = self.layer(number, kind).shape
         rows, columns = self._sides(kind)
         reads = rows.tokens
         if kind != "encoder" and len(self.written_tokens) == len(reads):
             pairs = zip(reads, self.written_tokens, strict=True)
             reads = [f"{read} → {written}" for read, written in pairs]
-        return Labels(_fitting(reads, num_queries), _fitting(columns.tokens, num_keys))
+        return Labels(fitting(reads, num_queries), fitting(columns.tokens, num_keys))
 
     def special(self, kind: str | None = None) -> tuple[list[bool], list[bool]]:
         """Say which queries and which keys of a kind are special tokens."""
-        rows, columns = self._sides(self._kind(kind))
+        rows, columns = self._sides(self.kind_or_first(kind))
         return rows.special, columns.special
 
     def weights(self, layer: int, head: int | None = None, *, kind: str | None = None) -> Weights:
@@ -153,10 +198,10 @@ class Trace:
         ValueError
             If there is no such kind, layer or head, or the layer was not kept.
         """
-        seen = self._layer(layer, kind)
+        seen = self.layer(layer, kind)
         if head is None:
             return _array(seen.weigh())
-        head = _within("head", head, seen.shape[0])
+        head = self.head(layer, head, kind=kind).head
         return _array(seen.weigh(slice(head, head + 1))[0])
 
     def queries(self, layer: int, *, kind: str | None = None) -> Weights:
@@ -173,7 +218,7 @@ class Trace:
 
     def to_dataframe(self, layer: int, head: int, *, kind: str | None = None) -> pd.DataFrame:
         """Give a head's matrix as a table, its rows and columns named by the tokens."""
-        labels = self.labels(kind, layer)
+        labels = self.labels(layer, kind=kind)
         return pd.DataFrame(
             self.weights(layer, head, kind=kind),
             index=pd.Index(labels.queries, name="reads"),
@@ -192,34 +237,16 @@ class Trace:
         ModuleNotFoundError
             If xarray is not installed.
         """
-        try:
-            import xarray  # noqa: PLC0415  an extra, and slow to load
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "to_xarray needs xarray, which is not installed: `pip install regard[xarray]`."
-            ) from error
-        kind = self._kind(kind)
-        labels = self.labels(kind)
+        kind = self.kind_or_first(kind)
         layers = list(self.layers[kind])
-        shapes = {self._layer(layer, kind).shape for layer in layers}
+        shapes = {self.layer(layer, kind).shape for layer in layers}
         if len(shapes) > 1:
             raise ValueError(
                 f"The layers of kind {kind!r} have several sizes, {sorted(shapes)}, and fit in no "
                 "one array: ask for `.weights(layer)`."
             )
-        return xarray.DataArray(
-            np.stack([self.weights(layer, kind=kind) for layer in layers])[None],
-            dims=("kind", "layer", "head", "query", "key"),
-            coords={
-                "kind": [kind],
-                "layer": layers,
-                "head": range(self._layer(layers[0], kind).shape[0]),
-                "query_token": ("query", labels.queries),
-                "key_token": ("key", labels.keys),
-            },
-            name="attention",
-            attrs=self.origin,
-        )
+        weights = np.stack([self.weights(layer, kind=kind) for layer in layers])
+        return labelled_array(weights, kind, layers, self.labels(kind=kind), self.origin)
 
     def merge_words(self) -> "Trace":
         """Put sub-words together to words: keys are summed, queries averaged.
@@ -237,6 +264,7 @@ class Trace:
 
         Examples
         --------
+        >>> from regard.record.words import Word
         >>> weights = [[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]]
         >>> words = [Word(0, "the"), Word(1, "cows"), Word(1, "cows")]
         >>> seen = Trace.from_weights(weights, tokens=["the", "cow", "##s"])
@@ -257,15 +285,15 @@ class Trace:
 
         Rows then sum to less than 1: see `hidden_share`.
         """
-        return self._regrouped(_ordinary_tokens, _token_name) if special else self
+        return self._regrouped(ordinary_tokens, token_name) if special else self
 
     def hidden_share(self, layer: int, head: int, *, kind: str | None = None) -> float:
         """Give the share of the shown rows' attention that goes to tokens that are hidden.
 
         Rows that read nothing at all are left out, and what goes to a sink, which is no token.
         """
-        seen = self._layer(layer, kind)
-        head = _within("head", head, seen.shape[0])
+        seen = self.layer(layer, kind)
+        head = self.head(layer, head, kind=kind).head
         before = total(seen, slice(head, head + 1))[0]
         shown = torch.from_numpy(self.weights(layer, head, kind=kind)).sum(dim=-1)
         before, shown = before.cpu()[before.cpu() > 0], shown[before.cpu() > 0]
@@ -301,12 +329,12 @@ class Trace:
             If there are none, they are of several sentences, are not finite or negative, do not sum
             to 1, or the tokens do not fit them.
         """
-        layers = _layers_of(weights, kind)
+        layers = layers_of(weights, kind)
         num_queries, num_keys = next(iter(layers.values())).shape[1:]
-        columns = Side.of_names(_named(tokens, num_keys, "tokens"))
+        columns = Side.of_names(named(tokens, num_keys, "tokens"))
         rows = Side()
         if kind == "cross":
-            rows = Side.of_names(_named(target_tokens, num_queries, "target_tokens"))
+            rows = Side.of_names(named(target_tokens, num_queries, "target_tokens"))
         elif num_queries != num_keys:
             raise ValueError(
                 f"In self-attention the tokens that read are those that are read, but the weights "
@@ -332,7 +360,9 @@ class Trace:
             If the file is damaged or no trace.
         """
         layers, plain = read_trace(path)
-        return cls(_side(plain["source"]), _side(plain["target"]), layers=layers, **plain["rest"])
+        return cls(
+            side_from(plain["source"]), side_from(plain["target"]), layers=layers, **plain["rest"]
+        )
 
     def _plain(self) -> dict[str, Any]:
         rest = ("written_tokens", "counts", "how", "origin", "probabilities")
@@ -364,15 +394,15 @@ class Trace:
                     )
                 layers[kind][number] = grouped(layer, groups[id(rows)], groups[id(columns)])
         source, target = (
-            _joined(side, groups[id(side)], name) for side in (self.source, self.target)
+            joined(side, groups[id(side)], name) for side in (self.source, self.target)
         )
         return replace(
             self,
             source=source,
             target=target,
             layers=layers,
-            written_tokens=_kept(self.written_tokens, groups[id(self._writing_side)]),
-            probabilities=_kept(self.probabilities, groups[id(self._writing_side)]),
+            written_tokens=kept(self.written_tokens, groups[id(self._writing_side)]),
+            probabilities=kept(self.probabilities, groups[id(self._writing_side)]),
             whole=self.whole or self,
         )
 
@@ -380,27 +410,8 @@ class Trace:
     def _writing_side(self) -> Side:
         return self.target if self.target.tokens else self.source
 
-    def _kind(self, kind: str | None) -> str:
-        if kind is None:
-            return self.kinds[0]
-        if kind not in self.layers:
-            raise ValueError(
-                f"There is no attention of kind {kind!r} in this trace: choose from {self.kinds}."
-            )
-        return kind
-
-    def _layer(self, layer: int, kind: str | None) -> Layer:
-        kind = self._kind(kind)
-        number = _within("layer", layer, self.counts[kind])
-        if number not in self.layers[kind]:
-            raise ValueError(
-                f"Layer {number} was not kept, only {sorted(self.layers[kind])}: trace again with "
-                f"layers=[{number}], or without layers= to keep all."
-            )
-        return self.layers[kind][number]
-
     def _vectors(self, name: str, layer: int, kind: str | None) -> Weights:
-        vectors = getattr(self._layer(layer, kind), name, None)
+        vectors = getattr(self.layer(layer, kind), name, None)
         if vectors is None:
             raise ValueError(
                 f"This trace has no {name} vectors of layer {layer}: it was made from {self.how}, "
@@ -409,124 +420,21 @@ class Trace:
         return _array(vectors)
 
 
-def word_groups(side: Side) -> Groups:
-    """Put neighbours of one word together; what is of no word stands for itself."""
-    groups: Groups = []
-    words = side.words or [None] * len(side.tokens)
-    for at, word in enumerate(words):
-        if word is not None and groups and words[groups[-1][-1]] == word:
-            groups[-1].append(at)
-        else:
-            groups.append([at])
-    return groups
+def a_trace(got: object) -> Trace:
+    """Take a trace, or say how one is made.
 
-
-def _ordinary_tokens(side: Side) -> Groups:
-    return [[at] for at, special in enumerate(side.special) if not special]
-
-
-def word_name(side: Side, group: list[int]) -> str:
-    """Name tokens that stand together by their word, or by the first of them."""
-    word = side.words[group[0]] if side.words else None
-    return _token_name(side, group) if word is None else word.text
-
-
-def _token_name(side: Side, group: list[int]) -> str:
-    return side.tokens[group[0]]
-
-
-def _joined(side: Side, groups: Groups, name: Callable[[Side, list[int]], str]) -> Side:
-    return Side(
-        [name(side, group) for group in groups],
-        [side.special[group[0]] for group in groups],
-        None if side.words is None else [side.words[group[0]] for group in groups],
-    )
-
-
-def _kept(written: list[Any], groups: Groups) -> list[Any]:
-    """Keep what single tokens wrote; a word of several tokens writes no one token."""
-    if not written or any(len(group) > 1 for group in groups):
-        return []
-    return [written[group[0]] for group in groups]
-
-
-def _side(plain: Mapping[str, Any]) -> Side:
-    words = plain["words"]
-    if words is not None:
-        words = [None if word is None else Word(*word) for word in words]
-    return Side(plain["tokens"], plain["special"], words)
-
-
-def _layers_of(weights: Any, kind: str) -> dict[int, Layer]:
-    if weights is None or len(weights) == 0:
-        raise ValueError(
-            "There are no attention weights. A transformers model under sdpa, its default, gives "
-            "an empty tuple or None for output_attentions=True: use `regard.trace(sentence, model, "
-            'tokenizer)`, or `model.set_attn_implementation("eager")` first.'
+    Raises
+    ------
+    TypeError
+        If it is something else, such as a text, a model or what a model gave.
+    """
+    if not isinstance(got, Trace):
+        raise TypeError(
+            f"A trace is expected, but got {described(got)}: make one by "
+            "`regard.trace(sentence, model, tokenizer)`, or of weights that are there already by "
+            "`regard.Trace.from_weights(attentions, tokens)`."
         )
-    if isinstance(weights, list | tuple) and any(w is None or np.ndim(w) > 2 for w in weights):
-        several = {i: _tensor(w) for i, w in enumerate(weights) if w is not None}
-        if not several:
-            return _layers_of(None, kind)
-    else:
-        whole = _tensor(weights)
-        several = dict(enumerate(whole if whole.dim() == 4 else [whole]))
-    return {i: WeighedLayer(kind, _checked(layer, i)) for i, layer in several.items()}
-
-
-def _tensor(weights: Any) -> Tensor:
-    return torch.as_tensor(weights if isinstance(weights, Tensor) else np.asarray(weights)).float()
-
-
-def _checked(weights: Tensor, layer: int) -> Tensor:
-    """Give a layer's weights as (h, Q, K), or say what is wrong with them."""
-    if weights.dim() == 4 and weights.size(0) == 1:
-        weights = weights[0]
-    if weights.dim() == 4:
-        raise ValueError(
-            f"The weights of layer {layer} are of {weights.size(0)} sentences: pass those of one, "
-            "such as `[w[:1] for w in attentions]`."
-        )
-    weights = weights[None] if weights.dim() == 2 else weights
-    if weights.dim() != 3:
-        raise ValueError(
-            f"The weights of layer {layer} are {tuple(weights.shape)}, but must be (h, Q, K)."
-        )
-    if not weights.isfinite().all() or (weights < 0).any():
-        raise ValueError(
-            f"The weights of layer {layer} are not all finite and at least 0: pass them after the "
-            "softmax; `regard.examine(weights)` says which and why."
-        )
-    sums = weights.sum(dim=-1)
-    if ((sums - 1).abs().minimum(sums) > ROUNDING).any():
-        raise ValueError(
-            f"The rows of layer {layer} sum to {sums.min():.3g} to {sums.max():.3g}, not to 1: in "
-            "train mode dropout is in them (`model.eval()`), and scores must pass the softmax."
-        )
-    return weights
-
-
-def _named(names: Sequence[str] | None, count: int, what: str) -> list[str]:
-    if names is None:
-        return _fitting([], count)
-    if len(names) != count:
-        raise ValueError(
-            f"{what} has {len(names)} tokens, but the weights have {count}: name every token that "
-            "the model saw, special ones too."
-        )
-    return list(names)
-
-
-def _fitting(names: list[str], count: int) -> list[str]:
-    return names if len(names) == count else [str(i) for i in range(count)]
-
-
-def _within(name: str, index: int, count: int) -> int:
-    if not 0 <= index < count:
-        raise ValueError(
-            f"There is no {name} {index}: this model has {count}, numbered 0 to {count - 1}."
-        )
-    return index
+    return got
 
 
 def _array(x: Tensor) -> Weights:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from regard.record.trace import Side
+from regard.record.words import Side
 from regard.tracing.texts import (
     Sentence,
     Text,

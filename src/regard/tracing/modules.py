@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from regard.record.kinds import KINDS
 from regard.record.layers import AskedLayer, Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.tracing.texts import check_one_sentence
 
-KINDS = ("encoder", "decoder", "cross")
 FORBIDDEN = -1e4  # a number this low in an additive mask leaves nothing after the softmax
 
 Read = Callable[[nn.Module, Mapping[str, Any], Any], Layer | None]
@@ -247,7 +247,7 @@ def _check(layer: Any, name: str) -> None:
             "WeighedLayer from regard.record.layers, or None where this was no attention."
         )
     if layer.kind not in KINDS:
-        raise ValueError(f"{name} is of kind {layer.kind!r}: choose from {KINDS}.")
+        raise ValueError(f"{name} is of kind {layer.kind!r}: choose from {list(KINDS)}.")
     x = layer.weights if isinstance(layer, WeighedLayer) else getattr(layer, "query", None)
     if isinstance(x, Tensor) and x.dim() != 3:
         raise ValueError(

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.layers import Layer, Recorder
-from regard.record.trace import Side, Trace
+from regard.record.trace import Trace
+from regard.record.words import Side
 from regard.tracing.huggingface import record
 from regard.tracing.inputs import (
     Inputs,

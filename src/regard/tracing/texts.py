@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from regard.record.trace import Side, Word
+from regard.record.words import Side, Word
 
 # What trace takes: a text, a pair of texts, a list of words; or tensors that are ready.
 Text = str | tuple[str, str] | list[str]

@@ -16,10 +16,9 @@ import traitlets
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from regard.pictures.plots import KINDS
+from regard.record.kinds import Head, title_of
 from regard.record.trace import Trace
 from regard.tracing.run import trace
-from regard.viewer.packing import Head
 from regard.viewer.page import png_of
 from regard.viewer.widget import AttentionView
 
@@ -108,7 +107,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Offer the kinds, layers and heads that there are; what is chosen stays if it can."""
         self.listening = False
         try:
-            offer(self.kind, [(KINDS.get(kind, kind), kind) for kind in seen.kinds])
+            offer(self.kind, [(title_of(kind), kind) for kind in seen.kinds])
             layers = seen.layers[self.kind.value]
             offer(self.layer, [(str(i), i) for i in layers])
             num_heads = layers[self.layer.value].shape[0]
@@ -141,8 +140,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return bundle | {"text/plain": self.problem}
         kind, layer, head = (self.value[name] for name in ("kind", "layer", "head"))
         return bundle | {
-            "text/plain": f"{KINDS.get(kind, kind)}, layer {layer}, head {head}: "
-            f"{self.value['sentence']}",
+            "text/plain": f"{Head(kind, layer, head)}: {self.value['sentence']}",
             "image/png": b64encode(self.screen.png()).decode("ascii"),
         }
 
@@ -189,7 +187,7 @@ class Viewed:
     def show(self, seen: Trace, *, kind: str, layer: int, head: int, **_: Any) -> None:
         """Show a head, in the view of this trace."""
         if self.view is None or self.view.trace is not seen:
-            view = AttentionView(seen, (kind, layer, head))
+            view = AttentionView(seen, Head(kind, layer, head))
             view.observe(self.tell, "selection")
             if self.view is not None:
                 self.view.close()

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regard.measures.heads import MEASURES, measure_heads
-from regard.pictures.plots import KINDS
+from regard.record.kinds import Head, title_of
 from regard.record.layers import Layer, blocks, of_head, spans
 from regard.record.trace import Trace
 from regard.viewer.tiles import HeadMap, edges_of, pool
 
 Matrix = NDArray[np.float32]
-Head = tuple[str, int, int]  # kind, layer, head
 
 FORMAT = 2  # of what the front end reads; it refuses others
 STEPS = 255  # from zero to the largest weight of a head
@@ -98,8 +97,7 @@ def pack_head(
     ValueError
         If there is no such head, or its weights are not finite.
     """
-    trace.labels(kind, layer)  # says what is wrong with a kind or a layer
-    seen = trace.layers[kind][layer]
+    seen = trace.layer(layer, kind)
     if pixels is None and not is_map(seen):
         return PackedHead.of(trace.weights(layer, head, kind=kind))
     of_head(seen, head)  # says what is wrong with a head
@@ -171,7 +169,7 @@ def pack_meta(
     thumbnails: list[bytes] = []
     for kind, number, layer, chosen in part_of(trace, layers, heads):
         of_kind = kinds.setdefault(
-            kind, {"name": kind, "title": KINDS.get(kind, kind), "layers": [], "measures": {}}
+            kind, {"name": kind, "title": title_of(kind), "layers": [], "measures": {}}
         )
         rows, columns = _sides_of(trace, words, kind, number)
         of_kind["layers"].append(
@@ -278,13 +276,13 @@ def _sides_of(
     trace: Trace, words_too: Trace | None, kind: str, number: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Describe the rows and the columns of a layer."""
-    names = trace.labels(kind, number)
+    names = trace.labels(number, kind=kind)
     special = trace.special(kind)
     merges: list[dict[str, Any] | None] = [None, None]
     if words_too is not None:
         layer: Any = words_too.layers[kind][number]  # a GroupedLayer
         groups = (layer.query_groups, layer.key_groups)
-        in_words = words_too.labels(kind, number)
+        in_words = words_too.labels(number, kind=kind)
         merges = [_words(*side) for side in zip(in_words, groups, names, strict=True)]
     rows, columns = (
         {"names": of_side, "special": marks if len(marks) == len(of_side) else [], "words": merge}

@@ -20,15 +20,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from regard.pictures.plots import KINDS, plot_attention
+from regard.pictures.plots import plot_attention
 from regard.pictures.style import use_style
 from regard.pictures.text import as_text
+from regard.record.kinds import Head
 from regard.record.layers import Layer
 from regard.record.trace import Trace
 from regard.viewer.packing import (
     OVERVIEW,
     THUMBNAIL,
-    Head,
     is_map,
     merged,
     pack_head,
@@ -200,7 +200,7 @@ def page_of(trace: Trace, selected: Head, choice: Choice = ALL) -> str:
             seen = pack_head(trace, kind, number, head, pixels=pixels)
             of_layer[head] = (seen.scale, deflated(seen.bytes), seen.pixels)
             if not meta["looked"]:
-                thumbnails = with_thumbnail(meta, thumbnails, (kind, number, head), seen)
+                thumbnails = with_thumbnail(meta, thumbnails, Head(kind, number, head), seen)
     kind, layer_number, head = selected
     if head not in packed.get(kind, {}).get(layer_number, {}):  # it is not among those saved
         kind = next(iter(packed))
@@ -313,8 +313,7 @@ def drawn(trace: Trace, selected: Head) -> Iterator[Figure]:
 
 def picture_metadata(suffix: str, trace: Trace, selected: Head) -> dict[str, Any]:
     """Say where a picture comes from, and leave out when it was made."""
-    kind, layer, head = selected
-    title = f"{KINDS.get(kind, kind)}, layer {layer}, head {head}"
+    title = str(selected)
     origin = one_line("; ".join(f"{name}: {value}" for name, value in trace.origin.items()))
     made = f"regard {version('regard')}"
     if suffix == ".svg":
@@ -338,7 +337,7 @@ def tidy(trace: Trace, selected: Head) -> pd.DataFrame:
     3   dog  dog    0.75
     """
     kind, layer, head = selected
-    labels, weights = trace.labels(kind, layer), trace.weights(layer, head, kind=kind)
+    labels, weights = trace.labels(layer, kind=kind), trace.weights(layer, head, kind=kind)
     query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
     table = pd.DataFrame(
         {

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regard.measures.anatomy import Anatomy, dissect, strongest_pair
+from regard.record.kinds import Head
 from regard.record.layers import of_head
 from regard.record.trace import Trace
-from regard.viewer.packing import OVERVIEW, Head, PackedHead, is_map, pack_head, pack_map
+from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map
 from regard.viewer.tiles import HeadMap, Part
 
 Reply = tuple[dict[str, Any], list[bytes]]  # what JSON can hold, and bytes beside it
@@ -31,7 +32,7 @@ class Replies:
     Examples
     --------
     >>> replies = Replies(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
-    >>> replies.to(("encoder", 0, 0), {"ask": "weight", "queries": [1], "keys": [0]})
+    >>> replies.to(Head("encoder", 0, 0), {"ask": "weight", "queries": [1], "keys": [0]})
     ({'weight': 0.25, 'rank': 2}, [])
     """
 
@@ -126,9 +127,8 @@ def exact(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> Exac
 
 def check_tokens(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> None:
     """Raise where a head has no such query or key, or there is no such head."""
-    kind, layer, number = head
-    labels = trace.labels(kind, layer)  # says what is wrong with a kind or a layer
-    of_head(trace.layers[kind][layer], number)
+    kind, layer, _ = trace.head(head.layer, head.head, kind=head.kind)
+    labels = trace.labels(layer, kind=kind)
     for asked, names, what in ((queries, labels.queries, "query"), (keys, labels.keys, "key")):
         if not asked or not all(at in range(len(names)) for at in asked):
             raise ValueError(f"There is no {what} {asked}: there are {len(names)}.")

@@ -8,10 +8,10 @@ from typing import Any
 import anywidget
 import traitlets
 
-from regard.pictures.plots import KINDS
 from regard.pictures.text import as_text
+from regard.record.kinds import Head
 from regard.record.trace import Trace
-from regard.viewer.packing import Head, pack_meta, with_thumbnail
+from regard.viewer.packing import pack_meta, with_thumbnail
 from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, save
 from regard.viewer.replies import Replies
 
@@ -35,7 +35,7 @@ class AttentionView(anywidget.AnyWidget):
         self.trace = trace
         self._replies = Replies(trace)
         kind, layer, head = selected
-        trace.labels(kind, layer)  # says what is wrong with a kind or a layer
+        trace.layer(layer, kind)  # says what is wrong with a kind or a layer
         self._replies.pack(selected)  # says what is wrong with a head
         meta, thumbnails = pack_meta(trace)
         super().__init__(meta=meta, thumbnails=thumbnails)
@@ -57,7 +57,7 @@ class AttentionView(anywidget.AnyWidget):
     @property
     def selected(self) -> Head:
         """The kind, the layer and the head that are shown."""
-        return self.selection["kind"], self.selection["layer"], self.selection["head"]
+        return Head(**self.selection)
 
     def page_size(
         self,
@@ -127,8 +127,7 @@ class AttentionView(anywidget.AnyWidget):
         return dict(wanted)
 
     def _heads(self, kind: str, layer: int) -> list[int]:
-        self.trace.labels(kind, layer)  # says what is wrong with a kind or a layer
-        return list(range(self.trace.layers[kind][layer].shape[0]))
+        return list(range(self.trace.layer(layer, kind).shape[0]))
 
     def _send_weights(self, _: object = None) -> None:
         try:
@@ -143,7 +142,7 @@ class AttentionView(anywidget.AnyWidget):
     def _answer(self, _: object, content: Any, __: object) -> None:
         """Answer the front end; what goes wrong, it shows."""
         try:
-            head = (content["kind"], content["layer"], content["head"])
+            head = Head(content["kind"], content["layer"], content["head"])
             answer, buffers = self._replies.to(head, content)
         except (KeyError, TypeError, ValueError) as error:
             self.send({"answer": "problem", "text": str(error)})
@@ -166,8 +165,7 @@ class AttentionView(anywidget.AnyWidget):
         return as_text(self.trace, layer, head, kind)
 
     def __repr__(self) -> str:
-        kind, layer, head = self.selected
-        return f"AttentionView: {KINDS.get(kind, kind)}, layer {layer}, head {head}"
+        return f"AttentionView: {self.selected}"
 
 
 def view(
@@ -218,7 +216,6 @@ def view(
         seen = Trace.from_weights(
             trace, tokens, target_tokens=target_tokens, kind=kind or "encoder"
         )
-    kind = kind or seen.kinds[0]
-    seen.labels(kind)  # says what is wrong with a kind
+    kind = seen.kind_or_first(kind)
     first = next(iter(seen.layers[kind])) if layer is None else layer
-    return AttentionView(seen, (kind, first, head))
+    return AttentionView(seen, seen.head(first, head, kind=kind))

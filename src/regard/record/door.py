@@ -1,0 +1,79 @@
+"""What a user asks for, looked at before anything is done with it: what was got, what is taken."""
+
+import operator
+from collections.abc import Iterable
+from typing import SupportsIndex, cast
+
+
+def whole_number(name: str, got: object) -> int:
+    """Take a whole number, also NumPy's and torch's.
+
+    Raises
+    ------
+    TypeError
+        If it is none; True is none either.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> whole_number("layer", np.int64(3))
+    3
+    """
+    is_flag = isinstance(got, bool) or str(getattr(got, "dtype", "")).endswith("bool")
+    try:
+        if not is_flag:
+            return operator.index(cast("SupportsIndex", got))
+    except TypeError:
+        pass
+    raise TypeError(f"{name} is a whole number, but got {described(got)}.")
+
+
+def within(name: str, got: object, count: int, *, owner: str = "this model") -> int:
+    """Take a number counted from 0, of so many that the owner has.
+
+    Raises
+    ------
+    TypeError
+        If it is no whole number.
+    ValueError
+        If there are not so many.
+    """
+    index = whole_number(f"A {name}, counted from 0,", got)
+    if not 0 <= index < count:
+        raise ValueError(
+            f"There is no {name} {index}: {owner} has {count}, numbered 0 to {count - 1}."
+        )
+    return index
+
+
+def whole_numbers(name: str, got: object) -> list[int]:
+    """Take one whole number, or several.
+
+    Raises
+    ------
+    TypeError
+        If they are something else, such as the text "0".
+    """
+    if isinstance(got, str) or not isinstance(got, Iterable) or getattr(got, "ndim", 1) == 0:
+        return [whole_number(f"{name}, if not several,", got)]
+    return [whole_number(f"Each of {name}", one) for one in got]
+
+
+def text(name: str, got: object) -> str:
+    """Take a text.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not isinstance(got, str):
+        raise TypeError(f"{name} is a text, but got {described(got)}.")
+    return got
+
+
+def described(got: object) -> str:
+    """Say what was got, and of what type, in few words."""
+    said = repr(got)
+    kind = type(got).__name__
+    return f"a {kind}" if len(said) > 40 or "\n" in said else f"{said} ({kind})"

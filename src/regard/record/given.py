@@ -1,0 +1,81 @@
+"""Weights that someone has already, from whatever model: held against what attention must be."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regard.record.layers import Layer, WeighedLayer
+from regard.record.words import fitting
+
+ROUNDING = 1e-3  # how far a row of weights may be from 1 and still be called attention
+
+
+def layers_of(weights: Any, kind: str) -> dict[int, Layer]:
+    """Take the weights of one layer or several, by number.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they are no attention weights of one sentence.
+    """
+    if weights is None or len(weights) == 0:
+        raise ValueError(
+            "There are no attention weights. A transformers model under sdpa, its default, gives "
+            "an empty tuple or None for output_attentions=True: use `regard.trace(sentence, model, "
+            'tokenizer)`, or `model.set_attn_implementation("eager")` first.'
+        )
+    if isinstance(weights, list | tuple) and any(w is None or np.ndim(w) > 2 for w in weights):
+        several = {i: _tensor(w) for i, w in enumerate(weights) if w is not None}
+        if not several:
+            return layers_of(None, kind)
+    else:
+        whole = _tensor(weights)
+        several = dict(enumerate(whole if whole.dim() == 4 else [whole]))
+    return {i: WeighedLayer(kind, _checked(layer, i)) for i, layer in several.items()}
+
+
+def _tensor(weights: Any) -> Tensor:
+    return torch.as_tensor(weights if isinstance(weights, Tensor) else np.asarray(weights)).float()
+
+
+def _checked(weights: Tensor, layer: int) -> Tensor:
+    """Give a layer's weights as (h, Q, K), or say what is wrong with them."""
+    if weights.dim() == 4 and weights.size(0) == 1:
+        weights = weights[0]
+    if weights.dim() == 4:
+        raise ValueError(
+            f"The weights of layer {layer} are of {weights.size(0)} sentences: pass those of one, "
+            "such as `[w[:1] for w in attentions]`."
+        )
+    weights = weights[None] if weights.dim() == 2 else weights
+    if weights.dim() != 3:
+        raise ValueError(
+            f"The weights of layer {layer} are {tuple(weights.shape)}, but must be (h, Q, K)."
+        )
+    if not weights.isfinite().all() or (weights < 0).any():
+        raise ValueError(
+            f"The weights of layer {layer} are not all finite and at least 0: pass them after the "
+            "softmax; `regard.examine(weights)` says which and why."
+        )
+    sums = weights.sum(dim=-1)
+    if ((sums - 1).abs().minimum(sums) > ROUNDING).any():
+        raise ValueError(
+            f"The rows of layer {layer} sum to {sums.min():.3g} to {sums.max():.3g}, not to 1: in "
+            "train mode dropout is in them (`model.eval()`), and scores must pass the softmax."
+        )
+    return weights
+
+
+def named(names: Sequence[str] | None, count: int, what: str) -> list[str]:
+    """Take a name for each token; numbers, if none are given."""
+    if names is None:
+        return fitting([], count)
+    if len(names) != count:
+        raise ValueError(
+            f"{what} has {len(names)} tokens, but the weights have {count}: name every token that "
+            "the model saw, special ones too."
+        )
+    return list(names)

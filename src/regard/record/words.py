@@ -1,0 +1,93 @@
+"""What tokens are called, and which of them are one word."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Groups = list[list[int]]
+
+
+class Word(NamedTuple):
+    """A word of the text; two tokens are of one word if their words are equal."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """The tokens of the source, or of the target."""
+
+    tokens: list[str] = field(default_factory=list)
+    special: list[bool] = field(default_factory=list)  # is it [CLS], </s>, padding, ...?
+    words: list[Word | None] | None = None  # of each token; None where the tokenizer cannot tell
+
+    @classmethod
+    def of_names(cls, names: Iterable[str]) -> "Side":
+        """Take names that someone gave: none is special."""
+        tokens = [str(name) for name in names]  # numbers are names too
+        return cls(tokens, [False] * len(tokens))
+
+
+class Labels(NamedTuple):
+    """The words beside an attention matrix: a query for each row, a key for each column."""
+
+    queries: list[str]
+    keys: list[str]
+
+
+def side_from(plain: Mapping[str, Any]) -> Side:
+    """Make a side of what a file holds of it."""
+    words = plain["words"]
+    if words is not None:
+        words = [None if word is None else Word(*word) for word in words]
+    return Side(plain["tokens"], plain["special"], words)
+
+
+def word_groups(side: Side) -> Groups:
+    """Put neighbours of one word together; what is of no word stands for itself."""
+    groups: Groups = []
+    words = side.words or [None] * len(side.tokens)
+    for at, word in enumerate(words):
+        if word is not None and groups and words[groups[-1][-1]] == word:
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+    return groups
+
+
+def ordinary_tokens(side: Side) -> Groups:
+    """Leave special tokens out; each other one stands for itself."""
+    return [[at] for at, special in enumerate(side.special) if not special]
+
+
+def word_name(side: Side, group: list[int]) -> str:
+    """Name tokens that stand together by their word, or by the first of them."""
+    word = side.words[group[0]] if side.words else None
+    return token_name(side, group) if word is None else word.text
+
+
+def token_name(side: Side, group: list[int]) -> str:
+    """Name tokens that stand together by the first of them."""
+    return side.tokens[group[0]]
+
+
+def joined(side: Side, groups: Groups, name: Callable[[Side, list[int]], str]) -> Side:
+    """Make a side whose tokens are groups of those of another."""
+    return Side(
+        [name(side, group) for group in groups],
+        [side.special[group[0]] for group in groups],
+        None if side.words is None else [side.words[group[0]] for group in groups],
+    )
+
+
+def kept(written: list[Any], groups: Groups) -> list[Any]:
+    """Keep what single tokens wrote; a word of several tokens writes no one token."""
+    if not written or any(len(group) > 1 for group in groups):
+        return []
+    return [written[group[0]] for group in groups]
+
+
+def fitting(names: list[str], count: int) -> list[str]:
+    """Give the names if there are as many as asked for; else numbers."""
+    return names if len(names) == count else [str(i) for i in range(count)]
