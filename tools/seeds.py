@@ -16,7 +16,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 import torch
 import typer
@@ -25,8 +24,8 @@ from torch import nn
 from regard.causes.explanations import kendall
 from regard.causes.head_importance import importance
 from regard.causes.interventions import block, edge_mask
-from regard.evidence.intervals import share_interval
-from regard.measures.weights import best_heads, best_offsets, recount, score_heads
+from regard.evidence.answers import READS, Answers, collect_answers
+from regard.evidence.board import scoreboard
 from regard.model.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
 from regard.model.meaning import generate_meaning_data, meaning_vocabulary
 from regard.model.pairs import generate_synthetic_data, gold_readings, pronoun_edges, vocabulary
@@ -141,31 +140,21 @@ def measured(
         with block(model, edge_mask(list(edges[word]), length)):
             name = f"pronoun right when it may not read {word}"
             shares[name] = accuracy(with_pronoun).pronoun
-    to_choose, to_count = held_out.head(HELD_OUT // 2), held_out.tail(HELD_OUT // 2)
-    chosen_on = scores(to_choose, look)
-    shares |= ablated(model, with_pronoun.head(ABLATED), accuracy, chosen_on)
-    best = best_heads(chosen_on)
-    found = recount(best, scores(to_count, look))
-    offsets = best_offsets([gold_readings(pair) for _, pair in to_count.iterrows()])
-    for row in found.join(offsets["share"].rename("offset_share")).itertuples():
-        shares[f"best head: {row.Index}"] = row.share
-        shares[f"fixed offset: {row.Index}"] = row.offset_share
-    of_pronouns = found[found.index.str.endswith("reads its antecedent")]
-    for name, share, count in of_pronouns[["share", "count"]].itertuples():
-        hits = np.arange(count) < round(share * count)  # a sentence has one such reading
-        low, high = share_interval(hits, np.ones(count))
-        shares |= {f"interval, low: {name}": low, f"interval, high: {name}": high}
-    return shares
+    answers = asked(held_out, look)
+    shares |= ablated(model, with_pronoun.head(ABLATED), accuracy, answers)
+    return shares | read(answers)
 
 
 def ablated(
     model: nn.Module,
     pairs: pd.DataFrame,
     accuracy: Callable[[pd.DataFrame], Accuracy],
-    scored: pd.DataFrame,
+    answers: Answers,
 ) -> Row:
     """Count pronouns without the head that reads best, and without the one that is most missed."""
-    reads = scored[scored["name"].str.endswith("reads its antecedent")]
+    of_heads = answers.per_head()
+    is_antecedent = of_heads["name"].str.endswith("reads its antecedent")
+    reads = of_heads[is_antecedent & (of_heads["direction"] == READS)]
     looks = reads.groupby(["kind", "layer", "head"])["share"].max()
     table = importance(model, pairs, lambda _, some: accuracy(some), heads=list(looks.index))
     table = table.set_index(["kind", "layer", "head"]).join(looks)
@@ -179,10 +168,23 @@ def ablated(
     }
 
 
-def scores(sentences: pd.DataFrame, look: Callable[[pd.Series], Trace]) -> pd.DataFrame:
-    """Score every head on every gold reading."""
+def asked(sentences: pd.DataFrame, look: Callable[[pd.Series], Trace]) -> Answers:
+    """Ask every head for every gold reading."""
     pairs = [pair for _, pair in sentences.iterrows()]
-    return score_heads(map(look, pairs), [gold_readings(pair) for pair in pairs])
+    return collect_answers(map(look, pairs), [gold_readings(pair) for pair in pairs])
+
+
+def read(answers: Answers) -> Row:
+    """Say how often the best head finds each gold word, beside the best fixed offset."""
+    board = scoreboard(answers, least=1)
+    board = board[board["direction"] == READS].set_index("name").sort_index()
+    shares: Row = {}
+    for name, row in board.iterrows():
+        shares |= {f"best head: {name}": row["share"], f"fixed offset: {name}": row["offset_share"]}
+    of_pronouns = board[board.index.str.endswith("reads its antecedent")]
+    for name, row in of_pronouns.iterrows():
+        shares |= {f"interval, low: {name}": row["low"], f"interval, high: {name}": row["high"]}
+    return shares
 
 
 if __name__ == "__main__":
