@@ -117,7 +117,7 @@ def test_what_is_hidden_is_told() -> None:
 
 
 def test_tokens_of_unknown_words_are_not_merged() -> None:
-    with pytest.raises(ValueError, match="use a fast tokenizer"):
+    with pytest.raises(ValueError, match="not known which tokens are of one word"):
         Trace.from_weights([[1.0]], ["dog"]).merge_words()
 
 

@@ -22,7 +22,7 @@ from regard.tracing.any_model import editing
 from regard.tracing.calls import Call
 from regard.tracing.modules import evaluating
 from regard.tracing.run import trace
-from regard.tracing.texts import Sentence
+from regard.tracing.texts import Sentence, side_of
 
 Floats = NDArray[np.float64]
 
@@ -313,7 +313,9 @@ def _name(
     names = getattr(getattr(model, "config", None), "id2label", None) or {}
     is_token = prediction.at is not None and not type(model).__name__.endswith("Classification")
     if is_token and tokenizer is not None:
-        return str(tokenizer.convert_ids_to_tokens(prediction.label))
+        ids = prediction.ids[0].tolist()
+        at = len(ids) if prediction.is_next else prediction.at
+        return side_of([*ids[:at], prediction.label], tokenizer).tokens[-1]
     return str(names.get(prediction.label, prediction.label))
 
 

@@ -80,7 +80,9 @@ def score_patterns(trace: Trace, measure: Measure = "share") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "layer", "head", *PATTERNS])
 
 
-def pattern_rows(tokens: Sequence[str], special: Sequence[bool], rows: slice) -> Tensor:
+def pattern_rows(
+    tokens: Sequence[str] | Sequence[int], special: Sequence[bool], rows: slice
+) -> Tensor:
     """Say which keys each of some queries should read: bool (patterns, Q', N).
 
     Examples
@@ -109,7 +111,7 @@ def pattern_rows(tokens: Sequence[str], special: Sequence[bool], rows: slice) ->
 def _scores(trace: Trace, kind: str, layer: Layer, measure: Measure) -> list[list[float]]:
     """Score each head of a layer: (heads, patterns)."""
     is_target = kind == "decoder" and trace.target_tokens
-    tokens = trace.target_tokens if is_target else trace.source_tokens
+    tokens = (trace.target if is_target else trace.source).told_apart
     special, _ = trace.special(kind)
     if layer.shape[1:] != (len(tokens), len(tokens)):
         raise ValueError(

@@ -107,7 +107,7 @@ def trace(
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
     origin = _origin(model, code if is_text(sentence) else "regard.trace(tensors, model)")
-    seen = _trace_of(inputs, recorder, tokenizer, how, origin)
+    seen = _trace_of(inputs, recorder, how, origin)
     return _renamed(seen, tokens, target_tokens)
 
 
@@ -169,14 +169,14 @@ def trace_generation(
     with evaluating(model):
         inputs = _inputs_of(prompt, model, tokenizer, None, max_new_tokens=max_new_tokens)
         if isinstance(model, PreTrainedModel) and not inputs.written:
-            _write_on(inputs, model, tokenizer, max_new_tokens)
+            inputs = _write_on(inputs, model, tokenizer, max_new_tokens)
         recorder, outputs, how = _run(model, inputs, Keeping(layers, values))
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
     chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
     written = torch.tensor(inputs.written, device=chances.device)
     probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
     code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
-    seen = _trace_of(inputs, recorder, tokenizer, how, _origin(model, code))
+    seen = _trace_of(inputs, recorder, how, _origin(model, code))
     return replace(seen, probabilities=probabilities)
 
 
@@ -224,7 +224,7 @@ def _write_on(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     max_new_tokens: int,
-) -> None:
+) -> Inputs:
     """Let a decoder continue its prompt; it then reads all but the last token."""
     if "input_ids" not in inputs.named:
         raise ValueError(
@@ -232,16 +232,18 @@ def _write_on(
         )
     prompt_ids = inputs.named["input_ids"]
     check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
-    whole = generate(model, inputs.named, max_new_tokens)
-    read, inputs.written = whole[:-1], whole[1:]
-    inputs.source = side_of(read, tokenizer)
+    written = inputs.reading(side_of(generate(model, inputs.named, max_new_tokens), tokenizer))
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
-    mask = torch.ones(1, len(read), dtype=prompt.dtype, device=model.device)
-    mask[:, : prompt.size(1)] = prompt[:, : len(read)]
-    inputs.named |= {"input_ids": torch.tensor([read], device=model.device), "attention_mask": mask}
-    inputs.named.pop("token_type_ids", None)
+    mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=model.device)
+    mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
+    named = {name: x for name, x in inputs.named.items() if name != "token_type_ids"}
+    named |= {
+        "input_ids": torch.tensor([written.read], device=model.device),
+        "attention_mask": mask,
+    }
     if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
-        inputs.named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
+        named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
+    return replace(written, named=named, source=written.target, target=Side(), read=[])
 
 
 def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, Any, str]:
@@ -257,7 +259,6 @@ def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, 
 def _trace_of(
     inputs: Inputs,
     recorder: Recorder,
-    tokenizer: PreTrainedTokenizerBase | None,
     how: str,
     origin: dict[str, str],
 ) -> Trace:
@@ -271,8 +272,8 @@ def _trace_of(
     source, target = _numbered_sides(layers)
     return Trace(
         inputs.source if inputs.source.tokens else source,
-        side_of(inputs.read, tokenizer) if inputs.read else target,
-        side_of(inputs.written, tokenizer).tokens,
+        inputs.target if inputs.target.tokens else target,
+        inputs.writes,
         layers,
         dict(recorder.counts),
         how=how,
