@@ -37,14 +37,15 @@ def stretches_in(
     """
     stretches: list[Span | None] = []
     done = 0  # up to here, all is of tokens before
-    for span, piece in zip(spans, pieces, strict=True):
+    for span, piece, after in zip(spans, pieces, [*spans[1:], None], strict=True):
         if span is None or piece is None:
             stretches.append(None)
             continue
         start, end = span
-        meant = piece.meant.decode("utf-8", "ignore")
-        if meant.isspace() and not text[start:end].isspace():
-            end = start
+        meant = piece.meant.decode("utf-8", "surrogateescape")
+        is_shared = after is not None and after[0] < end
+        if meant.isspace() and (is_shared or not text[start:end].isspace()):
+            end = start  # it was put in
         longest = len(meant)
         start -= _missing(text[max(done, start - longest) : start][::-1], meant, text[start:end])
         end += _missing(text[end : end + longest], meant[::-1], text[start:end][::-1])
