@@ -42,13 +42,14 @@ def stretches_in(
             stretches.append(None)
             continue
         start, end = span
+        limit = after[0] if after else len(text)
         meant = piece.meant.decode("utf-8", "surrogateescape")
-        is_shared = after is not None and after[0] < end
-        if meant.isspace() and (is_shared or not text[start:end].isspace()):
-            end = start  # it was put in
-        longest = len(meant)
-        start -= _missing(text[max(done, start - longest) : start][::-1], meant, text[start:end])
-        end += _missing(text[end : end + longest], meant[::-1], text[start:end][::-1])
+        if meant.isspace() and (limit < end or not text[start:end].isspace()):
+            end = start  # it was put in, and has the place of what comes after it
+        before = text[max(done, start - len(meant)) : start]
+        beyond = text[end : min(limit, end + len(meant))]
+        start -= _missing(before[::-1], meant, text[start:end])
+        end += _missing(beyond, meant[::-1], text[start:end][::-1])
         stretches.append((start, end) if start < end else None)
         done = max(done, end)
     return stretches
