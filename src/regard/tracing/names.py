@@ -13,7 +13,7 @@ MARKS = {" ": "␣", "\n": "↵", "\t": "⇥"}  # quiet, and in every font that 
 TIE = "⁀"
 CIRCLE = "◌"  # what an accent without a letter is written on
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp", "Zs"))
-CHARACTER = regex.compile(r"[\r\n]|\X")  # as people count: with its accents; a family is one emoji
+CHARACTER = regex.compile(r"\s|\X")  # as people count: with its accents; a family is one emoji
 
 
 def names_at(text: str, spans: Sequence[Span | None]) -> list[str]:
