@@ -15,6 +15,7 @@ from regard.tracing.texts import (
     Text,
     check_ids,
     check_one_sentence,
+    check_words,
     said_of,
     side_of,
     side_of_target,
@@ -76,6 +77,8 @@ def inputs_of_module(
             raise ValueError("A target is for text: pass both sides as tensors instead.")
         return _tensors(sentence, device)
     tokenizer = _needed(tokenizer)
+    if isinstance(sentence, list):
+        check_words(sentence)
     text = " ".join(sentence) if isinstance(sentence, list) else sentence
     source = tokenize_known(text, tokenizer).side
     src = torch.tensor([source.ids], device=device)

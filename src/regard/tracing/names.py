@@ -10,7 +10,7 @@ import regex
 Span = tuple[int, int]  # of characters: the first, and the one after the last
 
 MARKS = {" ": "␣", "\n": "↵", "\t": "⇥"}  # quiet, and in every font that pictures are drawn in
-TIE = "⁀"
+DOT = "·"  # quiet, as dictionaries part a word: un·like·ly
 CIRCLE = "◌"  # what an accent without a letter is written on
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp", "Zs"))
 CHARACTER = regex.compile(r"\s|\X")  # as people count: with its accents; a family is one emoji
@@ -93,9 +93,15 @@ def _letter(letter: str) -> str:
     return letter
 
 
-def tied(name: str) -> str:
+def going_on(name: str) -> str:
     """Mark a token that goes on with the word before it, where no token has a space of its own.
 
-    Of WordPiece's `un`, `##like`, `##ly` the last two would else look like words.
+    Else the last two of WordPiece's `un`, `##like`, `##ly` would look like words. Where tokens have
+    their spaces, as byte-level ones do, that a token has none says it already.
+
+    Examples
+    --------
+    >>> going_on("ly")
+    '·ly'
     """
-    return TIE + name
+    return DOT + name

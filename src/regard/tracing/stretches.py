@@ -37,7 +37,7 @@ def stretches_in(
     """
     stretches: list[Span | None] = []
     done = 0  # up to here, all is of tokens before
-    for span, piece, after in zip(spans, pieces, [*spans[1:], None], strict=True):
+    for span, piece, after in zip(spans, pieces, [*spans, None][1:], strict=True):
         if span is None or piece is None:
             stretches.append(None)
             continue

@@ -13,7 +13,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from regard.record.door import described
 from regard.record.words import Side, Word
-from regard.tracing.names import Span, names_at, shown, tied
+from regard.tracing.names import Span, going_on, names_at, shown
 from regard.tracing.spelling import Piece, form_of, pieces_of, spelling_of
 from regard.tracing.stretches import stretches_in, text_of
 from regard.tracing.words import words_at
@@ -113,15 +113,14 @@ def side_of(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase | None) -> Si
 
 
 def names_in(text: str, spans: Sequence[Span | None], pieces: Sequence[Piece | None]) -> list[str]:
-    """Name tokens by their stretches; one that has none, by what it means; special ones not."""
-    return [
-        ""
-        if piece is None
-        else tied(name)
-        if piece.goes_on and name
-        else name or shown(piece.meant.decode("utf-8", "surrogateescape"))
-        for name, piece in zip(names_at(text, spans), pieces, strict=True)
-    ]
+    """Name tokens by their stretches, or by what they mean without one; special ones by nothing."""
+    named = zip(names_at(text, spans), pieces, strict=True)
+    return ["" if piece is None else _named(name, piece) for name, piece in named]
+
+
+def _named(name: str, piece: Piece) -> str:
+    bare = name or shown(piece.meant.decode("utf-8", "surrogateescape"))
+    return going_on(bare) if piece.goes_on and bare else bare
 
 
 def tokenize_known(sentence: Any, tokenizer: PreTrainedTokenizerBase) -> Tokenized:
