@@ -65,7 +65,7 @@ def test_attention_without_scale_is_explained_too() -> None:
 def test_of_words_the_strongest_pair_of_tokens_is_shown() -> None:
     torch.manual_seed(0)
     layer = ScoredLayer("encoder", torch.randn(1, 4, 4), torch.randn(1, 4, 4), None, scale=1.0)
-    names = ["the", "un", "##like", "##ly"]
+    names = ["the", "un", "·like", "·ly"]
     words: list[Word | None] = [Word(0, "the"), *[Word(1, "unlikely")] * 3]
     whole = Trace(
         Side(names, [False] * 4, words), Side(), [], {"encoder": {0: layer}}, {"encoder": 1}

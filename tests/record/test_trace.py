@@ -22,7 +22,7 @@ from regard.model.transformer import Transformer
 from regard.record import layers as layers_module
 from regard.record.layers import GroupedLayer, ScoredLayer, WeighedLayer, blocks
 from regard.record.trace import Trace
-from regard.record.words import Side, Word
+from regard.record.words import Side, Word, side_from
 from regard.tracing.run import trace
 
 
@@ -221,10 +221,22 @@ def test_to_xarray_names_every_dimension(seen: Trace) -> None:
 def test_words_are_merged_alike_before_and_after_tokens_are_hidden() -> None:
     weights = torch.rand(2, 5, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)
     words = [None, Word(0, "cows"), Word(0, "cows"), Word(1, "saw"), None]
-    side = Side(["<s>", "cow", "##s", "saw", "</s>"], [True, False, False, False, True], words)
+    side = Side(["<s>", "cow", "·s", "saw", "</s>"], [True, False, False, False, True], words)
     seen = replace(Trace.from_weights(weights), source=side)
     first, last = seen.merge_words().hide(), seen.hide().merge_words()
     assert first.tokens == last.tokens == ["cows", "saw"]
     assert np.allclose(first.weights(0), last.weights(0), atol=1e-6)
     by_hand = weights[:, 1:3, 3].mean(dim=1)
     assert np.allclose(first.weights(0)[:, 0, 1], by_hand, atol=1e-6)
+
+
+def test_sides_that_were_saved_without_ids_are_read() -> None:
+    old = side_from({"tokens": ["Ġa", "b"], "special": [False, False], "words": None})
+    assert (old.tokens, old.ids) == (["Ġa", "b"], None)
+    assert old.told_apart == ["Ġa", "b"]
+
+
+def test_sides_are_parted_and_put_together() -> None:
+    side = Side(["a", "b"], [True, False], [None, Word(0, "b")], [5, 6])
+    assert side.part(slice(1)).followed_by(side.part(slice(1, None))) == side
+    assert side.followed_by(Side(["c"], [False])) == Side(["a", "b", "c"], [True, False, False])

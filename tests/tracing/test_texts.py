@@ -37,6 +37,7 @@ def words_in(side: Side) -> list[str]:
         (["the", b"cow"], TypeError, "list in which number 1 .from 0. is b'cow' .bytes."),
         (["the", None], TypeError, "list in which number 1 .from 0. is None"),
         (("the", None), TypeError, "tuple in which number 1 .from 0. is None"),
+        ("the \ud83d cow", ValueError, r"half a character, '.ud83d', .*'surrogatepass'"),
         (b"the cow", TypeError, "but got bytes"),
     ],
 )

@@ -60,7 +60,7 @@ def random_weights(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.fl
 
 def with_words() -> Trace:
     """Give a trace of which two words have several tokens and two tokens are special."""
-    tokens = ["[CLS]", "the", "cow", "##s", "un", "##like", "##ly", "[SEP]"]
+    tokens = ["[CLS]", "the", "cow", "·s", "un", "·like", "·ly", "[SEP]"]
     seen = Trace.from_weights(random_weights(2, 3, 8, 8), tokens)
     words = [None, *(Word(*word) for word in ((0, "the"), (1, "cows"), (1, "cows")))]
     words += [*(Word(2, "unlikely") for _ in range(3)), None]

@@ -70,6 +70,8 @@ def shown(text: str) -> str:
     >>> shown("a b\n"), shown("\u202eabc\x1b"), shown(b"\xe7\x89".decode(errors="surrogateescape"))
     ('a␣b↵', '\\u202eabc\\x1b', '<0xE7><0x89>')
     """
+    if text.isascii() and text.isprintable():  # as most are
+        return text.replace(" ", MARKS[" "])
     return "".join(map(_sign, CHARACTER.findall(text)))
 
 

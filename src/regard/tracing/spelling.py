@@ -82,8 +82,7 @@ def pieces_of(
     special, added = special_ids(tokenizer), tokenizer.added_tokens_decoder
     pieces: list[Piece | None] = []
     is_open = False  # does the next token go on with the word of this one?
-    for number in ids:
-        form = form_of(number, tokenizer)
+    for number, form in zip(ids, forms_of(ids, tokenizer), strict=True):
         if number in special:
             pieces.append(None)
         elif number in added:  # such tokens are stored as they are written
@@ -94,10 +93,10 @@ def pieces_of(
     return pieces
 
 
-def form_of(number: int, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Give the storage form of a token, or its number where the tokenizer has none."""
-    form = tokenizer.convert_ids_to_tokens([int(number)])[0]  # None, whatever its type says
-    return str(form or number)
+def forms_of(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Give the storage form of each token, or its number where the tokenizer has none."""
+    forms = tokenizer.convert_ids_to_tokens(list(ids))  # with None, whatever its type says
+    return [str(form or number) for form, number in zip(forms, ids, strict=True)]
 
 
 def piece_of(form: str, spelling: Spelling, *, is_open: bool = False) -> Piece:

@@ -14,7 +14,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from regard.record.door import described
 from regard.record.words import Side, Word
 from regard.tracing.names import Span, going_on, names_at, shown
-from regard.tracing.spelling import Piece, form_of, pieces_of, spelling_of
+from regard.tracing.spelling import Piece, forms_of, pieces_of, spelling_of
 from regard.tracing.stretches import stretches_in, text_of
 from regard.tracing.words import words_at
 
@@ -76,21 +76,29 @@ def side_of_texts(
     if not encoded.is_fast:
         return side_of(ids, tokenizer)
     pieces = pieces_of(ids, tokenizer, spelling_of(tokenizer))
-    names = [form_of(number, tokenizer) for number in ids]
+    names = forms_of(ids, tokenizer)
     words: list[Word | None] = [None] * len(ids)
-    for number, text in enumerate(texts):
-        owners = encoded.word_ids() if are_words else encoded.sequence_ids()
-        at = [token for token, owner in enumerate(owners) if owner == number]
-        of_text = [pieces[token] for token in at]
-        spans = stretches_in(text, [encoded.token_to_chars(token) for token in at], of_text)
-        first = sum(map(len, texts[:number]))  # so that no word of this text is one of the others
+    owners = encoded.word_ids() if are_words else encoded.sequence_ids()
+    for number, of_text in _tokens_by(owners).items():
+        text, meant = texts[number], [pieces[token] for token in of_text]
+        spans = stretches_in(text, [encoded.token_to_chars(token) for token in of_text], meant)
+        first = number * sum(map(len, texts))  # so that no word of this text is one of the others
         found = words_at(text, spans, first)
-        for token, name, word in zip(at, names_in(text, spans, of_text), found, strict=True):
+        for token, name, word in zip(of_text, names_in(text, spans, meant), found, strict=True):
             names[token] = name or names[token]
             words[token] = Word(number, shown(text)) if are_words else word
             if ids[token] == tokenizer.unk_token_id and pieces[token] is not None:
                 names[token] = f"{name} {tokenizer.unk_token}"
     return Side(names, [piece is None for piece in pieces], words, ids)
+
+
+def _tokens_by(owners: Sequence[int | None]) -> dict[int, list[int]]:
+    """Give the tokens of each text or word."""
+    tokens: dict[int, list[int]] = {}
+    for token, owner in enumerate(owners):
+        if owner is not None:
+            tokens.setdefault(owner, []).append(token)
+    return tokens
 
 
 def side_of(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase | None) -> Side:
@@ -105,7 +113,7 @@ def side_of(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase | None) -> Si
     text, spans = text_of(pieces, drops_first=spelling.drops_first)
     names = names_in(text, spans, pieces)
     return Side(
-        [name or form_of(number, tokenizer) for name, number in zip(names, ids, strict=True)],
+        [name or form for name, form in zip(names, forms_of(ids, tokenizer), strict=True)],
         [piece is None for piece in pieces],
         words_at(text, spans),
         list(ids),
@@ -139,9 +147,22 @@ def side_of_target(target: str, tokenizer: PreTrainedTokenizerBase) -> Side:
 
 
 def check_not_empty(sentence: str) -> None:
-    """Raise where there is nothing to read."""
+    """Raise where there is nothing to read, or half a character.
+
+    Raises
+    ------
+    ValueError
+        If all is white space, or a letter is one of two that stand for one together: no tokenizer
+        reads such.
+    """
     if not sentence.strip():
         raise ValueError("The sentence is empty: type one, such as 'the dog saw the cow .'")
+    halves = [letter for letter in sentence if "\ud800" <= letter <= "\udfff"]
+    if halves:
+        raise ValueError(
+            f"The sentence has half a character, {halves[0]!r}, which is no text: decode it anew, "
+            "such as by `text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')`."
+        )
 
 
 def check_words(words: Sequence[str]) -> None:
