@@ -58,7 +58,12 @@ class Trace:
 
     @property
     def tokens(self) -> list[str]:
-        """The tokens of the sentence, special ones included."""
+        """The tokens of the sentence, special ones included.
+
+        Each is called by its stretch of the text. A space that belongs to it is `␣`, a line break
+        `↵`; `牛 1/3` is the first of three tokens of one character; `·ly` goes on with a word,
+        where no token has a space; `😀 [UNK]` is not known to the tokenizer.
+        """
         return self.source.tokens
 
     @property
@@ -239,7 +244,8 @@ class Trace:
     def merge_words(self) -> "Trace":
         """Put sub-words together to words: keys are summed, queries averaged.
 
-        Rows still sum to 1. `.whole` is the trace before.
+        Rows still sum to 1. `.whole` is the trace before. A word is a run of letters between spaces
+        or signs, also in Korean and Thai; in Chinese and Japanese an ideograph or a run of kana.
 
         Raises
         ------

@@ -88,7 +88,7 @@ def side_of_texts(
             names[token] = name or names[token]
             words[token] = Word(number, shown(text)) if are_words else word
             if ids[token] == tokenizer.unk_token_id and pieces[token] is not None:
-                names[token] = f"{name} {tokenizer.unk_token}"
+                names[token] = f"{name} {tokenizer.unk_token}".strip()
     return Side(names, [piece is None for piece in pieces], words, ids)
 
 

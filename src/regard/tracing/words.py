@@ -41,19 +41,27 @@ def words_at(text: str, spans: Sequence[Span | None], first: int = 0) -> list[Wo
     >>> [word.text for word in words]
     ['the', 'cows', 'cows', "don't", "don't"]
     """
-    places = [match.span() for match in WORD.finditer(text)]
+    places = _joined([match.span() for match in WORD.finditer(text)], spans)
+    at = {
+        i: Word(first + start, name)
+        for start, end in places
+        for name in [shown(text[start:end])]
+        for i in range(start, end)
+    }
+    return [next((at[i] for i in range(*(span or (0, 0))) if i in at), None) for span in spans]
+
+
+def _joined(places: Sequence[Span], spans: Sequence[Span | None]) -> list[Span]:
+    """Join the places of words where one token has something of both."""
     at = {i: number for number, (start, end) in enumerate(places) for i in range(start, end)}
-    of_token = [sorted({at[i] for i in range(*span) if i in at}) if span else [] for span in spans]
-    with_next = {word for words in of_token for word in words[:-1]}  # one token has some of both
-    found: list[Word] = []
-    begins = 0
+    with_next: set[int] = set()
+    for start, end in filter(None, spans):
+        numbers = {at[i] for i in range(start, end) if i in at}
+        with_next |= numbers - {max(numbers, default=0)}
+    joined: list[Span] = []
     for number, (start, end) in enumerate(places):
-        begins = begins if number - 1 in with_next else start
-        found.append(Word(first + begins, text[begins:end]))
-    for number in reversed(range(len(found))):
-        if number in with_next:  # all of them are called by the whole
-            found[number] = found[number + 1]
-    return [
-        Word(found[words[0]].number, shown(found[words[0]].text)) if words else None
-        for words in of_token
-    ]
+        if number - 1 in with_next:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
