@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
@@ -39,7 +40,17 @@ class Spelling:
     drops_first: bool  # is a space that begins the text none of the text's?
 
 
+_ASKED: WeakKeyDictionary[PreTrainedTokenizerBase, Spelling] = WeakKeyDictionary()
+
+
 def spelling_of(tokenizer: PreTrainedTokenizerBase) -> Spelling:
+    """Give the storage forms of a tokenizer, which is asked once: a trace of few words is quick."""
+    if tokenizer not in _ASKED:
+        _ASKED[tokenizer] = _asked(tokenizer)
+    return _ASKED[tokenizer]
+
+
+def _asked(tokenizer: PreTrainedTokenizerBase) -> Spelling:
     """Ask a tokenizer what a few storage forms mean to it.
 
     What a form means depends on the tokenizer: `Ġ` is a space to a byte-level one, and a letter of
