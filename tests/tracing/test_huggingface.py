@@ -187,6 +187,14 @@ def test_pairs_words_and_ids(minilm: PreTrainedModel, tokenizer: PreTrainedToken
     assert trace(ids, minilm, tokens=["a", "b", "c"]).tokens == ["a", "b", "c"]
 
 
+def test_without_a_tokenizer_what_is_written_is_named_by_its_ids() -> None:
+    model, ids = t5(), torch.tensor([[7, 8, 9]])
+    seen = trace({"input_ids": ids}, model)
+    written = writer(model).generate(ids, do_sample=False, max_new_tokens=16)[0].tolist()
+    assert [*seen.target_tokens, seen.written_tokens[-1]] == [str(number) for number in written]
+    assert seen.weights(0, 0, kind="cross").shape == (len(written) - 1, 3)
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("build", [gpt2, llama])
 def test_padding(

@@ -42,15 +42,14 @@ class Inputs:
     written: list[int] = field(default_factory=list)  # ids that are written at each token read
     writes: list[str] = field(default_factory=list)  # the names of those
 
-    def reading(self, whole: Side) -> "Inputs":
-        """Let a decoder read all tokens but the last, and write all but the first."""
-        ids = whole.ids or []
+    def reading(self, ids: list[int], side: Side) -> "Inputs":
+        """Let a decoder read all these tokens but the last, and write all but the first."""
         return replace(
             self,
-            target=whole.part(slice(None, -1)),
+            target=side.part(slice(None, -1)),
             read=ids[:-1],
             written=ids[1:],
-            writes=whole.tokens[1:],
+            writes=side.tokens[1:],
         )
 
 
@@ -86,12 +85,14 @@ def inputs_of_module(
         _refuse_target(target, model)
         return Inputs((src,), source=source)
     if target is None:
-        whole = model.generate(src)[0].tolist()  # type: ignore[operator]  # as the protocol says
-        side = side_of(whole[: 1 + (max_new_tokens or len(whole))], tokenizer)
+        ids = model.generate(src)[0].tolist()  # type: ignore[operator]  # as the protocol says
+        ids = ids[: 1 + (max_new_tokens or len(ids))]
+        side = side_of(ids, tokenizer)
     else:  # it reads <s> ..., and writes ... </s>
-        start = side_of([tokenizer.bos_token_id], tokenizer)
-        side = start.followed_by(tokenize_known(target, tokenizer).side)
-    inputs = Inputs((src,), source=source).reading(side)
+        ids, side = _after(
+            tokenizer.bos_token_id, tokenize_known(target, tokenizer).side, tokenizer
+        )
+    inputs = Inputs((src,), source=source).reading(ids, side)
     return replace(inputs, positional=(src, torch.tensor([inputs.read], device=device)))
 
 
@@ -225,8 +226,8 @@ def _with_target(
                 f"{type(model).__name__} does not say with which token its decoder starts: pass "
                 "decoder_input_ids among the tensors."
             )
-        text = side_of_target(target, _needed(tokenizer))
-        return inputs.reading(side_of([start], tokenizer).followed_by(text))
+        tokenizer = _needed(tokenizer)
+        return inputs.reading(*_after(start, side_of_target(target, tokenizer), tokenizer))
     if not model.can_generate():
         raise ValueError(
             f"{type(model).__name__} cannot write a target itself: pass target=, or load it with a "
@@ -235,7 +236,12 @@ def _with_target(
     whole = generate(model, inputs.named, max_new_tokens)
     if start is not None and whole[0] != start:  # some leave out what they start with
         whole = [start, *whole]
-    return inputs.reading(side_of(whole, tokenizer))
+    return inputs.reading(whole, side_of(whole, tokenizer))
+
+
+def _after(start: int, text: Side, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], Side]:
+    """Put the token that a decoder starts with before a text."""
+    return [start, *(text.ids or ())], side_of([start], tokenizer).followed_by(text)
 
 
 def generate(model: Any, named: Mapping[str, Any], max_new_tokens: int | None) -> list[int]:

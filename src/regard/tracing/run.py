@@ -232,7 +232,8 @@ def _write_on(
         )
     prompt_ids = inputs.named["input_ids"]
     check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
-    written = inputs.reading(side_of(generate(model, inputs.named, max_new_tokens), tokenizer))
+    whole = generate(model, inputs.named, max_new_tokens)
+    written = inputs.reading(whole, side_of(whole, tokenizer))
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
     mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=model.device)
     mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
