@@ -25,6 +25,8 @@ from tokenizers import (
 from transformers import ByT5Tokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from regard.tracing.names import CIRCLE, DOT, names_at
+from regard.tracing.spelling import Piece
+from regard.tracing.stretches import stretches_in
 from regard.tracing.texts import side_of, tokenize
 
 TEXTS = {
@@ -302,3 +304,9 @@ def test_wordpiece_dots_the_parts_of_a_word() -> None:
 
 def test_the_stretch_is_as_it_was_written() -> None:
     assert names_of("The CAT", wordpiece(lowers=True)) == ["The", "CA", "·T"]
+
+
+def test_a_stretch_gets_back_the_space_that_offsets_leave_out_at_its_end() -> None:
+    pieces = [Piece(b"x):\n"), Piece(b"  y")]
+    assert stretches_in("x):\n  y", [(0, 3), (6, 7)], pieces) == [(0, 4), (4, 7)]
+    assert stretches_in("x y", [(0, 1), (1, 3)], [Piece(b"x "), Piece(b" y")]) == [(0, 1), (1, 3)]
