@@ -280,6 +280,10 @@ def test_a_split_character_is_named_with_its_parts() -> None:
     assert names_at(" 牛", [(0, 2), (1, 2)]) == ["␣牛 1/2", "牛 2/2"]
 
 
+def test_an_accent_without_a_letter_stands_on_a_circle() -> None:
+    assert names_at("\u0301 \u0e31a", [(0, 1), (1, 2), (2, 4)]) == ["◌\u0301", "␣", "◌\u0e31a"]
+
+
 def test_bytes_of_no_character_are_shown() -> None:
     first, second, third = byte_level()("牛").input_ids
     of = byte_level()("of").input_ids
