@@ -97,6 +97,17 @@ def test_a_head_locks_on_where_it_stays(shares: tuple[float, ...], step: Any) ->
     plt.close("all")
 
 
+def test_what_was_measured_may_be_called_anything() -> None:
+    film = Film(
+        lambda _: Trace.from_weights(np.eye(2)), num_steps=9, measure=lambda _: {r"$\frac{it$": 1.0}
+    )
+    film.take(nn.Identity(), 0)
+    ax = plot_locks(film)
+    ax.figure.canvas.draw()  # raises where a formula is read into it
+    assert ax.get_legend_handles_labels()[1] == [r"\$\frac{it\$: from step 0 on"]
+    plt.close("all")
+
+
 def test_frames_are_dense_at_first() -> None:
     film = Film(lambda _: Trace.from_weights(np.eye(2)), num_steps=1000, num_frames=40)
     due = sorted(film.due)

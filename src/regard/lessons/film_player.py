@@ -27,7 +27,7 @@ from regard.pictures.plots import (
     plot_heads,
     plot_heatmap,
 )
-from regard.pictures.style import DIFFERENCE, FAINT, INK, MARKERS, QUIET
+from regard.pictures.style import DIFFERENCE, FAINT, INK, MARKERS, QUIET, literal
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 
@@ -124,7 +124,7 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
         lock = locks[str(name)]
         said = "not locked on" if pd.isna(lock) else f"from step {lock:,} on"
-        (line,) = ax.plot(shares.index + 1, shares, label=f"{name}: {said}")
+        (line,) = ax.plot(shares.index + 1, shares, label=literal(f"{name}: {said}"))
         if not pd.isna(lock):
             ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
     ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
@@ -279,5 +279,5 @@ def plot_difference(
     name_ticks(ax.yaxis, queries)
     ax.set_xlabel(IS_READ)
     ax.set_ylabel(READS)
-    ax.set_title(f"{str(Head(kind, layer, head)).capitalize()}: difference")
+    ax.set_title(f"{str(Head(kind, layer, head)).capitalize()}: difference", parse_math=False)
     return ax
