@@ -261,7 +261,6 @@ def plot_difference(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['the', 'dog / cow']
     """
-    kind = first.kinds[0] if kind is None else kind
     changed, queries, keys = difference(first, second, layer, head, kind=kind)
     ax = ax or new_heatmap_axes(queries, keys)
     sns.heatmap(
@@ -279,5 +278,6 @@ def plot_difference(
     name_ticks(ax.yaxis, queries)
     ax.set_xlabel(IS_READ)
     ax.set_ylabel(READS)
-    ax.set_title(f"{str(Head(kind, layer, head)).capitalize()}: difference", parse_math=False)
+    title = str(first.head(layer, head, kind=kind)).capitalize()
+    ax.set_title(f"{title}: difference", parse_math=False)
     return ax
