@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from regard.lessons.film_player import plot_difference
 from regard.measures.comparison import align_tokens, compare, difference
-from regard.record.layers import WeighedLayer
+from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
 
@@ -94,7 +94,7 @@ def with_decoder(source: list[str], target: list[str]) -> Trace:
     """Trace an encoder of two layers, and a decoder that has written this target."""
     seen = Trace.from_weights(random_weights(2, 2, len(source), len(source), seed=0), source)
     written = torch.from_numpy(random_weights(3, len(target), len(target), seed=len(target)))
-    decoder = {0: WeighedLayer("decoder", written)}
+    decoder: dict[int, Layer] = {0: WeighedLayer("decoder", written)}
     layers, counts = seen.layers | {"decoder": decoder}, seen.counts | {"decoder": 1}
     return replace(seen, target=Side.of_names(target), layers=layers, counts=counts)
 

@@ -117,7 +117,13 @@ def test_no_mark_is_left_for_whoever_reads_the_source(token: str) -> None:
 
 
 def test_what_cannot_be_seen_is_written_out() -> None:
-    hidden = {"\n": r"\n", "a\tb": r"a\tb", "\x00": r"\x00", "\ud800": r"\ud800", "\u202e": r"\u202e"}
+    hidden = {
+        "\n": r"\n",
+        "a\tb": r"a\tb",
+        "\x00": r"\x00",
+        "\ud800": r"\ud800",
+        "\u202e": r"\u202e",
+    }
     for token, expected in hidden.items():
         for page in pages(f"It reads **{as_markup(token)}**, its noun."):
             assert page.shown["strong"] == expected

@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from regard.lessons.film import Film
+from regard.lessons.film import Film, a_film
 from regard.measures.comparison import difference
 from regard.pictures.plots import (
     IS_READ,
@@ -113,7 +113,7 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     >>> plot_locks(film).get_legend_handles_labels()[1]
     ['it reads its noun: from step 9 on']
     """
-    if not film.frames or not film.frames[0].measures:
+    if not a_film(film).frames or not film.frames[0].measures:
         raise ValueError(
             "The film has no measures to draw: make it with `measure=`, a function from the model "
             "to shares by name, and train."
@@ -187,7 +187,7 @@ class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def _check_frames(film: Film) -> None:
-    if not film.frames:
+    if not a_film(film).frames:
         raise ValueError("The film has no frames yet: train with `loss=film.watch(loss)`.")
 
 
