@@ -137,7 +137,8 @@ from regard.viewer.explorer import explore
 from regard.viewer.widget import view
 
 use_style()
-pd.set_option("display.max_colwidth", 80, "display.precision", 3, "display.html.use_mathjax", False)
+pd.set_option("display.max_colwidth", 80, "display.precision", 3)
+pd.options.display.html.use_mathjax = False  # a dollar sign in a table starts no formula
 print(
     f"torch {torch.__version__}, transformers {transformers.__version__}, pandas {pd.__version__}"
 )
