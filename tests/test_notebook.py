@@ -118,6 +118,13 @@ def test_what_builds_the_model_is_not_imported(notebook: NotebookNode) -> None:
     assert not imported & (model | {"schema", "tokenization"})
 
 
+def test_what_prose_names_is_text_and_no_markup(notebook: NotebookNode) -> None:
+    """What stands in emphasis is a word or a name; a number says how it is written."""
+    named = re.findall(r"\*\{([^}:]+)\}", "\n".join(code_of(notebook)))
+    assert len(named) > 20
+    assert [name for name in named if not name.startswith("as_markup(")] == []
+
+
 def test_the_committed_notebook_shows_everything(committed: NotebookNode) -> None:
     outputs = list(outputs_of(committed))
     assert not [output for output in outputs if output.output_type == "error"]

@@ -442,7 +442,7 @@ def scoreboard_lines(scores: "pd.DataFrame") -> Iterator[str]:
 
 
 def place_notebook(folder: Path) -> Path:
-    """Give the notebook in this folder; copy it there, with its picture, if there is none.
+    """Give the notebook in this folder; copy it, and what it shows and reads, where it is missing.
 
     Parameters
     ----------
@@ -455,17 +455,16 @@ def place_notebook(folder: Path) -> Path:
         If neither the folder nor the installed package holds the notebook.
     """
     path = folder / NOTEBOOK
-    if not path.exists():
-        shipped = Path(__file__).parent / "notebooks"
-        if not (shipped / NOTEBOOK).exists():
-            raise FileNotFoundError(
-                f"no {NOTEBOOK} in {folder.resolve()}, and this installation carries none: "
-                "give --folder notebooks of a clone"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        for source in shipped.iterdir():
-            if not (folder / source.name).exists():
-                shutil.copyfile(source, folder / source.name)
+    shipped = Path(__file__).parent / "notebooks"
+    if not path.exists() and not (shipped / NOTEBOOK).exists():
+        raise FileNotFoundError(
+            f"no {NOTEBOOK} in {folder.resolve()}, and this installation carries none: "
+            "give --folder notebooks of a clone"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in shipped.glob("*"):  # there is none in a clone
+        if not (folder / source.name).exists():
+            shutil.copyfile(source, folder / source.name)
     return path
 
 

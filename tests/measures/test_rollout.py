@@ -193,3 +193,20 @@ def test_the_limit_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(rollout_module, "LIMIT_BYTES", 2 * TOKENS**2 * 4 - 1)
     with pytest.raises(ValueError, match="would take"):
         rollout(trace)
+
+
+def test_only_traces_are_rolled_out(layer: ScoredLayer) -> None:
+    got = r"A trace is expected, but got 'a text' \(str\): make one by"
+    with pytest.raises(TypeError, match=got):
+        rollout("a text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=got):
+        value_weighted("a text", 0)  # type: ignore[arg-type]
+    trace = seen({0: layer})
+    with pytest.raises(TypeError, match=r"A kind of attention is a text, but got 0 \(int\)"):
+        rollout(trace, 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"layer, counted from 0, is a whole number, but got 'a'"):
+        value_weighted(trace, "a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"head, counted from 0, is a whole number, but got True"):
+        value_weighted(trace, 0, True)  # noqa: FBT003  what is refused
+    with pytest.raises(TypeError, match=r"output is a tensor .* a Linear: pass `.weight.T` of"):
+        value_weighted(trace, 0, output=torch.nn.Linear(12, 10))  # type: ignore[arg-type]

@@ -156,6 +156,12 @@ def test_the_message_is_text_that_a_screen_reader_speaks(explorer: Explorer) -> 
     assert "'<', 'img'" in said(explorer)
 
 
+def test_a_formula_in_the_message_stays_text(explorer: Explorer) -> None:
+    explorer.sentence.value = r"$x$ \(y\)"
+    assert "'$'" in said(explorer)
+    assert not re.search(r"[$\\]", explorer.message.value)
+
+
 def test_a_first_sentence_that_cannot_be_shown_can_be_mended(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:

@@ -31,7 +31,7 @@ from regard.pictures import style
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.record.words import Word
-from regard.viewer.packing import PackedHead, look_over, pack_meta, rounding
+from regard.viewer.packing import PackedHead, look_over, pack_head, pack_meta, rounding
 from regard.viewer.page import FRONT_END, Choice, fingerprint, page_of, page_size
 from regard.viewer.replies import exact
 from regard.viewer.widget import AttentionView, view
@@ -149,6 +149,22 @@ def test_weights_are_viewed_as_a_trace_is() -> None:
     assert crossed.meta["sides"][0]["names"] == ["c", "d"]
     with pytest.raises(ValueError, match="its own tokens"):
         view(shown.trace, ["a", "b", "c", "d"])
+
+
+def test_a_head_is_packed_once_when_it_is_shown(
+    seen: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = []
+
+    def noting(*head: Any) -> PackedHead:
+        packed.append(head[1:])
+        return pack_head(*head)
+
+    monkeypatch.setattr("regard.viewer.replies.pack_head", noting)
+    shown = AttentionView(seen, Head("cross", 1, 2))
+    assert packed == [("cross", 1, 2)]
+    shown.select(0, 1, kind="encoder")
+    assert packed[1:] == [("encoder", 0, 1)]
 
 
 def test_it_answers_with_the_exact_weight(sent: list[Any]) -> None:

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.causes.prediction import Prediction, predict
 from regard.measures.rollout import rollout, value_weighted
+from regard.record.door import a_model, whole_number, whole_numbers
 from regard.record.trace import Trace
 from regard.tracing.any_model import editing
 from regard.tracing.calls import Call
@@ -84,6 +85,8 @@ class Explanation:
 
         Raises
         ------
+        TypeError
+            If a count is no whole number.
         ValueError
             If a count is not from 1 to one less than the words that can be left out.
 
@@ -91,7 +94,8 @@ class Explanation:
         -----
         The drop is the comprehensiveness of DeYoung et al. (2020), *ERASER*, equation 1.
         """
-        prediction = self.prediction
+        prediction, draws = self.prediction, whole_number("draws", draws)
+        counts = whole_numbers("counts", counts)
         most = len(prediction.removable) - 1
         if not all(1 <= count <= most for count in counts):
             raise ValueError(f"From 1 to {most} words can be left out, but got {tuple(counts)}.")
@@ -163,6 +167,8 @@ def explain(
 
     Raises
     ------
+    TypeError
+        If the model is none, or a number is no whole number.
     ValueError
         If the model reads two sides or gives no logits; if it is not clear where the prediction is
         made; if there are not two words to leave out; or as `regard.trace`.
@@ -185,7 +191,7 @@ def explain(
     >>> said.table["word"].tolist(), bool(said.table["leave one out"].isna()[3])
     (['the', 'dog', 'saw', 'it', '.'], True)
     """
-    seen = trace(sentence, model, tokenizer)
+    seen = trace(sentence, a_model(model), tokenizer)
     kind = seen.kinds[0]
     prediction = predict(sentence, model, tokenizer, position=position, label=label, kind=kind)
     if len(prediction.removable) < 2:

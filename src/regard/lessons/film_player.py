@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from regard.lessons.film import Film
+from regard.lessons.film import Film, a_film
 from regard.measures.comparison import difference
 from regard.pictures.plots import (
     IS_READ,
@@ -27,7 +27,7 @@ from regard.pictures.plots import (
     plot_heads,
     plot_heatmap,
 )
-from regard.pictures.style import DIFFERENCE, FAINT, INK, MARKERS, QUIET
+from regard.pictures.style import DIFFERENCE, FAINT, INK, MARKERS, QUIET, literal
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 
@@ -113,7 +113,7 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     >>> plot_locks(film).get_legend_handles_labels()[1]
     ['it reads its noun: from step 9 on']
     """
-    if not film.frames or not film.frames[0].measures:
+    if not a_film(film).frames or not film.frames[0].measures:
         raise ValueError(
             "The film has no measures to draw: make it with `measure=`, a function from the model "
             "to shares by name, and train."
@@ -124,7 +124,7 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
         lock = locks[str(name)]
         said = "not locked on" if pd.isna(lock) else f"from step {lock:,} on"
-        (line,) = ax.plot(shares.index + 1, shares, label=f"{name}: {said}")
+        (line,) = ax.plot(shares.index + 1, shares, label=literal(f"{name}: {said}"))
         if not pd.isna(lock):
             ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
     ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
@@ -187,7 +187,7 @@ class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def _check_frames(film: Film) -> None:
-    if not film.frames:
+    if not a_film(film).frames:
         raise ValueError("The film has no frames yet: train with `loss=film.watch(loss)`.")
 
 
@@ -261,7 +261,6 @@ def plot_difference(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['the', 'dog / cow']
     """
-    kind = first.kinds[0] if kind is None else kind
     changed, queries, keys = difference(first, second, layer, head, kind=kind)
     ax = ax or new_heatmap_axes(queries, keys)
     sns.heatmap(
@@ -279,5 +278,6 @@ def plot_difference(
     name_ticks(ax.yaxis, queries)
     ax.set_xlabel(IS_READ)
     ax.set_ylabel(READS)
-    ax.set_title(f"{str(Head(kind, layer, head)).capitalize()}: difference")
+    title = str(first.head(layer, head, kind=kind)).capitalize()
+    ax.set_title(f"{title}: difference", parse_math=False)
     return ax

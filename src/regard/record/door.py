@@ -1,8 +1,11 @@
 """What a user asks for, looked at before anything is done with it: what was got, what is taken."""
 
 import operator
-from collections.abc import Iterable
-from typing import SupportsIndex, cast
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, SupportsIndex, cast
+
+from torch import nn
 
 
 def whole_number(name: str, got: object) -> int:
@@ -69,6 +72,48 @@ def text(name: str, got: object) -> str:
     """
     if not isinstance(got, str):
         raise TypeError(f"{name} is a text, but got {described(got)}.")
+    return got
+
+
+def path(name: str, got: object) -> Path:
+    """Take the path of a file.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not isinstance(got, str | Path):
+        raise TypeError(f"{name} is the path of a file, but got {described(got)}.")
+    return Path(got)
+
+
+def function(name: str, got: object) -> Callable[..., Any]:
+    """Take a function, said with what it takes: "loss, a function (model, batch),".
+
+    Raises
+    ------
+    TypeError
+        If it cannot be called.
+    """
+    if not callable(got):
+        raise TypeError(f"{name} is expected, but got {described(got)}.")
+    return got
+
+
+def a_model(got: object) -> nn.Module:
+    """Take a model, or say how one is had.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as a model's name.
+    """
+    if not isinstance(got, nn.Module):
+        raise TypeError(
+            f"A model is expected, but got {described(got)}: pass a PyTorch module, such as "
+            "`AutoModel.from_pretrained(name)` or `regard.build_transformer_model(...)` gives."
+        )
     return got
 
 

@@ -310,6 +310,8 @@ class Trace:
 
         Raises
         ------
+        TypeError
+            If they are no numbers, or the tokens no list of names.
         ValueError
             If there are none, they are of several sentences, are not finite or negative, do not sum
             to 1, or the tokens do not fit them.
@@ -332,6 +334,13 @@ class Trace:
         """Write the trace to one safetensors file, with what is needed to make it again.
 
         Queries and keys are written where they are there, else weights. Values are left out.
+
+        Raises
+        ------
+        TypeError
+            If the path is none.
+        ValueError
+            If it is that of a folder.
         """
         write_trace(path, self.layers, self._plain())
 
@@ -341,8 +350,10 @@ class Trace:
 
         Raises
         ------
+        TypeError
+            If the path is none.
         ValueError
-            If the file is damaged or no trace.
+            If there is no such file, or it is damaged or no trace.
         """
         layers, plain = read_trace(path)
         return cls(

@@ -3,7 +3,6 @@
 What it shows is the interactive view, or a picture that the learner's own function draws.
 """
 
-import html
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import traitlets
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from regard.pictures.markup import as_markup
 from regard.record.kinds import Head, title_of
 from regard.record.trace import Trace
 from regard.tracing.run import trace
@@ -131,7 +131,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if len(text) > LONGEST_MESSAGE:
             text = f"{text[:LONGEST_MESSAGE]} …"
         self.problem = text
-        self.message.value = ERROR.format(html.escape(text))
+        self.message.value = ERROR.format(as_markup(" ".join(text.split())))
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """Give the live view and, for where there is no kernel, the picture and a line of text."""

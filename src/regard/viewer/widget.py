@@ -11,7 +11,7 @@ import traitlets
 from regard.pictures.text import as_text
 from regard.record.kinds import Head
 from regard.record.trace import Trace
-from regard.viewer.packing import pack_meta, with_thumbnail
+from regard.viewer.packing import PackedHead, pack_meta, with_thumbnail
 from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, save
 from regard.viewer.replies import Replies
 
@@ -34,14 +34,13 @@ class AttentionView(anywidget.AnyWidget):
     def __init__(self, trace: Trace, selected: Head) -> None:
         self.trace = trace
         self._replies = Replies(trace)
-        kind, layer, head = selected
-        trace.layer(layer, kind)  # says what is wrong with a kind or a layer
-        self._replies.pack(selected)  # says what is wrong with a head
+        selected = trace.head(selected.layer, selected.head, kind=selected.kind)
+        packed = self._replies.pack(selected)  # raises here; later, the front end is told
         meta, thumbnails = pack_meta(trace)
-        super().__init__(meta=meta, thumbnails=thumbnails)
+        super().__init__(meta=meta, thumbnails=thumbnails, selection=selected._asdict())
+        self._show(packed)
         self.observe(self._send_weights, "selection")
         self.on_msg(self._answer)
-        self.select(layer, head, kind=kind)
 
     def select(self, layer: int, head: int, *, kind: str | None = None) -> None:
         """Show another head; layers and heads count from 0.
@@ -135,6 +134,9 @@ class AttentionView(anywidget.AnyWidget):
         except ValueError as error:  # whoever chose the head is in the front end
             self.send({"answer": "problem", "text": str(error)})
             return
+        self._show(packed)
+
+    def _show(self, packed: PackedHead) -> None:
         self.weights = {**self.selection, **vars(packed)}
         if not self.meta["looked"]:
             self.thumbnails = with_thumbnail(self.meta, self.thumbnails, self.selected, packed)
