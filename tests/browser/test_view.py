@@ -431,6 +431,7 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
     asked = page.evaluate("models[0].sent[0]")
     assert asked == {
         "ask": "weight",
+        "id": 1,
         "kind": "encoder",
         "layer": 1,
         "head": 1,
