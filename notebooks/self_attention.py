@@ -106,11 +106,11 @@ from regard.lessons.film import Film
 from regard.lessons.film_player import play_film, plot_difference, plot_locks
 from regard.measures.anatomy import dissect
 from regard.measures.comparison import compare
+from regard.measures.leak import leak_test
 from regard.measures.weights import (
     best_heads,
     best_offsets,
     entropy,
-    leak_test,
     mean_distance,
     received_attention,
     recount,

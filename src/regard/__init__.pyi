@@ -7,7 +7,7 @@ from regard.causes.interventions import block as block
 from regard.evidence.answers import collect_answers as collect_answers
 from regard.evidence.board import scoreboard as scoreboard
 from regard.evidence.diagnosis import doctor as doctor
-from regard.evidence.diagnosis import examine as examine
+from regard.evidence.examination import examine as examine
 from regard.evidence.treebank import score_treebank as score_treebank
 from regard.lessons.bugs import BUGS as BUGS
 from regard.lessons.bugs import bug as bug
