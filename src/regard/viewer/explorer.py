@@ -19,7 +19,7 @@ from regard.pictures.markup import as_markup
 from regard.record.kinds import Head, title_of
 from regard.record.trace import Trace
 from regard.tracing.run import trace
-from regard.viewer.page import png_of
+from regard.viewer.files import png_of
 from regard.viewer.widget import AttentionView
 
 LONGEST_MESSAGE = 600  # characters

@@ -12,8 +12,9 @@ from regard.pictures.text import as_text
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer.contract import Meta
+from regard.viewer.files import png_of, save
 from regard.viewer.packing import PackedHead, pack_meta, with_thumbnail
-from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, save
+from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size
 from regard.viewer.replies import Replies
 
 
