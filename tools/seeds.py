@@ -29,19 +29,18 @@ from regard.evidence.intervals import share_interval
 from regard.measures.weights import best_heads, best_offsets, recount, score_heads
 from regard.model.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
 from regard.model.meaning import generate_meaning_data, meaning_vocabulary
-from regard.model.pairs import generate_synthetic_data, gold_readings, pronoun_edges, vocabulary
+from regard.model.pairs import generate_synthetic_data, gold_readings, pronoun_edges
 from regard.model.tokenization import build_tokenizer
 from regard.model.training import (
-    Accuracy,
     Loss,
-    greedy_translate,
     guided_alignment_loss,
     make_dataloader,
     train_model,
-    translation_accuracy,
     translation_loss,
 )
 from regard.model.transformer import Transformer, build_transformer_model
+from regard.model.translation import Accuracy, greedy_translate, translation_accuracy
+from regard.model.vocabulary import vocabulary
 from regard.record.trace import Trace
 from regard.tracing.run import trace
 

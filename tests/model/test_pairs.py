@@ -9,22 +9,18 @@ import pandas as pd
 import pytest
 
 from regard.model import pairs as pairs_module
-from regard.model.pairs import (
+from regard.model.grammar import CATEGORIES, RELATIONS
+from regard.model.pairs import OPENING_PAIR, generate_synthetic_data, gold_readings, pronoun_edges
+from regard.model.vocabulary import (
     ADJECTIVES,
-    CATEGORIES,
     COPULAS,
     DETERMINERS,
     NOUNS,
-    OPENING_PAIR,
     PREDICATES,
     PREPOSITIONS,
-    RELATIONS,
     SPECIAL_TOKENS,
     VERBS,
     Lexicon,
-    generate_synthetic_data,
-    gold_readings,
-    pronoun_edges,
     vocabulary,
 )
 

@@ -14,20 +14,20 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast
 
-from regard.model.pairs import generate_synthetic_data, vocabulary
+from regard.model.pairs import generate_synthetic_data
 from regard.model.training import (
     Batch,
     Loss,
     SimilarLengths,
-    greedy_translate,
     guided_alignment_loss,
     make_batch,
     make_dataloader,
     train_model,
-    translation_accuracy,
     translation_loss,
 )
 from regard.model.transformer import Transformer, build_transformer_model
+from regard.model.translation import greedy_translate, translation_accuracy
+from regard.model.vocabulary import vocabulary
 
 PAD, START, END = 0, 1, 2
 VOCAB_SIZE = 300

@@ -11,15 +11,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from regard.model.pairs import (
-    CATEGORIES,
-    SPECIAL_TOKENS,
-    Aligned,
-    Relation,
-    SentencePair,
-    draw_distinct,
-    row_of,
-)
+from regard.model.grammar import CATEGORIES, Aligned, Relation, SentencePair
+from regard.model.pairs import draw_distinct, row_of
+from regard.model.vocabulary import Vocabulary
 
 CLASSES = ("ka", "ki", "ma", "mu", "va", "zi")
 
@@ -106,21 +100,19 @@ def noun_classes() -> dict[str, str]:
     }
 
 
-def meaning_vocabulary() -> list[str]:
+def meaning_vocabulary() -> Vocabulary:
     """Give the special tokens, then all words and glosses; a word's place is its id."""
     classes = noun_classes()
-    words = [
+    alike = (  # in the gloss, too
         *MEANING_SMALL_WORDS,
         *MEANING_DETERMINERS,
         *MEANING_ADJECTIVES,
         *MEANING_PREPOSITIONS,
         *MEANING_VERBS,
         *(predicate for meaning in MEANINGS for predicate in meaning.predicates),
-        *classes,
-        *CLASSES,
-        *(f"{prefix}-{noun}" for noun, prefix in classes.items()),
-    ]
-    return list(dict.fromkeys((*SPECIAL_TOKENS, *words)))
+    )
+    glosses = (*CLASSES, *(f"{prefix}-{noun}" for noun, prefix in classes.items()))
+    return Vocabulary([(alike, alike), (classes, glosses)])
 
 
 def draw_glossed_sentence(rng: random.Random) -> SentencePair:

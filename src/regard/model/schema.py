@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
-from regard.model.pairs import CATEGORIES, RELATIONS, SPECIAL_TOKENS
+from regard.model.grammar import CATEGORIES, RELATIONS
+from regard.model.vocabulary import SPECIAL_TOKENS
 
 ROWS_TO_NAME = 5
 
@@ -38,7 +39,8 @@ def validate_sentences(sentences: pd.DataFrame, vocabulary: Sequence[str]) -> pd
 
     Examples
     --------
-    >>> from regard.model.pairs import generate_synthetic_data, vocabulary
+    >>> from regard.model.pairs import generate_synthetic_data
+    >>> from regard.model.vocabulary import vocabulary
     >>> pairs = generate_synthetic_data(num_sentences=9, vocab_size=300, max_length=20)
     >>> validate_sentences(pairs, vocabulary(300)) is pairs
     True

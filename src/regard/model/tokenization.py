@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from regard.model.pairs import SPECIAL_TOKENS
+from regard.model.vocabulary import SPECIAL_TOKENS
 
 
 def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -18,7 +18,7 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     ----------
     words
         The vocabulary, special tokens first; a word's place is its id. See
-        `regard.model.pairs.vocabulary`.
+        `regard.model.vocabulary.vocabulary`.
 
     Returns
     -------

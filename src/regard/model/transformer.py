@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from regard.model.attention import Attention, multi_head_attention
 from regard.model.masks import Masks, create_masks
-from regard.model.pairs import END, PAD, START
+from regard.model.vocabulary import END, PAD, START
 
 
 class Heads(nn.Module):
