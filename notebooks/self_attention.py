@@ -67,12 +67,14 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.util import find_spec
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -221,6 +223,8 @@ print(
 # Then agreement: how a target word takes its form, and the vocabulary that follows.
 
 # %%
+# include: regard.model.door.IN_WORDS
+# include: regard.model.door.check_types
 # include: regard.model.vocabulary.conjugate
 # include: regard.model.vocabulary.agree
 # include: regard.model.vocabulary.target_pronouns
@@ -337,6 +341,11 @@ sentences.dtypes.to_frame("type").join(sentences.isna().sum().rename("missing"))
 # include: regard.model.schema.ROWS_TO_NAME
 # include: regard.model.schema.validate_sentences
 # include: regard.model.schema.sentence_schema
+# include: regard.model.schema.are_as_many
+# include: regard.model.schema.align
+# include: regard.model.schema.are_named
+# include: regard.model.schema.lie_inside
+# include: regard.model.schema.advances
 # include: regard.model.schema.are_inside
 # include: regard.model.schema.each
 # include: regard.model.schema.is_true
@@ -530,6 +539,7 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # %%
 # include: regard.model.training.HISTORY
 # include: regard.model.training.train_model
+# include: regard.model.training.steps
 # include: regard.model.training._schedule
 # include: regard.model.training._step
 # include: regard.model.training._to_device
@@ -537,6 +547,7 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 
 # %%
 # include: regard.model.translation.greedy_translate
+# include: regard.model.translation.check_source_words
 # include: regard.model.translation.Accuracy
 # include: regard.model.translation.translation_accuracy
 # include: regard.model.translation._share
@@ -566,7 +577,7 @@ def new_model(**options: object) -> tuple[Transformer, optim.Optimizer]:
 
 def accuracy(model: Transformer, pairs: pd.DataFrame) -> dict[str, float]:
     """Translate sentences, and count those, and their pronouns, that are right."""
-    translations = greedy_translate(model, pairs["source"].tolist(), tokenizer)
+    translations = greedy_translate(pairs["source"].tolist(), model, tokenizer)
     return translation_accuracy(translations, pairs["target"].tolist())._asdict()
 
 
@@ -864,7 +875,7 @@ for sentence, pronoun, head, seen, row in zip(
 ):
     number = [*PRONOUNS.values()].index(pronoun)  # it stands for the noun of its number
     (meant,) = {noun.source[number] for noun in NOUNS}.intersection(seen.tokens)
-    translation = greedy_translate(model, [sentence], tokenizer)[0]
+    translation = greedy_translate([sentence], model, tokenizer)[0]
     said.append(
         f"- *{sentence}* becomes *{translation}*; **{pronoun}** gives most of its attention in layer "
         f"{head['layer']}, head {head['head']}, to {verdict(seen.tokens[row.argmax()], meant)}: "

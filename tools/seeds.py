@@ -88,7 +88,7 @@ def translators(seed: int) -> list[Row]:
             fit(model, pairs.head(TRAIN), loss, learning_rate=2e-3, seed=seed)
 
         def accuracy(sentences: pd.DataFrame, model: Transformer = model) -> Accuracy:
-            translations = greedy_translate(model, sentences["source"].tolist(), tokenizer)
+            translations = greedy_translate(sentences["source"].tolist(), model, tokenizer)
             return translation_accuracy(translations, sentences["target"].tolist())
 
         def look(pair: pd.Series, model: Transformer = model) -> Trace:

@@ -160,13 +160,13 @@ def test_a_model_learns_its_sentences_by_heart(tokenizer: PreTrainedTokenizerFas
     sentences = generate_synthetic_data(6, VOCAB_SIZE, max_length=14)
     source, target = sentences["source"].tolist(), sentences["target"].tolist()
     model = build(d_model=32)
-    assert translation_accuracy(greedy_translate(model, source, tokenizer), target).exact == 0
+    assert translation_accuracy(greedy_translate(source, model, tokenizer), target).exact == 0
     data = make_dataloader(sentences, batch_size=6)
     history = train_model(model, data, adamw(model), 120, warmup_steps=10)
     # before training, about log(vocabulary); after, little but what the smoothing leaves
     assert history["loss"].iloc[0] > 0.8 * math.log(len(vocabulary(VOCAB_SIZE)))
     assert history["loss"].iloc[-1] < 0.4 * history["loss"].iloc[0]
-    assert greedy_translate(model, source, tokenizer) == target
+    assert greedy_translate(source, model, tokenizer) == target
 
 
 def test_guided_alignment_is_learned() -> None:

@@ -27,7 +27,7 @@ def test_translations_are_what_the_model_generates(
         written = model.eval().generate(torch.tensor([[*ids, END]]))[0].tolist()
         expected.append(" ".join(words[i] for i in written if 3 < i < len(words)))
     source = sentences["source"].tolist()
-    assert greedy_translate(model.train(), source, tokenizer) == expected
+    assert greedy_translate(source, model.train(), tokenizer) == expected
 
 
 def test_accuracy_counts_sentences_and_pronouns() -> None:

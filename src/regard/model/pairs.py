@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
+from regard.model.door import check_types
 from regard.model.grammar import Relation, SentencePair, draw_sentence_pair
 from regard.model.vocabulary import NOUNS, VERBS, lexicon_of, vocabulary
 
@@ -139,6 +140,7 @@ def generate_synthetic_data(
     >>> pairs.loc[4, "target"]
     'la rana los tortugos no menava quar ela estran semblava .'
     """
+    check_types(generate_synthetic_data, locals())
     if num_sentences < 1:
         raise ValueError(f"num_sentences must be at least 1, but is {num_sentences}.")
     if max_length < SHORTEST_WITH_PRONOUN:
@@ -148,7 +150,7 @@ def generate_synthetic_data(
         )
     lexicon = lexicon_of(vocab_size)
     ids = {word: i for i, word in enumerate(vocabulary(vocab_size))}
-    rng = random.Random(seed)
+    rng = random.Random(int(seed))
 
     def is_wanted(pair: SentencePair) -> bool:
         longest = max(len(pair.source), len(pair.target))

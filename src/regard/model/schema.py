@@ -69,23 +69,6 @@ def sentence_schema(words: Sequence[str]) -> pa.DataFrameSchema:
     def say(text: str, ids: list[int]) -> bool:
         return text == " ".join(words[i] for i in ids)
 
-    def are_as_many(length: int, source_ids: list[int]) -> bool:
-        return length == len(source_ids)
-
-    def align(alignment: list[int], target_ids: list[int], source_ids: list[int]) -> bool:
-        positions = range(len(source_ids))
-        return len(alignment) == len(target_ids) and are_inside(alignment, positions)
-
-    def are_named(relations: list[tuple[str, int, int]]) -> bool:
-        return all(name in RELATIONS for name, _reader, _read in relations)
-
-    def lie_inside(relations: list[tuple[str, int, int]], source_ids: list[int]) -> bool:
-        positions = range(len(source_ids))
-        return all(are_inside([reader, read], positions) for _name, reader, read in relations)
-
-    def advances(time: pd.Series) -> pd.Series:
-        return ~(time.diff() <= pd.Timedelta(0))
-
     ids = f"must be a list of ids of words, {word_ids.start} to {word_ids.stop - 1}"
     categories, names = ", ".join(CATEGORIES), ", ".join(RELATIONS)
     return pa.DataFrameSchema(
@@ -121,6 +104,33 @@ def sentence_schema(words: Sequence[str]) -> pa.DataFrameSchema:
         ],
         strict=True,  # no other columns
     )
+
+
+def are_as_many(length: int, source_ids: list[int]) -> bool:
+    """Say whether the length is the number of source words."""
+    return length == len(source_ids)
+
+
+def align(alignment: list[int], target_ids: list[int], source_ids: list[int]) -> bool:
+    """Say whether each target word has a position in the source."""
+    positions = range(len(source_ids))
+    return len(alignment) == len(target_ids) and are_inside(alignment, positions)
+
+
+def are_named(relations: list[tuple[str, int, int]]) -> bool:
+    """Say whether each relation is one of `RELATIONS`."""
+    return all(name in RELATIONS for name, _reader, _read in relations)
+
+
+def lie_inside(relations: list[tuple[str, int, int]], source_ids: list[int]) -> bool:
+    """Say whether each relation is between words of the source."""
+    positions = range(len(source_ids))
+    return all(are_inside([reader, read], positions) for _name, reader, read in relations)
+
+
+def advances(time: pd.Series) -> pd.Series:
+    """Say of each time whether it is later than the one before."""
+    return ~(time.diff() <= pd.Timedelta(0))
 
 
 def are_inside(numbers: object, limits: range) -> bool:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
+from regard.model.door import check_types
 from regard.model.transformer import Transformer
 from regard.model.vocabulary import END, PAD, START
 
@@ -61,12 +62,15 @@ def make_dataloader(
     >>> [len(batch.source) for batch in make_dataloader(sentences, batch_size=4, shuffle=False)]
     [4, 4, 2]
     """
+    check_types(make_dataloader, locals())
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, but is {batch_size}.")
     columns = (sentences[name] for name in ("source_ids", "target_ids", "alignment"))
     pairs = list(zip(*columns, strict=True))
     if shuffle:
         sampler = SimilarLengths([len(source) for source, _, _ in pairs], batch_size)
         return DataLoader(pairs, batch_sampler=sampler, collate_fn=make_batch)  # type: ignore[arg-type]  # a list is a fine dataset
-    return DataLoader(pairs, batch_size, collate_fn=make_batch)  # type: ignore[arg-type]  # likewise
+    return DataLoader(pairs, int(batch_size), collate_fn=make_batch)  # type: ignore[arg-type]  # likewise
 
 
 class SimilarLengths(Sampler[list[int]]):
@@ -197,6 +201,7 @@ def train_model(
     >>> history["epoch"].tolist()
     [1, 2]
     """
+    check_types(train_model, locals())
     if num_epochs < 1 or len(dataloader) == 0:
         raise ValueError(
             f"There is nothing to train: num_epochs is {num_epochs} and the data has "
@@ -205,32 +210,22 @@ def train_model(
     rows: list[dict[str, float]] = []
     if checkpoint is not None and Path(checkpoint).exists():
         rows = load_checkpoint(checkpoint, model, optimizer, steps_per_epoch=len(dataloader))
-    schedule = _schedule(optimizer, len(dataloader) * num_epochs, warmup_steps, done=len(rows))
+    total = len(dataloader) * num_epochs
+    schedule = _schedule(optimizer, total, warmup_steps, done=len(rows))
     started = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
     bar = tqdm(
-        total=len(dataloader) * num_epochs,
-        initial=len(rows),
         desc="Training",
+        total=total,
+        initial=len(rows),
         unit="step",
         file=sys.stdout,
         mininterval=0.5,
     )
     try:
         for epoch in range(len(rows) // len(dataloader) + 1, num_epochs + 1):
-            model.train()
-            for batch in dataloader:
-                rate = float(schedule.get_last_lr()[0])
-                value = _step(model, _to_device(batch, model), optimizer, loss)
-                schedule.step()
-                rows.append(
-                    {
-                        "step": len(rows) + 1,
-                        "epoch": epoch,
-                        "loss": value,
-                        "learning_rate": rate,
-                        "seconds": time.perf_counter() - started,
-                    }
-                )
+            for value, rate in steps(model, dataloader, optimizer, schedule, loss):
+                row = (len(rows) + 1, epoch, value, rate, time.perf_counter() - started)
+                rows.append(dict(zip(HISTORY, row, strict=True)))
                 bar.update()
             if evaluate is not None:
                 rows[-1].update(_evaluated(model, evaluate))
@@ -244,8 +239,23 @@ def train_model(
     finally:
         bar.close()
         model.eval()
-    history = pd.DataFrame(rows, columns=None if rows else HISTORY)
-    return history.astype({"step": int, "epoch": int})
+    return pd.DataFrame(rows, columns=None if rows else HISTORY).astype({"step": int, "epoch": int})
+
+
+def steps(
+    model: nn.Module,
+    dataloader: DataLoader[Batch],
+    optimizer: torch.optim.Optimizer,
+    schedule: LambdaLR,
+    loss: Loss,
+) -> Iterator[tuple[float, float]]:
+    """See all the data once, a step a batch; give the loss and the learning rate of each."""
+    model.train()
+    for batch in dataloader:
+        rate = float(schedule.get_last_lr()[0])
+        value = _step(model, _to_device(batch, model), optimizer, loss)
+        schedule.step()
+        yield value, rate
 
 
 def _schedule(

@@ -4,23 +4,24 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from regard.model.transformer import Transformer
+from regard.model.door import check_types
 from regard.model.vocabulary import target_pronouns
 
 
 def greedy_translate(
-    model: Transformer, sentences: Sequence[str], tokenizer: PreTrainedTokenizerBase
+    sentences: Sequence[str], model: nn.Module, tokenizer: PreTrainedTokenizerBase
 ) -> list[str]:
     """Translate each sentence, taking the likeliest word at each step.
 
     Parameters
     ----------
-    model
-        An encoder-decoder that can `generate(src)`. It is left in eval mode.
     sentences
         Source texts. A word that the tokenizer does not know is read as `<unk>`; `trace` names it.
+    model
+        An encoder-decoder that can `generate(src)`. It is left in eval mode.
     tokenizer
         The one that the model was trained with.
 
@@ -32,7 +33,7 @@ def greedy_translate(
     Raises
     ------
     ValueError
-        If a sentence is longer than the model takes.
+        If a sentence is longer than the model takes, or has words of the target language.
 
     Notes
     -----
@@ -45,13 +46,26 @@ def greedy_translate(
     >>> from regard.model.transformer import build_transformer_model
     >>> tokenizer = build_tokenizer(vocabulary(300))
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
-    >>> len(greedy_translate(model, ["the dog saw the cow ."], tokenizer))
+    >>> len(greedy_translate(["the dog saw the cow ."], model, tokenizer))
     1
     """
+    check_types(greedy_translate, locals())
     device = next(model.parameters()).device
     source = tokenizer(list(sentences), return_tensors="pt", padding=True).input_ids
-    written = model.eval().generate(source.to(device))
+    check_source_words(tokenizer.convert_ids_to_tokens(source.unique().tolist()), tokenizer)
+    written = model.eval().generate(source.to(device))  # type: ignore[operator]  # as it can
     return tokenizer.batch_decode(written.tolist(), skip_special_tokens=True)
+
+
+def check_source_words(words: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise where words are of the target language alone, if the tokenizer knows its sides."""
+    sides = tokenizer.init_kwargs.get("sides", {"source": words, "target": ()})
+    strangers = sorted(set(words).intersection(sides["target"]).difference(sides["source"]))
+    if strangers:
+        raise ValueError(
+            f"Sentences are in the source language, but {strangers} are target words: write "
+            f"source words, such as {', '.join(sides['source'][::16])}."
+        )
 
 
 class Accuracy(NamedTuple):

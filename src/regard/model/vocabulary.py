@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
+from regard.model.door import check_types
+
 GENDERS = ("o", "a", "e")  # three, arbitrary; each is the vowel that its words end in
 Number = Literal["singular", "plural"]
 NUMBERS: tuple[Number, ...] = get_args(Number)
@@ -95,11 +97,7 @@ DETERMINERS: dict[str, tuple[str, tuple[Number, ...]]] = {
 }
 PRONOUNS: dict[Number, str] = {"singular": "it", "plural": "they"}
 PRONOUN_STEM = "el"
-# of the source, and of the target
-SMALL_WORDS = (
-    ("did", "not", "because", "very", ",", "."),
-    ("no", "quar", "multo", ",", "."),
-)
+SMALL_WORDS = (("did", "not", "because", "very", ",", "."), ("no", "quar", "multo", ",", "."))
 Entry = tuple[Iterable[str], Iterable[str]]  # of a dictionary: source words, target words
 
 
@@ -110,8 +108,8 @@ class Vocabulary(list[str]):
         sides = [(tuple(source), tuple(target)) for source, target in entries]
         words = (word for entry in sides for side in entry for word in side)
         super().__init__(dict.fromkeys((*SPECIAL_TOKENS, *words)))
-        self.source = {word for source, _ in sides for word in source}
-        self.target = {word for _, target in sides for word in target}
+        self.source = [word for source, _ in sides for word in source]
+        self.target = [word for _, target in sides for word in target]
 
 
 @dataclass(frozen=True)
@@ -191,6 +189,7 @@ def vocabulary(vocab_size: int) -> Vocabulary:
     >>> vocabulary(300)[:5], len(vocabulary(200)) <= 200
     (['<pad>', '<s>', '</s>', '<unk>', 'did'], True)
     """
+    check_types(vocabulary, locals())
     return lexicon_of(vocab_size).words()
 
 
