@@ -67,12 +67,14 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.util import find_spec
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -194,53 +196,56 @@ print(
 # First the words.
 
 # %%
-# include: regard.model.pairs.GENDERS
-# include: regard.model.pairs.Number
-# include: regard.model.pairs.NUMBERS
-# include: regard.model.pairs.CATEGORIES
-# include: regard.model.pairs.RELATIONS
-# include: regard.model.pairs.SPECIAL_TOKENS
-# include: regard.model.pairs.PAD
-# include: regard.model.pairs.START
-# include: regard.model.pairs.END
-# include: regard.model.pairs.Noun
-# include: regard.model.pairs.NOUNS
-# include: regard.model.pairs.VERBS
-# include: regard.model.pairs.ADJECTIVES
-# include: regard.model.pairs.PREDICATES
-# include: regard.model.pairs.COPULAS
-# include: regard.model.pairs.PREPOSITIONS
-# include: regard.model.pairs.DETERMINERS
-# include: regard.model.pairs.PRONOUNS
-# include: regard.model.pairs.PRONOUN_STEM
-# include: regard.model.pairs.SMALL_WORDS
+# include: regard.model.vocabulary.GENDERS
+# include: regard.model.vocabulary.Number
+# include: regard.model.vocabulary.NUMBERS
+# include: regard.model.grammar.CATEGORIES
+# include: regard.model.grammar.RELATIONS
+# include: regard.model.vocabulary.SPECIAL_TOKENS
+# include: regard.model.vocabulary.PAD
+# include: regard.model.vocabulary.START
+# include: regard.model.vocabulary.END
+# include: regard.model.vocabulary.Noun
+# include: regard.model.vocabulary.NOUNS
+# include: regard.model.vocabulary.VERBS
+# include: regard.model.vocabulary.ADJECTIVES
+# include: regard.model.vocabulary.PREDICATES
+# include: regard.model.vocabulary.COPULAS
+# include: regard.model.vocabulary.PREPOSITIONS
+# include: regard.model.vocabulary.DETERMINERS
+# include: regard.model.vocabulary.PRONOUNS
+# include: regard.model.vocabulary.PRONOUN_STEM
+# include: regard.model.vocabulary.SMALL_WORDS
+# include: regard.model.vocabulary.Entry
 
 # %% [markdown]
 # Then agreement: how a target word takes its form, and the vocabulary that follows.
 
 # %%
-# include: regard.model.pairs.conjugate
-# include: regard.model.pairs.agree
-# include: regard.model.pairs.target_pronouns
-# include: regard.model.pairs.Lexicon
-# include: regard.model.pairs.LEXICON_SIZES
-# include: regard.model.pairs._words_of
-# include: regard.model.pairs.lexicon_of
-# include: regard.model.pairs.vocabulary
+# include: regard.model.door.IN_WORDS
+# include: regard.model.door.check_types
+# include: regard.model.vocabulary.conjugate
+# include: regard.model.vocabulary.agree
+# include: regard.model.vocabulary.target_pronouns
+# include: regard.model.vocabulary.Vocabulary
+# include: regard.model.vocabulary.Lexicon
+# include: regard.model.vocabulary.LEXICON_SIZES
+# include: regard.model.vocabulary.lexicon_of
+# include: regard.model.vocabulary.vocabulary
 
 # %% [markdown]
 # A sentence is said word by word. Each phrase returns its translation, aligned, and notes its relations
 # as it goes.
 
 # %%
-# include: regard.model.pairs.Relation
-# include: regard.model.pairs.Aligned
-# include: regard.model.pairs.Phrase
-# include: regard.model.pairs.Draft
+# include: regard.model.grammar.Relation
+# include: regard.model.grammar.Aligned
+# include: regard.model.grammar.Phrase
+# include: regard.model.grammar.Draft
 
 # %%
-# include: regard.model.pairs.SentencePair
-# include: regard.model.pairs.draw_sentence_pair
+# include: regard.model.grammar.SentencePair
+# include: regard.model.grammar.draw_sentence_pair
 # include: regard.model.pairs.OPENING_PAIR
 # include: regard.model.pairs.has_opening_clause
 
@@ -335,6 +340,11 @@ sentences.dtypes.to_frame("type").join(sentences.isna().sum().rename("missing"))
 # include: regard.model.schema.ROWS_TO_NAME
 # include: regard.model.schema.validate_sentences
 # include: regard.model.schema.sentence_schema
+# include: regard.model.schema.are_as_many
+# include: regard.model.schema.align
+# include: regard.model.schema.are_named
+# include: regard.model.schema.lie_inside
+# include: regard.model.schema.advances
 # include: regard.model.schema.are_inside
 # include: regard.model.schema.each
 # include: regard.model.schema.is_true
@@ -528,17 +538,19 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # %%
 # include: regard.model.training.HISTORY
 # include: regard.model.training.train_model
+# include: regard.model.training.steps
 # include: regard.model.training._schedule
 # include: regard.model.training._step
 # include: regard.model.training._to_device
 # include: regard.model.training._evaluated
 
 # %%
-# include: regard.model.training.greedy_translate
-# include: regard.model.training.Accuracy
-# include: regard.model.training.translation_accuracy
-# include: regard.model.training._share
-# include: regard.model.training.pronouns
+# include: regard.model.translation.greedy_translate
+# include: regard.model.translation.check_source_words
+# include: regard.model.translation.Accuracy
+# include: regard.model.translation.translation_accuracy
+# include: regard.model.translation._share
+# include: regard.model.translation.pronouns
 
 # %% [markdown]
 # Instantiate the models and their optimisers. Both start from the same weights.
@@ -564,7 +576,7 @@ def new_model(**options: object) -> tuple[Transformer, optim.Optimizer]:
 
 def accuracy(model: Transformer, pairs: pd.DataFrame) -> dict[str, float]:
     """Translate sentences, and count those, and their pronouns, that are right."""
-    translations = greedy_translate(model, pairs["source"].tolist(), tokenizer)
+    translations = greedy_translate(pairs["source"].tolist(), model, tokenizer)
     return translation_accuracy(translations, pairs["target"].tolist())._asdict()
 
 
@@ -862,7 +874,7 @@ for sentence, pronoun, head, seen, row in zip(
 ):
     number = [*PRONOUNS.values()].index(pronoun)  # it stands for the noun of its number
     (meant,) = {noun.source[number] for noun in NOUNS}.intersection(seen.tokens)
-    translation = greedy_translate(model, [sentence], tokenizer)[0]
+    translation = greedy_translate([sentence], model, tokenizer)[0]
     said.append(
         f"- *{as_markup(sentence)}* becomes *{as_markup(translation)}*; **{as_markup(pronoun)}** gives most of its "
         f"attention in layer {head['layer']}, head {head['head']}, to "

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regard.model.pairs import Relation, generate_synthetic_data, vocabulary
+from regard.model.grammar import Relation
+from regard.model.pairs import generate_synthetic_data
 from regard.model.schema import validate_sentences
+from regard.model.vocabulary import vocabulary
 
 WORDS = vocabulary(300)
 

@@ -299,7 +299,7 @@ def test_another_sentence_has_a_view_of_its_own(viewed: Explorer) -> None:
 
 CELL = """
 from regard.viewer.explorer import explore
-from regard.model.pairs import vocabulary
+from regard.model.vocabulary import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import build_transformer_model
 model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
