@@ -313,3 +313,19 @@ def test_a_notebook_keeps_one_picture_and_nothing_else() -> None:
     assert set(shown.data) == {"text/plain", "image/png", WIDGET_VIEW}
     assert b64decode(shown.data["image/png"]).startswith(PNG)
     assert second == []
+
+
+def test_what_was_never_shown_is_asked_for_in_vain(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """As the notebook's section 9 asks, after a first sentence that could not be shown."""
+    explorer = explore(model, tokenizer, "the elephant .", draw=visualize_attention_weights)
+    assert explorer.value == {}
+    message = "shows no sentence yet, only this message: The tokenizer does not know 'elephant'"
+    with pytest.raises(ValueError, match=message):
+        explorer.value["sentence"]
+    explorer.sentence.value = ""
+    with pytest.raises(ValueError, match="shows no layer yet, only this message: The sentence is"):
+        explorer.value["layer"]
+    explorer.sentence.value = SENTENCE
+    assert explorer.value["sentence"] == SENTENCE

@@ -50,6 +50,8 @@ def greedy_translate(
     1
     """
     check_types(greedy_translate, locals())
+    if not sentences:
+        return []
     device = next(model.parameters()).device
     source = tokenizer(list(sentences), return_tensors="pt", padding=True).input_ids
     check_source_words(tokenizer.convert_ids_to_tokens(source.unique().tolist()), tokenizer)

@@ -73,7 +73,7 @@ def inputs_of_module(
         whole = whole[: 1 + (max_new_tokens or len(whole))]
         read, written = whole[:-1], whole[1:]
     else:
-        written = encode(target, tokenizer)  # ... </s>
+        written = encode(target, tokenizer, "target")  # ... </s>
         read = [tokenizer.bos_token_id, *written[:-1]]
     return Inputs(
         (src, torch.tensor([read], device=device)), source=source, read=read, written=written

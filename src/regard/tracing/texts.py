@@ -3,7 +3,6 @@
 Every function takes a tokenizer with the Hugging Face interface.
 """
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from regard.record.words import Side, Word
+from regard.tracing.sides import check_words
 
 # What trace takes: a text, a pair of texts, a list of words; or tensors that are ready.
 Text = str | tuple[str, str] | list[str]
@@ -134,14 +134,13 @@ def words_at(text: str, spans: Sequence[tuple[int, int] | None], first: int) -> 
     return found
 
 
-def encode(sentence: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Turn a sentence into token ids, or say what is wrong with it; every word must be known."""
+def encode(sentence: Any, tokenizer: PreTrainedTokenizerBase, side: str = "source") -> list[int]:
+    """Turn a sentence into token ids, or say what is wrong with it; its side knows every word."""
     if not isinstance(sentence, str):
         raise TypeError(f"A sentence is a string, but got {type(sentence).__name__}.")
     check_not_empty(sentence)
     ids: list[int] = tokenizer(sentence).input_ids
-    if tokenizer.unk_token_id in ids:
-        raise ValueError(_unknown_words(sentence, tokenizer))
+    check_words(sentence, ids, tokenizer, side)
     return ids
 
 
@@ -173,22 +172,3 @@ def check_ids(ids: Tensor, num_embeddings: int) -> None:
             f"Token ids go up to {int(ids.max())}, but the model knows {num_embeddings} tokens: "
             "pass the tokenizer that belongs to the model."
         )
-
-
-def _unknown_words(sentence: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Name the words that the tokenizer does not know, each with those that come near."""
-    known = [word for word in tokenizer.get_vocab() if word not in tokenizer.all_special_tokens]
-    pieces = tokenizer(sentence, return_offsets_mapping=True)
-    unknown = dict.fromkeys(
-        sentence[slice(*span)]
-        for i, span in zip(pieces.input_ids, pieces.offset_mapping, strict=True)
-        if i == tokenizer.unk_token_id
-    )
-    hints = []
-    for word in unknown:
-        near = difflib.get_close_matches(word.lower(), known)
-        hints.append(f"{word!r}" + (f" (did you mean {' or '.join(near)}?)" if near else ""))
-    return (
-        f"The tokenizer does not know {', '.join(hints)}. Its {len(known)} words are, for example: "
-        f"{', '.join(sorted(known)[:: max(len(known) // 12, 1)])}."
-    )
