@@ -196,27 +196,27 @@ print(
 # First the words.
 
 # %%
-# include: regard.model.vocabulary.GENDERS
-# include: regard.model.vocabulary.Number
-# include: regard.model.vocabulary.NUMBERS
+# include: regard.model.lexicon.GENDERS
+# include: regard.model.lexicon.Number
+# include: regard.model.lexicon.NUMBERS
 # include: regard.model.grammar.CATEGORIES
 # include: regard.model.grammar.RELATIONS
-# include: regard.model.vocabulary.SPECIAL_TOKENS
-# include: regard.model.vocabulary.PAD
-# include: regard.model.vocabulary.START
-# include: regard.model.vocabulary.END
-# include: regard.model.vocabulary.Noun
-# include: regard.model.vocabulary.NOUNS
-# include: regard.model.vocabulary.VERBS
-# include: regard.model.vocabulary.ADJECTIVES
-# include: regard.model.vocabulary.PREDICATES
-# include: regard.model.vocabulary.COPULAS
-# include: regard.model.vocabulary.PREPOSITIONS
-# include: regard.model.vocabulary.DETERMINERS
-# include: regard.model.vocabulary.PRONOUNS
-# include: regard.model.vocabulary.PRONOUN_STEM
-# include: regard.model.vocabulary.SMALL_WORDS
-# include: regard.model.vocabulary.Entry
+# include: regard.model.lexicon.SPECIAL_TOKENS
+# include: regard.model.lexicon.PAD
+# include: regard.model.lexicon.START
+# include: regard.model.lexicon.END
+# include: regard.model.lexicon.Noun
+# include: regard.model.lexicon.NOUNS
+# include: regard.model.lexicon.VERBS
+# include: regard.model.lexicon.ADJECTIVES
+# include: regard.model.lexicon.PREDICATES
+# include: regard.model.lexicon.COPULAS
+# include: regard.model.lexicon.PREPOSITIONS
+# include: regard.model.lexicon.DETERMINERS
+# include: regard.model.lexicon.PRONOUNS
+# include: regard.model.lexicon.PRONOUN_STEM
+# include: regard.model.lexicon.SMALL_WORDS
+# include: regard.model.lexicon.Entry
 
 # %% [markdown]
 # Then agreement: how a target word takes its form, and the vocabulary that follows.
@@ -224,14 +224,14 @@ print(
 # %%
 # include: regard.model.door.IN_WORDS
 # include: regard.model.door.check_types
-# include: regard.model.vocabulary.conjugate
-# include: regard.model.vocabulary.agree
-# include: regard.model.vocabulary.target_pronouns
-# include: regard.model.vocabulary.Vocabulary
-# include: regard.model.vocabulary.Lexicon
-# include: regard.model.vocabulary.LEXICON_SIZES
-# include: regard.model.vocabulary.lexicon_of
-# include: regard.model.vocabulary.vocabulary
+# include: regard.model.lexicon.conjugate
+# include: regard.model.lexicon.agree
+# include: regard.model.lexicon.target_pronouns
+# include: regard.model.lexicon.Vocabulary
+# include: regard.model.lexicon.Lexicon
+# include: regard.model.lexicon.LEXICON_SIZES
+# include: regard.model.lexicon.lexicon_of
+# include: regard.model.lexicon.vocabulary
 
 # %% [markdown]
 # A sentence is said word by word. Each phrase returns its translation, aligned, and notes its relations

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import Transformer, build_transformer_model
-from regard.model.vocabulary import vocabulary
 
 VOCAB_SIZE = 300
 

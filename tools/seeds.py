@@ -28,6 +28,7 @@ from regard.causes.interventions import block, edge_mask
 from regard.evidence.intervals import share_interval
 from regard.measures.weights import best_heads, best_offsets, recount, score_heads
 from regard.model.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
+from regard.model.lexicon import vocabulary
 from regard.model.meaning import generate_meaning_data, meaning_vocabulary
 from regard.model.pairs import generate_synthetic_data, gold_readings, pronoun_edges
 from regard.model.tokenization import build_tokenizer
@@ -40,7 +41,6 @@ from regard.model.training import (
 )
 from regard.model.transformer import Transformer, build_transformer_model
 from regard.model.translation import Accuracy, greedy_translate, translation_accuracy
-from regard.model.vocabulary import vocabulary
 from regard.record.trace import Trace
 from regard.tracing.run import trace
 

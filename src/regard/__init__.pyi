@@ -19,6 +19,7 @@ from regard.measures.heads import measure_heads as measure_heads
 from regard.measures.patterns import score_patterns as score_patterns
 from regard.model.attention import calculate_attention_weights as calculate_attention_weights
 from regard.model.attention import multi_head_attention as multi_head_attention
+from regard.model.lexicon import vocabulary as vocabulary
 from regard.model.masks import create_masks as create_masks
 from regard.model.masks import mask_future_tokens as mask_future_tokens
 from regard.model.pairs import generate_synthetic_data as generate_synthetic_data
@@ -27,7 +28,6 @@ from regard.model.training import make_dataloader as make_dataloader
 from regard.model.training import train_model as train_model
 from regard.model.transformer import build_transformer_model as build_transformer_model
 from regard.model.translation import greedy_translate as greedy_translate
-from regard.model.vocabulary import vocabulary as vocabulary
 from regard.pictures.difference import plot_difference as plot_difference
 from regard.pictures.head import plot_attention as plot_attention
 from regard.record.trace import Trace as Trace

@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, Page, expect
 
 import regard
 from regard.measures.anatomy import dissect
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
-from regard.model.vocabulary import vocabulary
 from regard.record.layers import ScoredLayer
 from regard.record.trace import Trace
 from regard.record.words import Side

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from regard.model.vocabulary import (
+from regard.model.lexicon import (
     ADJECTIVES,
     COPULAS,
     DETERMINERS,

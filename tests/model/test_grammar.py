@@ -6,8 +6,8 @@ from collections import Counter
 import pandas as pd
 
 from regard.model.grammar import CATEGORIES, RELATIONS
+from regard.model.lexicon import PREPOSITIONS
 from regard.model.pairs import OPENING_PAIR
-from regard.model.vocabulary import PREPOSITIONS
 from tests.model.source_reader import NOUN_OF, PLURALS, Reader
 
 

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from regard.model import pairs as pairs_module
-from regard.model.pairs import OPENING_PAIR, generate_synthetic_data, gold_readings, pronoun_edges
-from regard.model.vocabulary import (
+from regard.model.grammar import SentencePair, draw_sentence_pair
+from regard.model.lexicon import (
     Lexicon,
     vocabulary,
 )
+from regard.model.pairs import OPENING_PAIR, generate_synthetic_data, gold_readings, pronoun_edges
 from tests.model.source_reader import Reader
 
 SMALLEST, LARGEST = 124, 224  # words that the grammar can do with, and that it has
@@ -108,10 +109,9 @@ def test_sentences_that_are_too_short_or_too_few() -> None:
 
 def test_a_grammar_that_has_said_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a writer of two sentences, so that the test is quick."""
-    draw = pairs_module.draw_sentence_pair
 
-    def draw_one_of_two(_lexicon: Lexicon, rng: random.Random) -> pairs_module.SentencePair:
-        return draw(Lexicon(2), random.Random(rng.choice((3, 4))))
+    def draw_one_of_two(_lexicon: Lexicon, rng: random.Random) -> SentencePair:
+        return draw_sentence_pair(Lexicon(2), random.Random(rng.choice((3, 4))))
 
     monkeypatch.setattr(pairs_module, "draw_sentence_pair", draw_one_of_two)
     assert len(generate_synthetic_data(2, 300, 30)) == 2

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from regard.model.grammar import Relation
+from regard.model.lexicon import vocabulary
 from regard.model.pairs import generate_synthetic_data
 from regard.model.schema import validate_sentences
-from regard.model.vocabulary import vocabulary
 
 WORDS = vocabulary(300)
 

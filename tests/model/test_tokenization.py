@@ -5,9 +5,9 @@ import re
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from regard.model.lexicon import SPECIAL_TOKENS, vocabulary
 from regard.model.pairs import OPENING_PAIR, generate_synthetic_data
 from regard.model.tokenization import build_tokenizer
-from regard.model.vocabulary import SPECIAL_TOKENS, vocabulary
 
 # the tokenizer itself comes from conftest.py, with the vocabulary of 300 words
 PAD, START, END, UNKNOWN = range(4)

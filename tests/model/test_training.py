@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast
 
+from regard.model.lexicon import vocabulary
 from regard.model.pairs import generate_synthetic_data
 from regard.model.training import (
     Batch,
@@ -26,7 +27,6 @@ from regard.model.training import (
 )
 from regard.model.transformer import Transformer, build_transformer_model
 from regard.model.translation import greedy_translate, translation_accuracy
-from regard.model.vocabulary import vocabulary
 
 PAD, START, END = 0, 1, 2
 VOCAB_SIZE = 300

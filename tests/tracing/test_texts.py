@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AddedToken
 
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import build_transformer_model
-from regard.model.vocabulary import vocabulary
 from regard.record.words import Side, joined, token_name, word_groups, word_name
 from regard.tracing.run import trace
 from regard.tracing.texts import side_of, side_of_texts, tokenize

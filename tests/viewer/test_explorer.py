@@ -299,7 +299,7 @@ def test_another_sentence_has_a_view_of_its_own(viewed: Explorer) -> None:
 
 CELL = """
 from regard.viewer.explorer import explore
-from regard.model.vocabulary import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import build_transformer_model
 model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -319,3 +319,19 @@ def test_a_notebook_keeps_one_picture_and_nothing_else() -> None:
     assert set(shown.data) == {"text/plain", "image/png", WIDGET_VIEW}
     assert b64decode(shown.data["image/png"]).startswith(PNG)
     assert second == []
+
+
+def test_what_was_never_shown_is_asked_for_in_vain(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """As the notebook's section 9 asks, after a first sentence that could not be shown."""
+    explorer = explore(model, tokenizer, "the elephant .", draw=visualize_attention_weights)
+    assert explorer.value == {}
+    message = "shows no sentence yet, only this message: The tokenizer does not know 'elephant'"
+    with pytest.raises(ValueError, match=message):
+        explorer.value["sentence"]
+    explorer.sentence.value = ""
+    with pytest.raises(ValueError, match="shows no layer yet, only this message: The sentence is"):
+        explorer.value["layer"]
+    explorer.sentence.value = SENTENCE
+    assert explorer.value["sentence"] == SENTENCE

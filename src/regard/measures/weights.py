@@ -152,7 +152,7 @@ def score_heads(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> p
 
     Examples
     --------
-    >>> from regard.model.vocabulary import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.tracing.run import trace
     >>> from regard.model.transformer import build_transformer_model

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from regard.model.vocabulary import (
+from regard.model.lexicon import (
     COPULAS,
     DETERMINERS,
     NUMBERS,

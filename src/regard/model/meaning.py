@@ -13,8 +13,8 @@ import pandas as pd
 
 from regard.model.door import check_types
 from regard.model.grammar import CATEGORIES, Aligned, Relation, SentencePair
+from regard.model.lexicon import Vocabulary
 from regard.model.pairs import draw_distinct, row_of
-from regard.model.vocabulary import Vocabulary
 
 CLASSES = ("ka", "ki", "ma", "mu", "va", "zi")
 

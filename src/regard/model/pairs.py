@@ -11,7 +11,7 @@ import pandas as pd
 
 from regard.model.door import check_types
 from regard.model.grammar import Relation, SentencePair, draw_sentence_pair
-from regard.model.vocabulary import NOUNS, VERBS, lexicon_of, vocabulary
+from regard.model.lexicon import NOUNS, VERBS, lexicon_of, vocabulary
 
 # One word changes, and with it the antecedent. No generated sentence has this main clause.
 OPENING_PAIR = (

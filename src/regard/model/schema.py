@@ -7,7 +7,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from regard.model.grammar import CATEGORIES, RELATIONS
-from regard.model.vocabulary import SPECIAL_TOKENS
+from regard.model.lexicon import SPECIAL_TOKENS
 
 ROWS_TO_NAME = 5
 
@@ -40,7 +40,7 @@ def validate_sentences(sentences: pd.DataFrame, vocabulary: Sequence[str]) -> pd
     Examples
     --------
     >>> from regard.model.pairs import generate_synthetic_data
-    >>> from regard.model.vocabulary import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> pairs = generate_synthetic_data(num_sentences=9, vocab_size=300, max_length=20)
     >>> validate_sentences(pairs, vocabulary(300)) is pairs
     True

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import PreTrainedTokenizerFast
 
 from regard.model.door import check_types
-from regard.model.vocabulary import SPECIAL_TOKENS
+from regard.model.lexicon import SPECIAL_TOKENS
 
 
 def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
 from regard.model.door import check_types
+from regard.model.lexicon import END, PAD, START
 from regard.model.transformer import Transformer
-from regard.model.vocabulary import END, PAD, START
 
 NO_WORD = -1  # the alignment of padding
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from regard.model.attention import Attention, multi_head_attention
 from regard.model.door import check_types
+from regard.model.lexicon import END, PAD, START
 from regard.model.masks import Masks, create_masks
-from regard.model.vocabulary import END, PAD, START
 
 
 class Heads(nn.Module):

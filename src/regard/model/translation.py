@@ -8,7 +8,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.model.door import check_types
-from regard.model.vocabulary import target_pronouns
+from regard.model.lexicon import target_pronouns
 
 
 def greedy_translate(
@@ -41,7 +41,7 @@ def greedy_translate(
 
     Examples
     --------
-    >>> from regard.model.vocabulary import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> tokenizer = build_tokenizer(vocabulary(300))
@@ -50,6 +50,8 @@ def greedy_translate(
     1
     """
     check_types(greedy_translate, locals())
+    if not sentences:
+        return []
     device = next(model.parameters()).device
     source = tokenizer(list(sentences), return_tensors="pt", padding=True).input_ids
     check_source_words(tokenizer.convert_ids_to_tokens(source.unique().tolist()), tokenizer)

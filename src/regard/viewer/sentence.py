@@ -50,7 +50,7 @@ def visualize_attention_weights(
 
     Examples
     --------
-    >>> from regard.model.vocabulary import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)

@@ -6,8 +6,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 
+from regard.model.lexicon import SPECIAL_TOKENS, vocabulary
+from regard.model.meaning import CLASSES, generate_meaning_data, meaning_vocabulary
 from regard.model.pairs import generate_synthetic_data
-from regard.model.vocabulary import SPECIAL_TOKENS, vocabulary
 from tests.model.source_reader import NOUN_OF
 
 SMALLEST, LARGEST = 124, 224  # words that the grammar can do with, and that it has
@@ -47,3 +48,19 @@ def test_a_vocabulary_that_is_too_small(vocab_size: int) -> None:
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         generate_synthetic_data(10, vocab_size, 20)
+
+
+@pytest.mark.parametrize("vocab_size", [SMALLEST, LARGEST])
+def test_each_side_has_the_words_that_are_said_on_it(vocab_size: int) -> None:
+    words = vocabulary(vocab_size)
+    pairs = generate_synthetic_data(3000, vocab_size, max_length=24)
+    for side in ("source", "target"):
+        assert set(getattr(words, side)) == set(" ".join(pairs[side]).split())
+
+
+def test_a_gloss_is_no_word_to_be_glossed() -> None:
+    words, glossed = meaning_vocabulary(), generate_meaning_data(3000)
+    for side in ("source", "target"):
+        assert set(" ".join(glossed[side]).split()) <= set(getattr(words, side))
+    assert not set(CLASSES) & set(words.source)
+    assert {*words.source, *words.target} == set(words) - set(SPECIAL_TOKENS)
