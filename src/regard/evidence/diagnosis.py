@@ -20,9 +20,11 @@ from regard.evidence.checks import (
 )
 from regard.evidence.weight_checks import Case, check_layers
 from regard.record.trace import Trace
+from regard.tracing.expected import a_tokenizer, in_order
 from regard.tracing.inputs import is_text
 from regard.tracing.run import trace
 from regard.tracing.texts import Sentence, tokenize
+from regard.tracing.wrapped import look_inside, tokenizer_of
 
 SENTENCE = "The dog saw the cow because it seemed weak."
 SPARE_TOKENS = 1024  # embeddings may have so many rows for tokens that do not exist, or a tenth
@@ -73,6 +75,9 @@ def doctor(
     FAIL  dropout    it is on, at 0.1, so the model attends at random: call model.eval(), \
 as regard.trace does for its one pass.
     """
+    in_order(sentence, model, tokenizer)
+    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
+    model = look_inside(model).model
     tensors = _tensors_of(sentence, tokenizer)
     ids = _ids_of(tensors)
     checks = [check_dropout(model)]
@@ -114,14 +119,16 @@ def _tensors_of(
             raise ValueError("A text needs its tokenizer: doctor(model, tokenizer, sentence).")
         return tokenize(sentence, tokenizer).inputs
     if isinstance(sentence, Mapping):
-        return sentence
-    several = sentence if isinstance(sentence, tuple) else (sentence,)
+        several: tuple[Any, ...] = tuple(sentence.values())
+    else:
+        several = sentence if isinstance(sentence, tuple) else (sentence,)
     if not all(isinstance(x, Tensor) for x in several):
         raise TypeError(
             "A sentence is a string, a pair of strings, a list of words, or tensors, but got "
             f"{type(sentence).__name__}."
         )
-    return {str(i): x for i, x in enumerate(several) if isinstance(x, Tensor)}
+    names = sentence if isinstance(sentence, Mapping) else map(str, range(len(several)))
+    return dict(zip(names, several, strict=True))
 
 
 def _ids_of(tensors: Mapping[str, Tensor]) -> Tensor | None:

@@ -20,6 +20,7 @@ from regard.evidence.checks import (
     runs,
 )
 from regard.evidence.weight_checks import Case, check_layers
+from regard.record.door import a_model, text, texts
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -71,7 +72,8 @@ def examine(
     FAIL  padding    2 rows read it, first in encoder layer 0, head 0, row 0, by up to 0.5: \
 pass attention_mask to the model, as the tokenizer gives it.
     """
-    dropout = [] if model is None else [check_dropout(model)]
+    dropout = [] if model is None else [check_dropout(a_model(model))]
+    kind = text("A kind of attention", kind)
     several = _tensors_by_layer(weights)
     shapes = {tuple(x.shape) for x in several.values() if not 2 <= x.dim() <= 4}
     if not any(x.numel() for x in several.values()) or shapes:
@@ -82,7 +84,10 @@ pass attention_mask to the model, as the tokenizer gives it.
         for number, x in several.items()
     }
     pads = PADDING if pad_token is None else (pad_token,)
-    names = {"source": list(tokens or []), "target": list(target_tokens or [])}
+    names = {
+        "source": texts("tokens", [] if tokens is None else tokens),
+        "target": texts("target_tokens", [] if target_tokens is None else target_tokens),
+    }
     padding = {side: runs(of_side, pads) for side, of_side in names.items()}
     seen = Trace(
         Side.of_names(names["source"]),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from regard.record.door import within
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer
-from regard.record.trace import Trace
+from regard.record.trace import Trace, a_trace
 
 Vector = NDArray[np.float32]
 
@@ -134,7 +134,7 @@ def dissect(
     >>> print(dissect(seen, layer=0, head=0, query=0, key=0))
     lo reads the: q k^T = 2; x scale 0.5 = 1; softmax: exp(score) / the sum over 2 keys = 0.7311
     """
-    kind, layer, head = trace.head(layer, head, kind=kind)
+    kind, layer, head = a_trace(trace).head(layer, head, kind=kind)
     seen, labels = trace.layer(layer, kind), trace.labels(layer, kind=kind)
     _, num_queries, num_keys = seen.shape
     query = within("query", query, num_queries, owner="this layer")

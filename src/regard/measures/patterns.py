@@ -11,7 +11,7 @@ from torch import Tensor
 
 from regard.record.layers import Layer
 from regard.record.streams import blocks, each_head
-from regard.record.trace import Trace
+from regard.record.trace import Trace, a_trace
 
 Pattern = Literal["previous", "next", "same", "first", "special", "duplicate", "induction"]
 PATTERNS: tuple[Pattern, ...] = get_args(Pattern)
@@ -69,7 +69,7 @@ def score_patterns(trace: Trace, measure: Measure = "share") -> pd.DataFrame:
         raise ValueError(f"There is no measure {measure!r}: choose from {MEASURES}.")
     rows = [
         (kind, number, head, *scores)
-        for kind in trace.kinds
+        for kind in a_trace(trace).kinds
         if kind != "cross"
         for number, layer in trace.layers[kind].items()
         for head, scores in enumerate(_scores(trace, kind, layer, measure))

@@ -16,7 +16,7 @@ from regard.pictures.style import (
     ink_on,
 )
 from regard.record.given import ROUNDING
-from regard.record.trace import Trace
+from regard.record.trace import Trace, a_trace
 
 FEW = 16  # tokens; up to here, each cell has its value written into it
 MANY = 32  # tokens; up to here, lines part the cells
@@ -55,8 +55,8 @@ def plot_attention(
     >>> plot_attention(Trace.from_weights(weights, ["the", "dog"]), layer=0, head=0).get_title()
     'Encoder self-attention, layer 0, head 0'
     """
+    kind = a_trace(seen).kind_or_first(kind)
     weights = seen.weights(layer, head, kind=kind)
-    kind = seen.kinds[0] if kind is None else kind
     queries, keys = seen.labels(layer, kind=kind)
     title = str(seen.head(layer, head, kind=kind)).capitalize()
     hidden = seen.hidden_share(layer, head, kind=kind)

@@ -1,10 +1,12 @@
 """What a user asks for, looked at before anything is done with it: what was got, what is taken."""
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, cast
 
+import numpy as np
+import pandas as pd
 from torch import nn
 
 
@@ -73,6 +75,19 @@ def text(name: str, got: object) -> str:
     if not isinstance(got, str):
         raise TypeError(f"{name} is a text, but got {described(got)}.")
     return got
+
+
+def texts(name: str, got: object) -> list[str]:
+    """Take a list of texts, or of what can be written as one.
+
+    Raises
+    ------
+    TypeError
+        If it is one text, or no list at all.
+    """
+    if isinstance(got, str) or not isinstance(got, Sequence | np.ndarray | pd.Index):
+        raise TypeError(f"{name} are a list of texts, but got {described(got)}.")
+    return [str(one) for one in got]
 
 
 def path(name: str, got: object) -> Path:

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, Recorder, WeighedLayer
@@ -209,11 +208,6 @@ def narrowing_modules(model: nn.Module, numbers: Numbers, allow: Allow) -> Itera
 
 def attending_modules(model: nn.Module) -> Mapping[nn.Module, Read]:
     """Find the submodules that attend, or say why there are none."""
-    inside = next((n for n, m in model.named_modules() if isinstance(m, PreTrainedModel)), None)
-    if inside is not None:
-        raise ValueError(
-            f"{type(model).__name__} wraps a transformers model: pass that one, `model.{inside}`."
-        )
     found = readers(model, {}, {})
     if not found:
         raise ValueError(

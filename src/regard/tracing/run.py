@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from regard.record.door import whole_number, whole_numbers
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
 from regard.record.words import Side
 from regard.tracing.calls import Read
+from regard.tracing.expected import a_flag, a_tokenizer, check_call, in_order, readers_by_class
 from regard.tracing.huggingface import record
 from regard.tracing.inputs import (
     Inputs,
@@ -28,6 +30,7 @@ from regard.tracing.inputs import (
 from regard.tracing.modules import evaluating, recording, traceable
 from regard.tracing.multihead import refusing_batches
 from regard.tracing.texts import Sentence, side_of
+from regard.tracing.wrapped import look_inside, tokenizer_of
 
 
 def trace(
@@ -52,7 +55,8 @@ def trace(
         A text; a pair of texts; a list of words; or what the model takes, with a batch of one: a
         tensor, a tuple of tensors, or tensors by name.
     model
-        A transformers model of any kind; or any PyTorch module that attends by
+        A transformers model of any kind, also inside a wrapper, such as a pipeline, a PEFT model or
+        what `torch.compile` gives; or any PyTorch module that attends by
         `nn.MultiheadAttention`, by the protocol of `regard.tracing.modules.AttentionModule`, or by
         the classes that `attention` names.
     tokenizer
@@ -102,10 +106,15 @@ def trace(
     >>> seen.kinds, seen.weights(0, 1, kind="cross").shape
     (('encoder', 'decoder', 'cross'), (6, 6))
     """
-    keeping = Keeping([layers] if isinstance(layers, int) else layers, values, attention)
+    in_order(sentence, model, tokenizer)
+    keeping = Keeping.of(layers, values=values, attention=attention)
+    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
+    inside = look_inside(model)
+    model = inside.model
     with evaluating(model):
         inputs = _inputs_of(sentence, model, tokenizer, target, attention=attention)
         recorder, _, how = _run(model, inputs, keeping)
+    how += inside.said
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
     origin = _origin(model, code if is_text(sentence) else "regard.trace(tensors, model)")
@@ -119,7 +128,7 @@ def trace_generation(
     tokenizer: PreTrainedTokenizerBase,
     *,
     max_new_tokens: int = 20,
-    layers: Collection[int] | None = None,
+    layers: Collection[int] | int | None = None,
     values: bool = True,
 ) -> Trace:
     """Let the model write on, greedily, and keep what every head saw at each token.
@@ -158,8 +167,13 @@ def trace_generation(
     >>> len(seen.probabilities) == len(seen.written_tokens) == len(seen.target_tokens)
     True
     """
-    if max_new_tokens < 1:
+    in_order(prompt, model, tokenizer)
+    keeping = Keeping.of(layers, values=values)
+    if whole_number("max_new_tokens", max_new_tokens) < 1:
         raise ValueError(f"max_new_tokens must be at least 1, but is {max_new_tokens}.")
+    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
+    inside = look_inside(model)
+    model = inside.model
     can_generate = (
         model.can_generate() if isinstance(model, PreTrainedModel) else hasattr(model, "generate")
     )
@@ -172,7 +186,8 @@ def trace_generation(
         inputs = _inputs_of(prompt, model, tokenizer, None, max_new_tokens=max_new_tokens)
         if isinstance(model, PreTrainedModel) and not inputs.written:
             inputs = _write_on(inputs, model, tokenizer, max_new_tokens)
-        recorder, outputs, how = _run(model, inputs, Keeping(layers, values))
+        recorder, outputs, how = _run(model, inputs, keeping)
+    how += inside.said
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
     chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
     written = torch.tensor(inputs.written, device=chances.device)
@@ -190,6 +205,12 @@ class Keeping:
     values: bool
     attention: Mapping[type[nn.Module], Read] | None = None
 
+    @classmethod
+    def of(cls, layers: Any, *, values: Any, attention: Any = None) -> "Keeping":
+        """Take what a user asks for, or say what is wrong with it."""
+        wanted = None if layers is None else whole_numbers("layers", layers)
+        return cls(wanted, a_flag("values", values), readers_by_class(attention))
+
     def new_recorder(self) -> Recorder:
         """Give a recorder that has seen nothing yet."""
         return Recorder(self.layers, values=self.values)
@@ -206,11 +227,6 @@ def _inputs_of(
 ) -> Inputs:
     if isinstance(model, PreTrainedModel):
         return inputs_of_pretrained(sentence, model, tokenizer, target, max_new_tokens)
-    inside = next((n for n, m in model.named_modules() if isinstance(m, PreTrainedModel)), None)
-    if inside is not None and attention is None:
-        raise ValueError(
-            f"{type(model).__name__} wraps a transformers model: pass that one, `model.{inside}`."
-        )
     if not traceable(model, attention):
         raise ValueError(
             f"No attention that can be traced was found in {type(model).__name__}: it must be "
@@ -254,6 +270,7 @@ def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, 
     if isinstance(model, PreTrainedModel) and not keeping.attention:
         return record(model, inputs.named, keeping.new_recorder)
     recorder = keeping.new_recorder()
+    check_call(model, inputs.positional, inputs.named)
     with recording(model, recorder, keeping.attention), refusing_batches(model):
         outputs = model(*inputs.positional, **inputs.named)
     return recorder, outputs, "queries and keys"

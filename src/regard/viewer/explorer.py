@@ -16,6 +16,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.pictures.markup import as_markup
+from regard.record.door import text
 from regard.record.kinds import Head, title_of
 from regard.record.trace import Trace
 from regard.tracing.run import trace
@@ -52,7 +53,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.model = model
         self.tokenizer = tokenizer
         self.screen = Viewed(self.choose) if draw is None else Drawn(draw, model, tokenizer)
-        self.targets = {sentence: target}  # another sentence has another translation
+        # another sentence has another translation
+        self.targets = {text("The sentence", sentence): target}
         self.seen: dict[str, Trace] = {}  # the last sentence: what there is to choose from
         self.sentence = widgets.Text(
             sentence,

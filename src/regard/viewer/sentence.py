@@ -5,6 +5,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.pictures.head import plot_attention
+from regard.record.door import whole_number
 from regard.tracing.run import trace
 
 
@@ -59,5 +60,6 @@ def visualize_attention_weights(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['the', 'dog', 'saw', 'it', '.', '</s>']
     """
-    seen = trace(sentence, model, tokenizer, target=target, layers=[layer], values=False)
+    layer = whole_number("layer", layer)
+    seen = trace(sentence, model, tokenizer, target=target, layers=layer, values=False)
     return plot_attention(seen, layer, head, kind=kind, ax=ax)
