@@ -103,7 +103,7 @@ from regard.evidence.board import scoreboard
 from regard.lessons.bugs import BUGS, Mystery, bug
 from regard.lessons.exercises import check_attention
 from regard.lessons.film import Film
-from regard.lessons.film_player import play_film, plot_difference, plot_locks
+from regard.lessons.film_player import play_film, plot_locks
 from regard.measures.anatomy import dissect
 from regard.measures.comparison import compare
 from regard.measures.weights import (
@@ -117,21 +117,18 @@ from regard.measures.weights import (
     score_heads,
 )
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
+from regard.pictures.axes import READS
+from regard.pictures.difference import plot_difference
+from regard.pictures.head import plot_heatmap
+from regard.pictures.heads import plot_heads
+from regard.pictures.leak import plot_leak
+from regard.pictures.learning import plot_loss
 from regard.pictures.markup import as_markup
-from regard.pictures.plots import (
-    READS,
-    plot_heads,
-    plot_heatmap,
-    plot_knockout,
-    plot_leak,
-    plot_loss,
-    plot_readings,
-    plot_received,
-    plot_scoreboard,
-)
+from regard.pictures.readings import plot_readings, plot_received
+from regard.pictures.scores import plot_knockout, plot_scoreboard
 from regard.pictures.style import ATTENTION, use_style
 from regard.record.given import ROUNDING
-from regard.record.trace import Trace
+from regard.record.trace import Trace, a_trace
 from regard.tracing.run import trace
 from regard.viewer.explorer import explore
 from regard.viewer.widget import view
@@ -718,8 +715,8 @@ final
 # the source. A decoder's row is named by the token that reads and the one that it writes next: `lo → cano`.
 
 # %%
-# include: regard.pictures.plots.plot_attention
-# include: regard.pictures.plots.visualize_attention_weights
+# include: regard.pictures.head.plot_attention
+# include: regard.viewer.sentence.visualize_attention_weights
 
 # %% [markdown]
 # **Why is a weight what it is?** `dissect` takes one apart: the products of query and key, dimension by
@@ -1372,7 +1369,8 @@ play_film(film, int(best.loc[PRONOUN_READINGS["it"], "layer"]), HEAD)
 
 # %%
 THRESHOLD = 0.9
-plot_locks(film, threshold=THRESHOLD)
+ax = plot_locks(film, threshold=THRESHOLD)
+ax.set_ylabel("the best head reads the gold word")
 plt.show()
 
 # %%

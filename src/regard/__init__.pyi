@@ -13,7 +13,6 @@ from regard.lessons.bugs import BUGS as BUGS
 from regard.lessons.bugs import bug as bug
 from regard.lessons.film import Film as Film
 from regard.lessons.film_player import play_film as play_film
-from regard.lessons.film_player import plot_difference as plot_difference
 from regard.measures.anatomy import dissect as dissect
 from regard.measures.comparison import compare as compare
 from regard.measures.heads import measure_heads as measure_heads
@@ -29,12 +28,13 @@ from regard.model.training import greedy_translate as greedy_translate
 from regard.model.training import make_dataloader as make_dataloader
 from regard.model.training import train_model as train_model
 from regard.model.transformer import build_transformer_model as build_transformer_model
-from regard.pictures.plots import plot_attention as plot_attention
-from regard.pictures.plots import visualize_attention_weights as visualize_attention_weights
+from regard.pictures.difference import plot_difference as plot_difference
+from regard.pictures.head import plot_attention as plot_attention
 from regard.record.trace import Trace as Trace
 from regard.tracing.run import trace as trace
 from regard.tracing.run import trace_generation as trace_generation
 from regard.viewer.explorer import explore as explore
+from regard.viewer.sentence import visualize_attention_weights as visualize_attention_weights
 from regard.viewer.widget import view as view
 
 __version__: str

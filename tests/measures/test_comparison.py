@@ -10,7 +10,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.lessons.film_player import plot_difference
 from regard.measures.comparison import align_tokens, compare, difference
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
@@ -61,24 +60,6 @@ def test_a_token_that_one_side_has_alone_is_left_out() -> None:
     assert found.queries == found.keys == ["a", "c"]
     expected = other[0][np.ix_([0, 3], [0, 3])] - weights[0][np.ix_([0, 2], [0, 2])]
     np.testing.assert_allclose(found.weights, expected, atol=1e-7)
-
-
-def test_more_in_the_second_is_blue_and_says_so() -> None:
-    first = Trace.from_weights(random_weights(1, 5, 5, seed=0), FIRST)
-    second = Trace.from_weights(random_weights(1, 5, 5, seed=1), SECOND)
-    ax = plot_difference(first, second, 0, 0)
-    drawn = np.asarray(ax.collections[0].get_array()).reshape(5, 5)
-    expected = second.weights(0, 0) - first.weights(0, 0)
-    np.testing.assert_allclose(drawn, expected, atol=1e-6)
-    ax.figure.canvas.draw()
-    colours = np.asarray(ax.collections[0].get_facecolor())
-    red, _, blue, _ = colours[expected.argmax()]
-    assert blue > red
-    assert "tired / wide" in [label.get_text() for label in ax.get_yticklabels()]
-    bar = ax.collections[0].colorbar
-    assert bar
-    assert "second" in bar.ax.get_ylabel()
-    plt.close("all")
 
 
 def test_tokens_and_kinds_in_the_picture_are_no_formulas() -> None:

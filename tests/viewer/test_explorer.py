@@ -13,8 +13,8 @@ from nbclient import NotebookClient
 from transformers import PreTrainedTokenizerBase
 
 from regard.model.transformer import Transformer
-from regard.pictures.plots import visualize_attention_weights
 from regard.viewer.explorer import LONGEST_MESSAGE, Explorer, explore, offer
+from regard.viewer.sentence import visualize_attention_weights
 from regard.viewer.widget import AttentionView
 
 SENTENCE = "the dog saw it ."

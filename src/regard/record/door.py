@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Any, SupportsIndex, cast
 
@@ -62,6 +63,19 @@ def whole_numbers(name: str, got: object) -> list[int]:
     return [whole_number(f"Each of {name}", one) for one in got]
 
 
+def number(name: str, got: object) -> float:
+    """Take one number, whole or not.
+
+    Raises
+    ------
+    TypeError
+        If it is something else; True is none.
+    """
+    if not isinstance(got, Real) or isinstance(got, bool):
+        raise TypeError(f"{name} is a number, but got {described(got)}.")
+    return float(got)
+
+
 def text(name: str, got: object) -> str:
     """Take a text.
 
@@ -73,6 +87,22 @@ def text(name: str, got: object) -> str:
     if not isinstance(got, str):
         raise TypeError(f"{name} is a text, but got {described(got)}.")
     return got
+
+
+def names(what: str, got: object) -> list[Any]:
+    """Take a list of names; a text is none, though it has letters.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if isinstance(got, str) or not isinstance(got, Iterable):
+        raise TypeError(
+            f"{what} is a list with a name for each token, but got {described(got)}: pass such "
+            'as ["the", "dog"].'
+        )
+    return list(got)
 
 
 def path(name: str, got: object) -> Path:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from regard.pictures.plots import plot_attention
+from regard.pictures.head import plot_attention
 from regard.pictures.style import use_style
 from regard.pictures.text import as_text
 from regard.record.kinds import Head
