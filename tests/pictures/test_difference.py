@@ -22,3 +22,11 @@ def test_more_in_the_second_is_blue_and_says_so() -> None:
     bar = ax.collections[0].colorbar
     assert bar
     assert "second" in bar.ax.get_ylabel()
+
+
+def test_tokens_and_kinds_in_the_picture_are_no_formulas() -> None:
+    first, second = (
+        Trace.from_weights(random_weights(1, 2, 2, seed=seed), ["$x", r"\frac{$"], kind=r"$\frac{$")
+        for seed in (0, 1)
+    )
+    plot_difference(first, second, 0, 0).figure.canvas.draw()  # raises where one is read into it

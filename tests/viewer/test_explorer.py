@@ -319,3 +319,15 @@ def test_a_notebook_keeps_one_picture_and_nothing_else() -> None:
     assert set(shown.data) == {"text/plain", "image/png", WIDGET_VIEW}
     assert b64decode(shown.data["image/png"]).startswith(PNG)
     assert second == []
+
+
+def test_what_is_no_sentence_and_no_function_is_said(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="sentence, after the model .*is a text, but got a Pre"):
+        explore(SENTENCE, model, tokenizer)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"target is a text, but got 5 \(int\)"):
+        explore(model, tokenizer, SENTENCE, target=wrong)
+    with pytest.raises(TypeError, match=r"draw, a function that draws.*, is expected, but got 5"):
+        explore(model, tokenizer, SENTENCE, draw=wrong)

@@ -76,3 +76,28 @@ def test_bad_input_is_named_and_opens_no_figure(
     with pytest.raises(ValueError, match=message):
         visualize_attention_weights(sentence, model, tokenizer, layer, head)
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sentence": 5}, "5"),
+        ({"model": "bert-base"}, "model"),
+        ({"layer": "x"}, r"layer.* whole number, but got 'x' \(str\)"),
+        ({"layer": True}, r"layer.* whole number, but got True \(bool\)"),
+        ({"head": "x"}, r"head.* whole number, but got 'x' \(str\)"),
+        ({"head": 0.0}, r"head.* whole number, but got 0.0 \(float\)"),
+        ({"kind": 3}, "kind of attention is a text, but got 3"),
+        ({"ax": "x"}, "ax is one Axes of matplotlib, but got 'x'"),
+    ],
+)
+def test_what_is_of_a_wrong_type_is_said(
+    model: Transformer,
+    tokenizer: PreTrainedTokenizerBase,
+    changed: dict[str, Any],
+    message: str,
+) -> None:
+    right = {"sentence": "a dog", "model": model, "tokenizer": tokenizer, "layer": 0, "head": 0}
+    with pytest.raises(TypeError, match=message):
+        visualize_attention_weights(**right | changed)
+    assert not plt.get_fignums()

@@ -58,7 +58,8 @@ def _tensor(weights: Any) -> Tensor:
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             f"Attention weights are numbers in rows of one length, (Q, K), (h, Q, K) or (layers, "
-            f"h, Q, K), but got {described(weights)}: pass a tensor, an array or nested lists."
+            f"h, Q, K), but got {described(weights)}: pass a tensor, an array or nested lists; of "
+            "a model, make a trace by `regard.trace(sentence, model, tokenizer)`."
         ) from error
 
 

@@ -16,10 +16,11 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.pictures.markup import as_markup
+from regard.record.door import function, text
 from regard.record.kinds import Head, title_of
 from regard.record.trace import Trace
 from regard.tracing.run import trace
-from regard.viewer.page import png_of
+from regard.viewer.files import png_of
 from regard.viewer.widget import AttentionView
 
 LONGEST_MESSAGE = 600  # characters
@@ -255,6 +256,11 @@ def explore(
         Its `.value` holds sentence, layer, head and kind of the picture that it shows, so that
         `visualize_attention_weights(model=model, tokenizer=tokenizer, **explorer.value)` draws it.
 
+    Raises
+    ------
+    TypeError
+        If the sentence or the target is no text, or `draw` no function.
+
     Notes
     -----
     Nothing that is typed or chosen raises: a message says what is wrong and the last picture stays.
@@ -270,4 +276,9 @@ def explore(
     >>> explorer.value
     {'sentence': 'the dog saw it .', 'layer': 0, 'head': 1, 'kind': 'encoder'}
     """
+    text("sentence, after the model and the tokenizer,", sentence)
+    if target is not None:
+        text("target", target)
+    if draw is not None:
+        function("draw, a function that draws and returns the Axes,", draw)
     return Explorer(model, tokenizer, sentence, target=target, draw=draw)
