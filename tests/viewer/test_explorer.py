@@ -325,7 +325,7 @@ def test_what_is_no_sentence_and_no_function_is_said(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     wrong: Any = 5
-    with pytest.raises(TypeError, match="sentence, after the model .*is a text, but got a Pre"):
+    with pytest.raises(TypeError, match=r"sentence, after the model .*is a text, but got a Pre"):
         explore(SENTENCE, model, tokenizer)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"target is a text, but got 5 \(int\)"):
         explore(model, tokenizer, SENTENCE, target=wrong)
