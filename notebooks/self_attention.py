@@ -67,12 +67,14 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.util import find_spec
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -106,11 +108,11 @@ from regard.lessons.film import Film
 from regard.lessons.film_player import play_film, plot_locks
 from regard.measures.anatomy import dissect
 from regard.measures.comparison import compare
+from regard.measures.leak import leak_test
 from regard.measures.weights import (
     best_heads,
     best_offsets,
     entropy,
-    leak_test,
     mean_distance,
     received_attention,
     recount,
@@ -127,6 +129,7 @@ from regard.pictures.markup import as_markup
 from regard.pictures.readings import plot_readings, plot_received
 from regard.pictures.scores import plot_knockout, plot_scoreboard
 from regard.pictures.style import ATTENTION, use_style
+from regard.record.door import whole_number
 from regard.record.given import ROUNDING
 from regard.record.trace import Trace, a_trace
 from regard.tracing.run import trace
@@ -194,53 +197,56 @@ print(
 # First the words.
 
 # %%
-# include: regard.model.pairs.GENDERS
-# include: regard.model.pairs.Number
-# include: regard.model.pairs.NUMBERS
-# include: regard.model.pairs.CATEGORIES
-# include: regard.model.pairs.RELATIONS
-# include: regard.model.pairs.SPECIAL_TOKENS
-# include: regard.model.pairs.PAD
-# include: regard.model.pairs.START
-# include: regard.model.pairs.END
-# include: regard.model.pairs.Noun
-# include: regard.model.pairs.NOUNS
-# include: regard.model.pairs.VERBS
-# include: regard.model.pairs.ADJECTIVES
-# include: regard.model.pairs.PREDICATES
-# include: regard.model.pairs.COPULAS
-# include: regard.model.pairs.PREPOSITIONS
-# include: regard.model.pairs.DETERMINERS
-# include: regard.model.pairs.PRONOUNS
-# include: regard.model.pairs.PRONOUN_STEM
-# include: regard.model.pairs.SMALL_WORDS
+# include: regard.model.lexicon.GENDERS
+# include: regard.model.lexicon.Number
+# include: regard.model.lexicon.NUMBERS
+# include: regard.model.grammar.CATEGORIES
+# include: regard.model.grammar.RELATIONS
+# include: regard.model.lexicon.SPECIAL_TOKENS
+# include: regard.model.lexicon.PAD
+# include: regard.model.lexicon.START
+# include: regard.model.lexicon.END
+# include: regard.model.lexicon.Noun
+# include: regard.model.lexicon.NOUNS
+# include: regard.model.lexicon.VERBS
+# include: regard.model.lexicon.ADJECTIVES
+# include: regard.model.lexicon.PREDICATES
+# include: regard.model.lexicon.COPULAS
+# include: regard.model.lexicon.PREPOSITIONS
+# include: regard.model.lexicon.DETERMINERS
+# include: regard.model.lexicon.PRONOUNS
+# include: regard.model.lexicon.PRONOUN_STEM
+# include: regard.model.lexicon.SMALL_WORDS
+# include: regard.model.lexicon.Entry
 
 # %% [markdown]
 # Then agreement: how a target word takes its form, and the vocabulary that follows.
 
 # %%
-# include: regard.model.pairs.conjugate
-# include: regard.model.pairs.agree
-# include: regard.model.pairs.target_pronouns
-# include: regard.model.pairs.Lexicon
-# include: regard.model.pairs.LEXICON_SIZES
-# include: regard.model.pairs._words_of
-# include: regard.model.pairs.lexicon_of
-# include: regard.model.pairs.vocabulary
+# include: regard.model.door.IN_WORDS
+# include: regard.model.door.check_types
+# include: regard.model.lexicon.conjugate
+# include: regard.model.lexicon.agree
+# include: regard.model.lexicon.target_pronouns
+# include: regard.model.lexicon.Vocabulary
+# include: regard.model.lexicon.Lexicon
+# include: regard.model.lexicon.LEXICON_SIZES
+# include: regard.model.lexicon.lexicon_of
+# include: regard.model.lexicon.vocabulary
 
 # %% [markdown]
 # A sentence is said word by word. Each phrase returns its translation, aligned, and notes its relations
 # as it goes.
 
 # %%
-# include: regard.model.pairs.Relation
-# include: regard.model.pairs.Aligned
-# include: regard.model.pairs.Phrase
-# include: regard.model.pairs.Draft
+# include: regard.model.grammar.Relation
+# include: regard.model.grammar.Aligned
+# include: regard.model.grammar.Phrase
+# include: regard.model.grammar.Draft
 
 # %%
-# include: regard.model.pairs.SentencePair
-# include: regard.model.pairs.draw_sentence_pair
+# include: regard.model.grammar.SentencePair
+# include: regard.model.grammar.draw_sentence_pair
 # include: regard.model.pairs.OPENING_PAIR
 # include: regard.model.pairs.has_opening_clause
 
@@ -335,6 +341,11 @@ sentences.dtypes.to_frame("type").join(sentences.isna().sum().rename("missing"))
 # include: regard.model.schema.ROWS_TO_NAME
 # include: regard.model.schema.validate_sentences
 # include: regard.model.schema.sentence_schema
+# include: regard.model.schema.are_as_many
+# include: regard.model.schema.align
+# include: regard.model.schema.are_named
+# include: regard.model.schema.lie_inside
+# include: regard.model.schema.advances
 # include: regard.model.schema.are_inside
 # include: regard.model.schema.each
 # include: regard.model.schema.is_true
@@ -528,17 +539,19 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # %%
 # include: regard.model.training.HISTORY
 # include: regard.model.training.train_model
+# include: regard.model.training.steps
 # include: regard.model.training._schedule
 # include: regard.model.training._step
 # include: regard.model.training._to_device
 # include: regard.model.training._evaluated
 
 # %%
-# include: regard.model.training.greedy_translate
-# include: regard.model.training.Accuracy
-# include: regard.model.training.translation_accuracy
-# include: regard.model.training._share
-# include: regard.model.training.pronouns
+# include: regard.model.translation.greedy_translate
+# include: regard.model.translation.check_source_words
+# include: regard.model.translation.Accuracy
+# include: regard.model.translation.translation_accuracy
+# include: regard.model.translation._share
+# include: regard.model.translation.pronouns
 
 # %% [markdown]
 # Instantiate the models and their optimisers. Both start from the same weights.
@@ -564,7 +577,7 @@ def new_model(**options: object) -> tuple[Transformer, optim.Optimizer]:
 
 def accuracy(model: Transformer, pairs: pd.DataFrame) -> dict[str, float]:
     """Translate sentences, and count those, and their pronouns, that are right."""
-    translations = greedy_translate(model, pairs["source"].tolist(), tokenizer)
+    translations = greedy_translate(pairs["source"].tolist(), model, tokenizer)
     return translation_accuracy(translations, pairs["target"].tolist())._asdict()
 
 
@@ -862,7 +875,7 @@ for sentence, pronoun, head, seen, row in zip(
 ):
     number = [*PRONOUNS.values()].index(pronoun)  # it stands for the noun of its number
     (meant,) = {noun.source[number] for noun in NOUNS}.intersection(seen.tokens)
-    translation = greedy_translate(model, [sentence], tokenizer)[0]
+    translation = greedy_translate([sentence], model, tokenizer)[0]
     said.append(
         f"- *{as_markup(sentence)}* becomes *{as_markup(translation)}*; **{as_markup(pronoun)}** gives most of its "
         f"attention in layer {head['layer']}, head {head['head']}, to "

@@ -7,7 +7,7 @@ from regard.causes.interventions import block as block
 from regard.evidence.answers import collect_answers as collect_answers
 from regard.evidence.board import scoreboard as scoreboard
 from regard.evidence.diagnosis import doctor as doctor
-from regard.evidence.diagnosis import examine as examine
+from regard.evidence.examination import examine as examine
 from regard.evidence.treebank import score_treebank as score_treebank
 from regard.lessons.bugs import BUGS as BUGS
 from regard.lessons.bugs import bug as bug
@@ -19,15 +19,15 @@ from regard.measures.heads import measure_heads as measure_heads
 from regard.measures.patterns import score_patterns as score_patterns
 from regard.model.attention import calculate_attention_weights as calculate_attention_weights
 from regard.model.attention import multi_head_attention as multi_head_attention
+from regard.model.lexicon import vocabulary as vocabulary
 from regard.model.masks import create_masks as create_masks
 from regard.model.masks import mask_future_tokens as mask_future_tokens
 from regard.model.pairs import generate_synthetic_data as generate_synthetic_data
-from regard.model.pairs import vocabulary as vocabulary
 from regard.model.tokenization import build_tokenizer as build_tokenizer
-from regard.model.training import greedy_translate as greedy_translate
 from regard.model.training import make_dataloader as make_dataloader
 from regard.model.training import train_model as train_model
 from regard.model.transformer import build_transformer_model as build_transformer_model
+from regard.model.translation import greedy_translate as greedy_translate
 from regard.pictures.difference import plot_difference as plot_difference
 from regard.pictures.head import plot_attention as plot_attention
 from regard.record.trace import Trace as Trace

@@ -232,6 +232,13 @@ def print_scoreboard(
         typer.echo(f"all relations in both directions are in {output}")
 
 
+def loaded(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Load a model and its tokenizer; say so where the network may be used."""
+    if is_on_hub(name) and sys.stdout.isatty():
+        typer.echo(f"loading {name} from the Hugging Face hub, or where it was kept")
+    return load(name)
+
+
 @contextmanager
 def one_line_for_errors() -> Iterator[None]:
     """Say what a user asked for in vain in one line, and leave with 2."""
@@ -254,13 +261,6 @@ def grouped(seen: "Trace", *, words: bool, no_special: bool) -> "Trace":
     """Merge words and hide special tokens, where that is asked for."""
     seen = seen.merge_words() if words else seen
     return seen.hide() if no_special else seen
-
-
-def loaded(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """Load a model and its tokenizer; say so where the network may be used."""
-    if is_on_hub(name) and sys.stdout.isatty():
-        typer.echo(f"loading {name} from the Hugging Face hub, or where it was kept")
-    return load(name)
 
 
 def check_text(text: str) -> None:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import regard
 from regard.measures.anatomy import dissect
-from regard.model.pairs import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.record.layers import ScoredLayer
 from regard.record.trace import Trace
@@ -431,6 +431,7 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
     asked = page.evaluate("models[0].sent[0]")
     assert asked == {
         "ask": "weight",
+        "id": 1,
         "kind": "encoder",
         "layer": 1,
         "head": 1,

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 import regard
 from regard.lessons.bugs import BUGS, Mystery, bug
-from regard.measures.weights import leak_test
+from regard.measures.leak import leak_test
 from regard.model.training import make_batch
 from regard.model.transformer import Transformer
 

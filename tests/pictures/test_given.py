@@ -97,7 +97,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "no trace second": (lambda: plot_difference(SEEN, EYE, 0, 0), "A trace is expected, but got"),
     "strings": (lambda: plot_heatmap([DOG, DOG], DOG, DOG), "weights are numbers.*got"),
     "numerals": (lambda: plot_heatmap([["0.5"]], ["a"], ["b"]), r"numbers.*\[\['0.5'\]\]"),
-    "ragged": (lambda: plot_heatmap([[0.5], [0.5, 0.5]], DOG, DOG), "in rows of one length, but"),  # type: ignore[arg-type]
+    "ragged": (lambda: plot_heatmap([[0.5], [0.5, 0.5]], DOG, DOG), "in rows of one length, but"),
     "a trace": (lambda: plot_heatmap(SEEN, DOG, DOG), "draw a head of it by plot_attention"),  # type: ignore[arg-type]
     "queries": (
         lambda: plot_heatmap(np.eye(3), TEXT, words(3)),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AddedToken
 
-from regard.model.pairs import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import build_transformer_model
 from regard.record.words import Side, joined, token_name, word_groups, word_name

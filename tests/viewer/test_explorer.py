@@ -299,7 +299,7 @@ def test_another_sentence_has_a_view_of_its_own(viewed: Explorer) -> None:
 
 CELL = """
 from regard.viewer.explorer import explore
-from regard.model.pairs import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import build_transformer_model
 model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -325,9 +325,25 @@ def test_what_is_no_sentence_and_no_function_is_said(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     wrong: Any = 5
-    with pytest.raises(TypeError, match=r"sentence, after the model .*is a text, but got a Pre"):
+    with pytest.raises(TypeError, match=r"sentence, after the model .*is a text, but got a Tok"):
         explore(SENTENCE, model, tokenizer)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"target is a text, but got 5 \(int\)"):
         explore(model, tokenizer, SENTENCE, target=wrong)
     with pytest.raises(TypeError, match=r"draw, a function that draws.*, is expected, but got 5"):
         explore(model, tokenizer, SENTENCE, draw=wrong)
+
+
+def test_what_was_never_shown_is_asked_for_in_vain(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """As the notebook's section 9 asks, after a first sentence that could not be shown."""
+    explorer = explore(model, tokenizer, "the elephant .", draw=visualize_attention_weights)
+    assert explorer.value == {}
+    message = "shows no sentence yet, only this message: The tokenizer does not know 'elephant'"
+    with pytest.raises(ValueError, match=message):
+        explorer.value["sentence"]
+    explorer.sentence.value = ""
+    with pytest.raises(ValueError, match="shows no layer yet, only this message: The sentence is"):
+        explorer.value["layer"]
+    explorer.sentence.value = SENTENCE
+    assert explorer.value["sentence"] == SENTENCE

@@ -100,7 +100,7 @@ def test_what_is_chosen_is_whole_numbers() -> None:
             shown.page_size(**{option: wrong})
         with pytest.raises(TypeError, match=rf"{option}.* is a whole number, but got True"):
             shown.page_size(**{option: True})  # type: ignore[arg-type]
-    one = np.int64(1)
+    one: Any = np.int64(1)
     assert shown.page_size(layers=[one]) == shown.page_size(layers=one) == shown.page_size([1])
 
 

@@ -184,7 +184,7 @@ def explain(
     Examples
     --------
     >>> from regard.model.glossing import GlossingEncoder
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> model = GlossingEncoder(300, d_model=8, heads=(2,))
     >>> said = explain("the dog saw it .", model, build_tokenizer(vocabulary(300)), position=3)

@@ -116,8 +116,8 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     table = _measured(film)
     locks = film.locked_on(number("threshold", threshold))
     ax = given_axes(ax) or new_axes(7, 4)
-    for name, marker in zip(table, cycle(MARKERS), strict=False):
-        _draw_shares(ax, table[name], locks[name], marker)
+    for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
+        _draw_shares(ax, shares, locks[str(name)], marker)
     ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
     _name_steps(ax, max(film.steps))
     ax.set_ylim(-0.04, 1.04)

@@ -90,7 +90,7 @@ def inputs_of_module(
         side = side_of(ids, tokenizer)
     else:  # it reads <s> ..., and writes ... </s>
         ids, side = _after(
-            tokenizer.bos_token_id, tokenize_known(target, tokenizer).side, tokenizer
+            tokenizer.bos_token_id, tokenize_known(target, tokenizer, "target").side, tokenizer
         )
     inputs = Inputs((src,), source=source).reading(ids, side)
     return replace(inputs, positional=(src, torch.tensor([inputs.read], device=device)))

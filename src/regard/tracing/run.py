@@ -91,7 +91,7 @@ def trace(
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -148,7 +148,7 @@ def trace_generation(
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)

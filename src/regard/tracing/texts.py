@@ -3,7 +3,6 @@
 Every function takes a tokenizer with the Hugging Face interface.
 """
 
-import difflib
 import string
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from regard.record.door import described
 from regard.record.words import Side, Word
 from regard.tracing.names import Span, going_on, names_at, shown
+from regard.tracing.sides import check_side
 from regard.tracing.spelling import Piece, forms_of, pieces_of, spelling_of
 from regard.tracing.stretches import stretches_in, text_of
 from regard.tracing.words import words_at
@@ -131,13 +131,14 @@ def _named(name: str, piece: Piece) -> str:
     return going_on(bare) if piece.goes_on and bare else bare
 
 
-def tokenize_known(sentence: Any, tokenizer: PreTrainedTokenizerBase) -> Tokenized:
-    """Tokenize a sentence of which every word must be known, or say what is wrong with it."""
+def tokenize_known(
+    sentence: Any, tokenizer: PreTrainedTokenizerBase, side: str = "source"
+) -> Tokenized:
+    """Tokenize a sentence whose side knows every word, or say what is wrong with it."""
     if not isinstance(sentence, str):
         raise TypeError(f"A sentence is a string, but got {type(sentence).__name__}.")
     tokenized = tokenize(sentence, tokenizer)
-    if tokenizer.unk_token_id in (tokenized.side.ids or ()):
-        raise ValueError(_unknown_words(sentence, tokenizer))
+    check_side(sentence, tokenized.side.ids or (), tokenizer, side)
     return tokenized
 
 
@@ -228,22 +229,3 @@ def check_ids(ids: Tensor, num_embeddings: int) -> None:
             f"Token ids go up to {int(ids.max())}, but the model knows {num_embeddings} tokens: "
             "pass the tokenizer that belongs to the model."
         )
-
-
-def _unknown_words(sentence: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Name the words that the tokenizer does not know, each with those that come near."""
-    known = [word for word in tokenizer.get_vocab() if word not in tokenizer.all_special_tokens]
-    pieces = tokenizer(sentence, return_offsets_mapping=True)
-    unknown = dict.fromkeys(
-        sentence[slice(*span)]
-        for i, span in zip(pieces.input_ids, pieces.offset_mapping, strict=True)
-        if i == tokenizer.unk_token_id
-    )
-    hints = []
-    for word in unknown:
-        near = difflib.get_close_matches(word.lower(), known)
-        hints.append(f"{word!r}" + (f" (did you mean {' or '.join(near)}?)" if near else ""))
-    return (
-        f"The tokenizer does not know {', '.join(hints)}. Its {len(known)} words are, for example: "
-        f"{', '.join(sorted(known)[:: max(len(known) // 12, 1)])}."
-    )

@@ -99,6 +99,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.screen.show(self.seen[sentence], target=target, **chosen)
         except Exception as error:  # noqa: BLE001 - a learner's model or picture may raise anything
             self.say(error)
+            self.value = self.value or NothingShown(self.problem)
             return
         self.problem = ""
         self.message.value = ""
@@ -144,6 +145,17 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "text/plain": f"{Head(kind, layer, head)}: {self.value['sentence']}",
             "image/png": b64encode(self.screen.png()).decode("ascii"),
         }
+
+
+class NothingShown(dict[str, Any]):
+    """What `value` is before anything could be shown: whoever asks is told why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self.problem = problem
+
+    def __missing__(self, name: str) -> Any:
+        raise ValueError(f"The explorer shows no {name} yet, only this message: {self.problem}")
 
 
 class Drawn:
@@ -267,7 +279,7 @@ def explore(
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)

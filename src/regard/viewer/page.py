@@ -27,7 +27,7 @@ from regard.viewer.packing import (
     with_thumbnail,
 )
 
-FRONT_END = Path(__file__).parents[1] / "static" / "view.js"
+FRONT_END = Path(__file__).parent / "static" / "view.js"
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
 OF_BASE64 = 4 / 3  # bytes that one byte becomes
 OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale

@@ -5,6 +5,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.pictures.head import plot_attention
+from regard.record.door import whole_number
 from regard.tracing.run import trace
 
 
@@ -52,7 +53,7 @@ def visualize_attention_weights(
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -61,5 +62,6 @@ def visualize_attention_weights(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['the', 'dog', 'saw', 'it', '.', '</s>']
     """
-    seen = trace(sentence, model, tokenizer, target=target, layers=[layer], values=False)
+    layers = [whole_number("A layer, counted from 0,", layer)]  # the others are not kept
+    seen = trace(sentence, model, tokenizer, target=target, layers=layers, values=False)
     return plot_attention(seen, layer, head, kind=kind, ax=ax)

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anywidget
 import traitlets
@@ -11,6 +11,7 @@ import traitlets
 from regard.pictures.text import as_text
 from regard.record.kinds import Head
 from regard.record.trace import Trace
+from regard.viewer.contract import Meta
 from regard.viewer.files import png_of, save
 from regard.viewer.packing import PackedHead, pack_meta, with_thumbnail
 from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size
@@ -136,7 +137,9 @@ class AttentionView(anywidget.AnyWidget):
     def _show(self, packed: PackedHead) -> None:
         self.weights = {**self.selection, **vars(packed)}
         if not self.meta["looked"]:
-            self.thumbnails = with_thumbnail(self.meta, self.thumbnails, self.selected, packed)
+            self.thumbnails = with_thumbnail(
+                cast("Meta", self.meta), self.thumbnails, self.selected, packed
+            )
 
     def _answer(self, _: object, content: Any, __: object) -> None:
         """Answer the front end; what goes wrong, it shows."""
@@ -146,7 +149,7 @@ class AttentionView(anywidget.AnyWidget):
         except (KeyError, TypeError, ValueError) as error:
             self.send({"answer": "problem", "text": str(error)})
             return
-        self.send(content | {"answer": content["ask"]} | answer, buffers)
+        self.send(content | {"answer": content["ask"]} | dict(answer), buffers)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Give the live view and, for where there is no kernel, the picture and a line of text."""
