@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from regard.measures import rollout as rollout_module
 from regard.measures.rollout import rollout, value_weighted
-from regard.record import layers as layers_module
+from regard.record import streams as streams_module
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -27,7 +27,7 @@ scores = arrays(np.float32, (LAYERS, HEADS, TOKENS, TOKENS), elements=st.floats(
 def small_blocks() -> Iterator[None]:
     """Give two rows a block, and at the end one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
+        patch.setattr(streams_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
         yield
 
 
@@ -160,12 +160,9 @@ def test_one_head_is_the_same_as_among_all(layer: ScoredLayer, output: Tensor) -
             assert np.allclose(of_one, of_all[head], atol=1e-6)
 
 
-def test_a_parameter_and_an_asked_layer_may_want_gradients(output: Tensor) -> None:
+def test_a_parameter_and_a_layer_may_want_gradients(output: Tensor) -> None:
     x = torch.rand(HEADS, TOKENS, SIZE, requires_grad=True)
-    asked = layers_module.AskedLayer(
-        "encoder", x, x, x, lambda head: (x[head] @ x[head].T).softmax(-1)
-    )
-    trace = seen({0: asked})
+    trace = seen({0: ScoredLayer("encoder", x, x, x, scale=1.0)})
     assert value_weighted(trace, 0, output=torch.nn.Parameter(output)).shape[0] == HEADS
     assert rollout(trace).shape == (TOKENS, TOKENS)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import partial as typed_partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from regard.model.training import make_dataloader, train_model
 from regard.model.transformer import build_transformer_model
 from regard.model.translation import greedy_translate
 
+partial: Any = typed_partial  # what is given is of the wrong type
 X = torch.randn(1, 3, 4)
 IDS = torch.tensor([[4, 5, 6]])
 SENTENCES = generate_synthetic_data(8, 300, 20)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from regard.evidence.checks import Check, counted, fail, ok, skip
 from regard.record.given import ROUNDING
-from regard.record.layers import Layer, WeighedLayer, blocks
+from regard.record.layers import Layer, WeighedLayer
+from regard.record.streams import blocks
 from regard.record.trace import Trace
 
 NOTICEABLE = 1e-6  # more than this is no rounding: a mask leaves exactly 0

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.record.door import a_model, text, whole_number
-from regard.tracing.modules import attention_modules
+from regard.tracing.protocol import attention_modules
 
 Inputs = tuple[Tensor, Tensor, Tensor, int, Tensor | None]  # query, key, value, num_heads, mask
 Change = Callable[[str, Inputs], Inputs]  # kind and inputs of an attention module -> inputs

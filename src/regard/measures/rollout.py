@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regard.record.door import described
-from regard.record.layers import Layer, blocks, of_head
+from regard.record.layers import Layer
+from regard.record.streams import blocks, of_head
 from regard.record.trace import Trace, a_trace
 
 LIMIT_BYTES = 2 * 10**9  # what is worth holding at once without being asked

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from regard.tracing.calls import Allow, Edit, Numbers
 from regard.tracing.huggingface_editing import editing_pretrained, narrowing_pretrained
-from regard.tracing.module_editing import attending_modules, editing_modules, narrowing_modules
+from regard.tracing.modules import attending_modules, editing_modules, narrowing_modules
 
 
 @contextmanager

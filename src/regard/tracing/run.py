@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
 from regard.record.words import Side
+from regard.tracing.calls import Read
 from regard.tracing.huggingface import record
 from regard.tracing.inputs import (
     Inputs,
@@ -24,7 +25,8 @@ from regard.tracing.inputs import (
     inputs_of_pretrained,
     is_text,
 )
-from regard.tracing.modules import Read, evaluating, recording, refusing_batches, traceable
+from regard.tracing.modules import evaluating, recording, traceable
+from regard.tracing.multihead import refusing_batches
 from regard.tracing.texts import Sentence, side_of
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from regard.measures.anatomy import Anatomy as Dissected
 from regard.measures.anatomy import dissect, strongest_pair
 from regard.record.kinds import Head
-from regard.record.layers import of_head
+from regard.record.streams import of_head
 from regard.record.trace import Trace
 from regard.viewer.contract import (
     Anatomy,
