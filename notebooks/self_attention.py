@@ -106,7 +106,6 @@ from regard.lessons.bugs import BUGS, Mystery, bug
 from regard.lessons.exercises import check_attention
 from regard.lessons.film import Film
 from regard.lessons.film_player import play_film, plot_locks
-from regard.pictures.difference import plot_difference
 from regard.measures.anatomy import dissect
 from regard.measures.comparison import compare
 from regard.measures.leak import leak_test
@@ -120,17 +119,19 @@ from regard.measures.weights import (
     score_heads,
 )
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
-from regard.pictures.markup import as_markup
 from regard.pictures.axes import READS
+from regard.pictures.difference import plot_difference
 from regard.pictures.head import plot_heatmap
 from regard.pictures.heads import plot_heads
 from regard.pictures.leak import plot_leak
 from regard.pictures.learning import plot_loss
+from regard.pictures.markup import as_markup
 from regard.pictures.readings import plot_readings, plot_received
 from regard.pictures.scores import plot_knockout, plot_scoreboard
 from regard.pictures.style import ATTENTION, use_style
+from regard.record.door import whole_number
 from regard.record.given import ROUNDING
-from regard.record.trace import Trace
+from regard.record.trace import Trace, a_trace
 from regard.tracing.run import trace
 from regard.viewer.explorer import explore
 from regard.viewer.widget import view
@@ -1381,7 +1382,8 @@ play_film(film, int(best.loc[PRONOUN_READINGS["it"], "layer"]), HEAD)
 
 # %%
 THRESHOLD = 0.9
-plot_locks(film, threshold=THRESHOLD)
+ax = plot_locks(film, threshold=THRESHOLD)
+ax.set_ylabel("the best head reads the gold word")
 plt.show()
 
 # %%

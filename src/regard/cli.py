@@ -74,7 +74,7 @@ def notebook(
         raise typer.Exit(1)
     try:
         path = place_notebook(folder)
-    except FileNotFoundError as error:
+    except OSError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from error
     typer.echo(f"opening {path} (Ctrl-C twice ends JupyterLab)")
@@ -102,17 +102,12 @@ def table(
 ) -> None:
     """Print what a head attends to."""
     with one_line_for_errors():
-        check_text(text)
-        with silence():
-            pretrained, tokenizer = loaded(model)
-            seen = regard.trace(
-                text, pretrained, tokenizer, target=target, layers=[layer], values=False
-            )
-        seen = seen.merge_words() if words else seen
-        seen = seen.hide() if no_special else seen
+        seen = traced(text, model, target, [layer])
+        seen = grouped(seen, words=words, no_special=no_special)
         from regard.pictures.tables import lines_of  # noqa: PLC0415  slow to load
 
-        lines = list(lines_of(seen, layer, head, kind, top=top))
+        width = shutil.get_terminal_size().columns
+        lines = list(lines_of(seen, layer, head, kind, top=top, width=width))
         if output is not None:
             from regard.viewer.files import write_table  # noqa: PLC0415  slow to load
 
@@ -148,14 +143,8 @@ def view(
     Without a file, print what a head reads.
     """
     with one_line_for_errors():
-        check_text(text)
-        with silence():
-            pretrained, tokenizer = loaded(model)
-            seen = regard.trace(
-                text, pretrained, tokenizer, target=target, layers=layers, values=False
-            )
-        seen = seen.merge_words() if words else seen
-        seen = seen.hide() if no_special else seen
+        seen = traced(text, model, target, layers)
+        seen = grouped(seen, words=words, no_special=no_special)
         kind = seen.kind_or_first(kind)
         layer = next(iter(seen.layers[kind])) if layer is None else layer
         if output is None:
@@ -258,6 +247,20 @@ def one_line_for_errors() -> Iterator[None]:
     except (ValueError, OSError) as error:
         typer.echo(one_line(error), err=True)
         raise typer.Exit(2) from error
+
+
+def traced(text: str, name: str, target: str | None, layers: list[int] | None) -> "Trace":
+    """Load a model and run it on a text."""
+    check_text(text)
+    with silence():
+        model, tokenizer = loaded(name)
+        return regard.trace(text, model, tokenizer, target=target, layers=layers, values=False)
+
+
+def grouped(seen: "Trace", *, words: bool, no_special: bool) -> "Trace":
+    """Merge words and hide special tokens, where that is asked for."""
+    seen = seen.merge_words() if words else seen
+    return seen.hide() if no_special else seen
 
 
 def check_text(text: str) -> None:

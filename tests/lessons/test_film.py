@@ -218,3 +218,36 @@ def test_frames_are_of_one_sentence_in_the_order_of_steps() -> None:
     )
     with pytest.raises(ValueError, match='called "step" or "loss"'):
         named.take(nn.Identity(), 0)
+
+
+def measured_film(**shares: float) -> Film:
+    film = Film(lambda _: Trace.from_weights(np.eye(2)), num_steps=9, measure=lambda _: shares)
+    film.take(nn.Identity(), 0)
+    return film
+
+
+def test_the_axis_says_what_was_measured() -> None:
+    assert plot_locks(measured_film(accuracy=0.5)).get_ylabel() == "accuracy"
+    ax = plot_locks(measured_film(accuracy=0.5, recall=0.9))
+    assert ax.get_ylabel() == "share, of what is named"
+    names = [label.split(":")[0] for label in ax.get_legend_handles_labels()[1]]
+    assert names == ["accuracy", "recall"]
+    plt.close("all")
+
+
+def test_what_cannot_be_drawn_of_a_film_is_said() -> None:
+    wrong: Any = "x"
+    film = measured_film(accuracy=0.5)
+    with pytest.raises(TypeError, match=r"threshold is a number, but got 'x'"):
+        plot_locks(film, threshold=wrong)
+    with pytest.raises(TypeError, match=r"ax is one Axes of matplotlib, but got 'x'"):
+        plot_locks(film, ax=wrong)
+    with pytest.raises(ValueError, match=r"Shares lie between 0 and 1, but got 50"):
+        plot_locks(measured_film(accuracy=50.0))
+    with pytest.raises(TypeError, match=r"num_frames is a whole number, but got 'x'"):
+        plot_film(film, 0, 0, num_frames=wrong)
+    with pytest.raises(ValueError, match=r"Got num_frames=0: ask for 1 or more"):
+        plot_film(film, 0, 0, num_frames=0)
+    with pytest.raises(TypeError, match=r"ax is one Axes of matplotlib, but got 'x'"):
+        plot_film(film, 0, 0, axes=wrong)
+    assert not plt.get_fignums()

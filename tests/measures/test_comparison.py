@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.measures.comparison import align_tokens, compare, difference
-from regard.pictures.difference import plot_difference
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -63,33 +61,6 @@ def test_a_token_that_one_side_has_alone_is_left_out() -> None:
     np.testing.assert_allclose(found.weights, expected, atol=1e-7)
 
 
-def test_more_in_the_second_is_blue_and_says_so() -> None:
-    first = Trace.from_weights(random_weights(1, 5, 5, seed=0), FIRST)
-    second = Trace.from_weights(random_weights(1, 5, 5, seed=1), SECOND)
-    ax = plot_difference(first, second, 0, 0)
-    drawn = np.asarray(ax.collections[0].get_array()).reshape(5, 5)
-    expected = second.weights(0, 0) - first.weights(0, 0)
-    np.testing.assert_allclose(drawn, expected, atol=1e-6)
-    ax.figure.canvas.draw()
-    colours = np.asarray(ax.collections[0].get_facecolor())
-    red, _, blue, _ = colours[expected.argmax()]
-    assert blue > red
-    assert "tired / wide" in [label.get_text() for label in ax.get_yticklabels()]
-    bar = ax.collections[0].colorbar
-    assert bar
-    assert "second" in bar.ax.get_ylabel()
-    plt.close("all")
-
-
-def test_tokens_and_kinds_in_the_picture_are_no_formulas() -> None:
-    first, second = (
-        Trace.from_weights(random_weights(1, 2, 2, seed=seed), ["$x", r"\frac{$"], kind=r"$\frac{$")
-        for seed in (0, 1)
-    )
-    plot_difference(first, second, 0, 0).figure.canvas.draw()  # raises where one is read into it
-    plt.close("all")
-
-
 def with_decoder(source: list[str], target: list[str]) -> Trace:
     """Trace an encoder of two layers, and a decoder that has written this target."""
     seen = Trace.from_weights(random_weights(2, 2, len(source), len(source), seed=0), source)
@@ -109,11 +80,10 @@ def test_what_two_models_wrote_otherwise_hinders_no_comparison_of_what_they_read
     left = table[table["kind"] == "decoder"]
     assert list(left["head"]) == [0, 1, 2]
     assert left[["change", "query", "query_change"]].isna().all(axis=None)
-    plot_difference(first, second, 0, 0)
-    plt.close("all")
+    difference(first, second, 0, 0)
     said = "share no token in decoder self-attention, layer 0: .* one target= "
     with pytest.raises(ValueError, match=said):
-        plot_difference(first, second, 0, 0, kind="decoder")
+        difference(first, second, 0, 0, kind="decoder")
 
 
 def test_only_traces_are_compared() -> None:
@@ -123,7 +93,7 @@ def test_only_traces_are_compared() -> None:
         with pytest.raises(TypeError, match=got):
             compare(first, second)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=got):
-            plot_difference(first, second, 0, 0)  # type: ignore[arg-type]
+            difference(first, second, 0, 0)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -321,6 +321,18 @@ def test_a_notebook_keeps_one_picture_and_nothing_else() -> None:
     assert second == []
 
 
+def test_what_is_no_sentence_and_no_function_is_said(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"sentence, after the model .*is a text, but got a Tok"):
+        explore(SENTENCE, model, tokenizer)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"target is a text, but got 5 \(int\)"):
+        explore(model, tokenizer, SENTENCE, target=wrong)
+    with pytest.raises(TypeError, match=r"draw, a function that draws.*, is expected, but got 5"):
+        explore(model, tokenizer, SENTENCE, draw=wrong)
+
+
 def test_what_was_never_shown_is_asked_for_in_vain(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:

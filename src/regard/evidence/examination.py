@@ -20,7 +20,7 @@ from regard.evidence.checks import (
     runs,
 )
 from regard.evidence.weight_checks import Case, check_layers
-from regard.record.door import a_model, text, texts
+from regard.record.door import a_model, names, text
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -84,14 +84,16 @@ pass attention_mask to the model, as the tokenizer gives it.
         for number, x in several.items()
     }
     pads = PADDING if pad_token is None else (pad_token,)
-    names = {
-        "source": texts("tokens", [] if tokens is None else tokens),
-        "target": texts("target_tokens", [] if target_tokens is None else target_tokens),
+    named = {
+        "source": list(map(str, names("tokens", [] if tokens is None else tokens))),
+        "target": list(
+            map(str, names("target_tokens", [] if target_tokens is None else target_tokens))
+        ),
     }
-    padding = {side: runs(of_side, pads) for side, of_side in names.items()}
+    padding = {side: runs(of_side, pads) for side, of_side in named.items()}
     seen = Trace(
-        Side.of_names(names["source"]),
-        Side.of_names(names["target"]),
+        Side.of_names(named["source"]),
+        Side.of_names(named["target"]),
         [],
         {kind: layers},
         {kind: max(layers) + 1},

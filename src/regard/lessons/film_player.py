@@ -1,4 +1,4 @@
-"""Pictures of what changes: a head while its model is trained, and between two traces."""
+"""Pictures of a film: a head while its model is trained, and when it locks on."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -14,10 +14,12 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from regard.lessons.film import Film, a_film
-from regard.pictures.axes import PERCENT
+from regard.pictures.axes import PERCENT, new_axes
+from regard.pictures.given import check_shares, given_axes
 from regard.pictures.head import plot_heatmap
 from regard.pictures.heads import plot_heads
 from regard.pictures.style import INK, MARKERS, QUIET, literal
+from regard.record.door import number, whole_number
 from regard.record.kinds import Head
 
 FRAME_DPI = 80
@@ -52,8 +54,10 @@ def plot_film(
 
     Raises
     ------
+    TypeError
+        If it is no film, or a number no whole number.
     ValueError
-        If the film has no frames, or no such head.
+        If the film has no frames, no such head, or none are to be drawn.
 
     Examples
     --------
@@ -65,6 +69,8 @@ def plot_film(
     ['step 0', 'step 9']
     """
     _check_frames(film)
+    if whole_number("num_frames", num_frames) < 1:
+        raise ValueError(f"Got num_frames={num_frames}: ask for 1 or more.")
     chosen = np.unique(np.linspace(0, len(film.frames) - 1, num_frames).round().astype(int))
     weights = np.stack([film.weights(int(at), layer, head, kind=kind) for at in chosen])
     titles = [f"step {film.frames[at].step:,}" for at in chosen]
@@ -86,12 +92,15 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     Returns
     -------
     matplotlib.axes.Axes
-        Its steps are spread as the frames are: densely in the beginning.
+        Its steps are spread as the frames are: densely in the beginning. The axis bears the name of
+        what was measured; of several things, the legend does.
 
     Raises
     ------
+    TypeError
+        If it is no film, the threshold no number, or `ax` no Axes.
     ValueError
-        If nothing was measured.
+        If nothing was measured, or what was measured are no shares.
 
     Examples
     --------
@@ -104,30 +113,47 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     >>> plot_locks(film).get_legend_handles_labels()[1]
     ['it reads its noun: from step 9 on']
     """
+    table = _measured(film)
+    locks = film.locked_on(number("threshold", threshold))
+    ax = given_axes(ax) or new_axes(7, 4)
+    for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
+        _draw_shares(ax, shares, locks[str(name)], marker)
+    ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
+    _name_steps(ax, max(film.steps))
+    ax.set_ylim(-0.04, 1.04)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_ylabel(literal(table.columns[0]) if table.shape[1] == 1 else "share, of what is named")
+    ax.legend(loc="best")
+    return ax
+
+
+def _measured(film: Film) -> pd.DataFrame:
+    """Give the shares that were measured, by step and name."""
     if not a_film(film).frames or not film.frames[0].measures:
         raise ValueError(
             "The film has no measures to draw: make it with `measure=`, a function from the model "
             "to shares by name, and train."
         )
-    ax = ax or plt.subplots(figsize=(7, 4), layout="constrained")[1]
     table = film.to_dataframe().drop(columns="loss").set_index("step")
-    locks = film.locked_on(threshold)
-    for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
-        lock = locks[str(name)]
-        said = "not locked on" if pd.isna(lock) else f"from step {lock:,} on"
-        (line,) = ax.plot(shares.index + 1, shares, label=literal(f"{name}: {said}"))
-        if not pd.isna(lock):
-            ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
-    ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
+    check_shares(table)
+    return table
+
+
+def _draw_shares(ax: Axes, shares: pd.Series, lock: Any, marker: str) -> None:
+    """Draw what was measured of one thing, with a mark where it locks on, if it does."""
+    said = "not locked on" if pd.isna(lock) else f"from step {lock:,} on"
+    (line,) = ax.plot(shares.index + 1, shares, label=literal(f"{shares.name}: {said}"))
+    if not pd.isna(lock):
+        ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
+
+
+def _name_steps(ax: Axes, last: int) -> None:
+    """Name the powers of ten, on an axis that shows step 0 too."""
     ax.set_xscale("log")
-    ticks = [0, *(10**power for power in range(8) if 10**power <= max(film.steps))]
+    ticks = [0, *(10**power for power in range(8) if 10**power <= last)]
     ax.set_xticks([step + 1 for step in ticks], [f"{step:,}" for step in ticks], minor=False)
     ax.minorticks_off()
-    ax.set_ylim(-0.04, 1.04)
-    ax.yaxis.set_major_formatter(PERCENT)
-    ax.set(xlabel="training step", ylabel="the best head reads the gold word")
-    ax.legend(loc="best")
-    return ax
+    ax.set_xlabel("training step")
 
 
 class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -196,6 +222,8 @@ def play_film(film: Film, layer: int, head: int, *, kind: str = "encoder") -> Fi
 
     Raises
     ------
+    TypeError
+        If it is no film, or a number no whole number.
     ValueError
         If the film has no frames, or no such head.
 

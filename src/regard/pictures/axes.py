@@ -1,24 +1,23 @@
-"""What pictures share: tokens along an axis, panels, levels, legends."""
+"""What pictures have in common around what they show: new axes, ticks, names and lines."""
 
 import math
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import FuncFormatter, Locator, PercentFormatter
 
-from regard.pictures.style import (
-    FAINT,
-    INK,
-    LABEL_POINTS,
-    LONGEST_LABEL,
-    SMALL_POINTS,
-    literal,
-)
+from regard.pictures.style import FAINT, INK, LABEL_POINTS, LONGEST_LABEL, SMALL_POINTS, literal
 
 READS = "the token that reads (query)"
 IS_READ = "the token that is read (key)"
 PERCENT = PercentFormatter(xmax=1, decimals=0, symbol=" %")
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Open a figure of so many inches."""
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 class TokenLocator(Locator):
@@ -64,15 +63,15 @@ def name_ticks(axis: Axis, tokens: Sequence[str]) -> None:
     )
 
 
-def inches(tokens: Sequence[str]) -> float:
-    """Estimate the room that the longest label needs."""
-    return 0.07 * min(max(len(token) for token in tokens), LONGEST_LABEL)
-
-
 def outline(ax: Axes) -> None:
     """Draw the frame that tells a blank heatmap from paper."""
     for spine in ax.spines.values():
         spine.set(visible=True, color=FAINT)
+
+
+def inches(tokens: Sequence[str]) -> float:
+    """Estimate the room that the longest label needs."""
+    return 0.07 * min(max(map(len, tokens)), LONGEST_LABEL)
 
 
 def mark_level(ax: Axes, level: float, name: str) -> None:
@@ -92,14 +91,3 @@ def legend_above(ax: Axes) -> None:
 def per_cent(share: float) -> str:
     """Write a share, so that 99.6 % does not pass for 100 %."""
     return f"{100 * share:.3g} %"
-
-
-def panel_below(ax: Axes) -> Axes:
-    """Cut a panel that shares the x-axis off the lower part of an Axes."""
-    place = ax.get_subplotspec()
-    if place is None:
-        raise ValueError("ax stands in no grid: make it with plt.subplots, or leave it out.")
-    parts = place.subgridspec(2, 1, height_ratios=(3, 2))
-    ax.set_subplotspec(parts[0])
-    ax.tick_params(labelbottom=False)
-    return ax.figure.add_subplot(parts[1], sharex=ax)

@@ -1,15 +1,12 @@
-"""How one head reads in two traces."""
+"""What a head reads more, and less, in the second of two traces."""
 
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from regard.measures.comparison import difference
-from regard.pictures.axes import IS_READ, READS, name_ticks, outline
-from regard.pictures.head import MANY, new_heatmap_axes
-from regard.pictures.style import (
-    DIFFERENCE,
-    FAINT,
-)
+from regard.pictures.axes import IS_READ, READS
+from regard.pictures.cells import draw_cells, name_cells, new_heatmap_axes
+from regard.pictures.given import given_axes
+from regard.pictures.style import DIFFERENCE
 from regard.record.trace import Trace
 
 
@@ -41,6 +38,8 @@ def plot_difference(
 
     Raises
     ------
+    TypeError
+        If one is no trace, a number is no whole number, or `ax` is no Axes.
     ValueError
         If there is no such head in both, or the traces share no token.
 
@@ -53,22 +52,10 @@ def plot_difference(
     ['the', 'dog / cow']
     """
     changed, queries, keys = difference(first, second, layer, head, kind=kind)
-    ax = ax or new_heatmap_axes(queries, keys)
-    sns.heatmap(
-        changed,
-        vmin=-1,
-        vmax=1,
-        cmap=DIFFERENCE,
-        linewidths=0.5 if max(changed.shape) <= MANY else 0,
-        linecolor=FAINT,
-        cbar_kws={"label": "more in the first ← weight → more in the second", "shrink": 0.8},
-        ax=ax,
-    )
-    outline(ax)
-    name_ticks(ax.xaxis, keys)
-    name_ticks(ax.yaxis, queries)
-    ax.set_xlabel(IS_READ)
-    ax.set_ylabel(READS)
+    ax = given_axes(ax) or new_heatmap_axes(queries, keys)
+    bar = {"label": "more in the first ← weight → more in the second", "shrink": 0.8}
+    draw_cells(changed, ax, vmin=-1, vmax=1, cmap=DIFFERENCE, cbar_kws=bar)
+    name_cells(ax, queries, keys, rows=READS, columns=IS_READ)
     title = str(first.head(layer, head, kind=kind)).capitalize()
     ax.set_title(f"{title}: difference", parse_math=False)
     return ax

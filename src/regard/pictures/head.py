@@ -1,29 +1,17 @@
-"""One head, as a heatmap."""
+"""One head as a heatmap: rows read, columns are read. Tokens are text, never markup."""
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from regard.pictures.axes import IS_READ, READS, inches, name_ticks, outline
-from regard.pictures.style import (
-    ATTENTION,
-    FAINT,
-    SMALL_POINTS,
-    ink_on,
-)
+from regard.pictures.axes import IS_READ, READS
+from regard.pictures.cells import FEW, draw_cells, name_cells, new_heatmap_axes
+from regard.pictures.given import Matrix, check_weights, given_axes
+from regard.pictures.style import ATTENTION, SMALL_POINTS, ink_on
 from regard.record.given import ROUNDING
 from regard.record.trace import Trace, a_trace
-
-FEW = 16  # tokens; up to here, each cell has its value written into it
-MANY = 32  # tokens; up to here, lines part the cells
-LONGEST_WORD = 12  # characters of a word that stands in a cell
-
-
-Matrix = NDArray[np.float64]
 
 
 def plot_attention(
@@ -36,7 +24,7 @@ def plot_attention(
     seen
         From `trace`, also with words merged or special tokens hidden.
     layer, head, kind, ax
-        As for `visualize_attention_weights`.
+        Which head, and where to draw: as for `visualize_attention_weights`.
 
     Returns
     -------
@@ -46,6 +34,8 @@ def plot_attention(
 
     Raises
     ------
+    TypeError
+        If `seen` is no trace, a number is no whole number, or `ax` is no Axes.
     ValueError
         If there is no such kind, layer or head.
 
@@ -55,8 +45,8 @@ def plot_attention(
     >>> plot_attention(Trace.from_weights(weights, ["the", "dog"]), layer=0, head=0).get_title()
     'Encoder self-attention, layer 0, head 0'
     """
-    kind = a_trace(seen).kind_or_first(kind)
-    weights = seen.weights(layer, head, kind=kind)
+    weights = a_trace(seen).weights(layer, head, kind=kind)
+    kind = seen.kind_or_first(kind)
     queries, keys = seen.labels(layer, kind=kind)
     title = str(seen.head(layer, head, kind=kind)).capitalize()
     hidden = seen.hidden_share(layer, head, kind=kind)
@@ -95,6 +85,8 @@ def plot_heatmap(
 
     Raises
     ------
+    TypeError
+        If the weights are no numbers, the tokens no lists of names, or `ax` is no Axes.
     ValueError
         If `weights` is no matrix with a row for each query and a column for each key, or has values
         that are no weights: not finite, negative or above 1.
@@ -105,70 +97,15 @@ def plot_heatmap(
     >>> ax.get_ylabel()
     'the token that reads (query)'
     """
-    weights = check_weights(weights, queries, keys)
-    ax = ax or new_heatmap_axes(queries, keys)
-    sns.heatmap(
-        weights,
-        vmin=0,
-        vmax=1,
-        cmap=ATTENTION,
-        linewidths=0.5 if max(weights.shape) <= MANY else 0,
-        linecolor=FAINT,
-        cbar_kws={"label": "attention weight", "shrink": 0.6},
-        ax=ax,
-    )
-    if max(weights.shape) <= FEW:
-        write_values(weights, ax)
-    outline(ax)
-    name_ticks(ax.xaxis, keys)
-    name_ticks(ax.yaxis, queries)
-    ax.set_xlabel(IS_READ)
-    ax.set_ylabel(READS)
+    matrix = check_weights(weights, queries, keys)
+    ax = given_axes(ax) or new_heatmap_axes(queries, keys)
+    bar = {"label": "attention weight", "shrink": 0.6}
+    draw_cells(matrix, ax, vmin=0, vmax=1, cmap=ATTENTION, cbar_kws=bar)
+    if max(matrix.shape) <= FEW:
+        write_values(matrix, ax)
+    name_cells(ax, queries, keys, rows=READS, columns=IS_READ)
     ax.set_title(title or "", parse_math=False)
     return ax
-
-
-def check_weights(
-    weights: ArrayLike, queries: Sequence[str], keys: Sequence[str], *, dimensions: int = 2
-) -> Matrix:
-    """Give the weights as an array, or say why they are no attention of these tokens."""
-    weights = np.asarray(weights, dtype=float)
-    if weights.ndim != dimensions:
-        wanted = {
-            2: "one head, (queries, keys): choose one, as weights[head], or use plot_heads",
-            3: "several heads, (heads, queries, keys): for one head use plot_heatmap",
-        }
-        raise ValueError(
-            f"Got weights of shape {weights.shape}, but this draws {wanted[dimensions]}."
-        )
-    if weights.shape[-2:] != (len(queries), len(keys)):
-        raise ValueError(
-            f"Got weights of shape {weights.shape} for {len(queries)} queries and {len(keys)} "
-            "keys: pass one query for each row and one key for each column."
-        )
-    if weights.size == 0:
-        raise ValueError(
-            f"Got weights of shape {weights.shape}, which are none: pass at least one token."
-        )
-    wrong = ~((weights >= 0) & (weights <= 1 + 1e-3))  # true for NaN as well
-    if wrong.any():
-        *_, row, column = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"Attention weights lie between 0 and 1, but {wrong.sum()} of {weights.size} do not: "
-            f"the first, where {queries[row]!r} reads {keys[column]!r}, is {weights[wrong][0]:.3g}."
-            " Scores become weights by softmax over the keys; a row that may attend nowhere must "
-            "be zeros, not NaN."
-        )
-    return weights
-
-
-def new_heatmap_axes(queries: Sequence[str], keys: Sequence[str]) -> Axes:
-    """Open a figure whose cells have room for a number, or are smaller where there are many."""
-    count = max(len(queries), len(keys))
-    cell = 0.4 if count <= FEW else min(0.3, 7 / count)  # inches
-    width = max(cell * len(keys) + inches(queries) + 1.5, 4.5)
-    height = max(cell * len(queries) + inches(keys) + 0.8, 2.5)
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def write_values(weights: Matrix, ax: Axes) -> None:

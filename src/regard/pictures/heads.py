@@ -1,4 +1,4 @@
-"""Several heads, side by side."""
+"""Several heads side by side, with one scale of colours for all."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +10,9 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from regard.pictures.axes import IS_READ, READS, inches, name_ticks, outline
-from regard.pictures.head import check_weights
-from regard.pictures.style import (
-    ATTENTION,
-    LABEL_POINTS,
-)
+from regard.pictures.given import Matrix, check_weights, given_axes
+from regard.pictures.style import ATTENTION, LABEL_POINTS
+from regard.record.door import names
 
 
 def plot_heads(
@@ -45,6 +43,8 @@ def plot_heads(
 
     Raises
     ------
+    TypeError
+        As `plot_heatmap`, or if the titles are no list.
     ValueError
         As `plot_heatmap`, or if there is not one title and one Axes for each head.
 
@@ -54,33 +54,49 @@ def plot_heads(
     >>> [ax.get_title() for ax in axes]
     ['head 0', 'head 1', 'head 2', 'head 3']
     """
-    weights = check_weights(weights, queries, keys, dimensions=3)
-    titles = [f"head {i}" for i in range(len(weights))] if titles is None else titles
-    grid = (
-        new_grid(len(weights), queries, keys)
-        if axes is None
-        else np.atleast_1d(np.asarray(axes, dtype=object))
-    )
-    panels = grid.ravel()[: len(weights)]
-    if not len(titles) == len(panels) == len(weights):
+    found = check_weights(weights, queries, keys, dimensions=3)
+    count = len(found)
+    titles = [f"head {i}" for i in range(count)] if titles is None else names("titles", titles)
+    grid = new_grid(count, queries, keys) if axes is None else given_grid(axes)
+    panels = grid.ravel()[:count]
+    if not len(titles) == len(panels) == count:
         raise ValueError(
-            f"Got {len(weights)} heads, {len(titles)} titles and {grid.size} axes: pass one title "
+            f"Got {count} heads, {len(titles)} titles and {grid.size} axes: pass one title "
             "and one Axes for each head."
         )
     columns = grid.shape[-1]
-    for i, (ax, head, title) in enumerate(zip(panels, weights, titles, strict=True)):
-        mesh = ax.pcolormesh(head, vmin=0, vmax=1, cmap=ATTENTION)
-        ax.set_ylim(len(queries), 0)
-        outline(ax)
-        name_ticks(ax.xaxis, keys)
-        name_ticks(ax.yaxis, queries)
-        ax.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(panels))
+    for i, (ax, head, title) in enumerate(zip(panels, found, titles, strict=True)):
+        draw_panel(ax, head, queries, keys)
+        ax.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= count)
         ax.set_title(title, parse_math=False)
+    name_panels(panels)
+    return panels
+
+
+def given_grid(axes: Axes | Sequence[Axes] | NDArray[Any]) -> NDArray[Any]:
+    """Take the axes of a grid, or raise where one is none."""
+    grid = np.atleast_1d(np.asarray(axes, dtype=object))
+    for ax in grid.flat:
+        given_axes(ax)
+    return grid
+
+
+def draw_panel(ax: Axes, head: Matrix, queries: Sequence[str], keys: Sequence[str]) -> None:
+    """Draw one head, its first query on top."""
+    ax.pcolormesh(head, vmin=0, vmax=1, cmap=ATTENTION)
+    ax.set_ylim(len(queries), 0)
+    outline(ax)
+    name_ticks(ax.xaxis, keys)
+    name_ticks(ax.yaxis, queries)
+
+
+def name_panels(panels: NDArray[Any]) -> None:
+    """Say once for all panels what rows, columns and colours are."""
     figure = panels[0].figure
     figure.supxlabel(IS_READ, fontsize=LABEL_POINTS)
     figure.supylabel(READS, fontsize=LABEL_POINTS)
+    mesh = panels[-1].collections[0]
     figure.colorbar(mesh, ax=list(panels), label="attention weight", shrink=0.5, aspect=25)
-    return panels
 
 
 def new_grid(count: int, queries: Sequence[str], keys: Sequence[str]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What moves where a target token is changed."""
+"""The picture of a leak: which outputs move when a token to come is changed."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,12 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from regard.pictures.axes import name_ticks, outline
-from regard.pictures.head import new_heatmap_axes
-from regard.pictures.style import (
-    ALARM,
-    ATTENTION,
-    FAINT,
-    INK,
-)
+from regard.pictures.cells import name_cells, new_heatmap_axes
+from regard.pictures.given import Matrix, given_axes, numbers
+from regard.pictures.style import ALARM, ATTENTION, FAINT, INK
+from regard.record.door import names, number
 
 
 def plot_leak(
@@ -50,6 +46,8 @@ def plot_leak(
 
     Raises
     ------
+    TypeError
+        If `moved` or `tolerance` are no numbers, the tokens no list, or `ax` is no Axes.
     ValueError
         If `moved` is not T x T, or has values that are not finite or negative.
 
@@ -58,37 +56,41 @@ def plot_leak(
     >>> plot_leak(np.tri(3), ["<s>", "lo", "cano"]).get_title()
     'No output moves when a later token is changed'
     """
-    moved = np.asarray(moved, dtype=float)
-    if moved.shape != (len(tokens), len(tokens)):
+    moves, tolerance = check_moves(moved, tokens), number("tolerance", tolerance)
+    ax = given_axes(ax) or new_heatmap_axes(tokens, tokens)
+    future = ~np.tri(len(tokens), dtype=bool)
+    leaks = future & (moves > tolerance)
+    scale = {"vmin": 0, "vmax": max(moves.max(), tolerance), "ax": ax}
+    bar = {"label": "how far the output moves", "shrink": 0.6}
+    sns.heatmap(moves, mask=future, cmap=ATTENTION, cbar_kws=bar, **scale)
+    sns.heatmap(moves, mask=~leaks, cmap=ALARM, cbar=False, **scale)
+    hatch_future(ax, len(tokens))
+    columns = "the token that is changed"
+    name_cells(ax, tokens, tokens, rows="the output at this token", columns=columns)
+    found = finding(leaks, future)
+    ax.set_title(f"{title}\n{found}" if title else found, parse_math=False)
+    return ax
+
+
+def check_moves(moved: ArrayLike, tokens: Sequence[str]) -> Matrix:
+    """Give the moves as an array, or say why they are none of these tokens."""
+    moves = numbers("Moves", moved)
+    count = len(names("tokens", tokens))
+    if moves.shape != (count, count):
         raise ValueError(
-            f"Got moves of shape {moved.shape} for {len(tokens)} tokens: pass a row and a column "
+            f"Got moves of shape {moves.shape} for {count} tokens: pass a row and a column "
             "for each token."
         )
-    if moved.size == 0 or not (np.isfinite(moved) & (moved >= 0)).all():
+    if moves.size == 0 or not (np.isfinite(moves) & (moves >= 0)).all():
         raise ValueError("Moves are finite and at least 0: pass the size of the difference.")
-    ax = ax or new_heatmap_axes(tokens, tokens)
-    future = ~np.tri(len(tokens), dtype=bool)
-    leaks = future & (moved > tolerance)
-    scale = {"vmin": 0, "vmax": max(moved.max(), tolerance), "ax": ax}
-    sns.heatmap(
-        moved,
-        mask=future,
-        cmap=ATTENTION,
-        cbar_kws={"label": "how far the output moves", "shrink": 0.6},
-        **scale,
-    )
-    sns.heatmap(moved, mask=~leaks, cmap=ALARM, cbar=False, **scale)
-    hatch_future(ax, len(tokens))
-    outline(ax)
-    name_ticks(ax.xaxis, tokens)
-    name_ticks(ax.yaxis, tokens)
-    ax.set_xlabel("the token that is changed")
-    ax.set_ylabel("the output at this token")
-    finding = "No output moves when a later token is changed"
-    if leaks.any():
-        finding = f"LEAK: {leaks.sum()} of {future.sum()} times, a later token moves an output"
-    ax.set_title(f"{title}\n{finding}" if title else finding, parse_math=False)
-    return ax
+    return moves
+
+
+def finding(leaks: NDArray[np.bool_], future: NDArray[np.bool_]) -> str:
+    """Say how often the future moved an output."""
+    if not leaks.any():
+        return "No output moves when a later token is changed"
+    return f"LEAK: {leaks.sum()} of {future.sum()} times, a later token moves an output"
 
 
 def hatch_future(ax: Axes, count: int) -> None:

@@ -1,15 +1,11 @@
-"""What a training came to: loss, and shares of held-out sentences."""
+"""How a model learned: its training loss and what was measured on held-out sentences."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from regard.pictures.axes import PERCENT, panel_below
-from regard.pictures.style import (
-    BLUE,
-    CATEGORICAL,
-    MARKERS,
-)
+from regard.pictures.axes import PERCENT, new_axes
+from regard.pictures.given import given_axes, numbers, table_of
+from regard.pictures.style import BLUE, CATEGORICAL, MARKERS
 
 HELD_OUT = {"exact": "whole sentence right", "pronoun": "pronoun right"}
 
@@ -33,6 +29,8 @@ def plot_loss(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
+    TypeError
+        If the history is no table of numbers, or `ax` no Axes.
     ValueError
         If the history has no steps, or lacks a column.
 
@@ -42,12 +40,8 @@ def plot_loss(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> ax.get_ylabel()
     'training loss'
     """
-    if history.empty or not {"step", "loss"} <= set(history.columns):
-        raise ValueError(
-            f"A history has columns step and loss and at least one row, but this one has "
-            f"{list(history.columns)} and {len(history)} rows: pass what train_model returned."
-        )
-    ax = ax or plt.subplots(figsize=(7, 4.2), layout="constrained")[1]
+    measured = check_history(history)
+    ax = given_axes(ax) or new_axes(7, 4.2)
     window = max(1, len(history) // 50)
     smooth = history["loss"].rolling(window, center=True, min_periods=1).mean()
     ax.plot(history["step"], history["loss"], color=BLUE, alpha=0.3, lw=0.7, label="each step")
@@ -55,12 +49,35 @@ def plot_loss(history: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.legend(loc="best")
     ax.set_ylabel("training loss")
     ax.set_ylim(bottom=0)
-    measured = [name for name in HELD_OUT if name in history.columns]
     if measured:
         plot_held_out(history.set_index("step")[measured], panel_below(ax))
     else:
         ax.set_xlabel("training step")
     return ax
+
+
+def check_history(history: pd.DataFrame) -> list[str]:
+    """Say what was measured on held-out sentences, or raise where this is no history."""
+    table = table_of("A history", history)
+    if table.empty or not {"step", "loss"} <= set(table.columns):
+        raise ValueError(
+            f"A history has columns step and loss and at least one row, but this one has "
+            f"{list(table.columns)} and {len(table)} rows: pass what train_model returned."
+        )
+    measured = [name for name in HELD_OUT if name in table.columns]
+    numbers("The columns of a history", table[["step", "loss", *measured]])
+    return measured
+
+
+def panel_below(ax: Axes) -> Axes:
+    """Cut a panel that shares the x-axis off the lower part of an Axes."""
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError("ax stands in no grid: make it with plt.subplots, or leave it out.")
+    parts = place.subgridspec(2, 1, height_ratios=(3, 2))
+    ax.set_subplotspec(parts[0])
+    ax.tick_params(labelbottom=False)
+    return ax.figure.add_subplot(parts[1], sharex=ax)
 
 
 def plot_held_out(shares: pd.DataFrame, ax: Axes) -> None:

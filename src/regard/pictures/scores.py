@@ -1,17 +1,13 @@
-"""What heads score, and what a model can no longer do without one."""
+"""Tables of shares: how often attention finds a word, and what it is worth that it may."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from regard.pictures.axes import PERCENT, legend_above, mark_level, per_cent
-from regard.pictures.style import (
-    CATEGORICAL,
-    FAINT,
-    MARKERS,
-    literal,
-)
+from regard.pictures.axes import PERCENT, legend_above, mark_level, new_axes, per_cent
+from regard.pictures.given import check_shares, given_axes
+from regard.pictures.style import CATEGORICAL, FAINT, MARKERS, literal
+from regard.record.door import number
 
 
 def plot_scoreboard(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -31,6 +27,8 @@ def plot_scoreboard(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
+    TypeError
+        If it is no table of numbers, or `ax` no Axes.
     ValueError
         If the table is empty or has values that are no shares.
 
@@ -43,7 +41,7 @@ def plot_scoreboard(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     check_shares(table)
     rows = np.arange(len(table))
-    ax = ax or plt.subplots(figsize=(7, 0.6 * len(table) + 1.1), layout="constrained")[1]
+    ax = given_axes(ax) or new_axes(7, 0.6 * len(table) + 1.1)
     ax.hlines(rows, 0, 1, color=FAINT, linewidth=1, zorder=0)
     for i, name in enumerate(table):
         ax.plot(
@@ -84,6 +82,8 @@ def plot_knockout(table: pd.DataFrame, *, chance: float = 0.5, ax: Axes | None =
 
     Raises
     ------
+    TypeError
+        If it is no table of numbers, `chance` no number, or `ax` no Axes.
     ValueError
         If the table is empty or has values that are no shares.
 
@@ -94,7 +94,8 @@ def plot_knockout(table: pd.DataFrame, *, chance: float = 0.5, ax: Axes | None =
     ['100 %', '56 %', 'chance, 50 %']
     """
     check_shares(table)
-    ax = ax or plt.subplots(figsize=(7, 3.4), layout="constrained")[1]
+    chance = number("chance", chance)
+    ax = given_axes(ax) or new_axes(7, 3.4)
     groups = np.arange(len(table))
     width = 0.8 / table.shape[1]
     for i, name in enumerate(table):
@@ -110,18 +111,3 @@ def plot_knockout(table: pd.DataFrame, *, chance: float = 0.5, ax: Axes | None =
     ax.set(xlabel="what the pronoun may not read", ylabel="pronouns right")
     legend_above(ax)
     return ax
-
-
-def check_shares(table: pd.DataFrame) -> None:
-    """Raise where a table is empty or has values that are no shares."""
-    if table.empty:
-        raise ValueError(
-            f"Got a table of {table.shape[0]} rows and {table.shape[1]} columns: "
-            "pass at least one of each."
-        )
-    values = table.to_numpy(dtype=float)
-    wrong = values[(values < 0) | (values > 1)]
-    if wrong.size:
-        raise ValueError(
-            f"Shares lie between 0 and 1, but got {wrong[0]:.3g}: divide per cents by 100."
-        )

@@ -1,12 +1,11 @@
 """What a user asks for, looked at before anything is done with it: what was got, what is taken."""
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from numbers import Real
 from pathlib import Path
 from typing import Any, SupportsIndex, cast
 
-import numpy as np
-import pandas as pd
 from torch import nn
 
 
@@ -64,6 +63,19 @@ def whole_numbers(name: str, got: object) -> list[int]:
     return [whole_number(f"Each of {name}", one) for one in got]
 
 
+def number(name: str, got: object) -> float:
+    """Take one number, whole or not.
+
+    Raises
+    ------
+    TypeError
+        If it is something else; True is none.
+    """
+    if not isinstance(got, Real) or isinstance(got, bool):
+        raise TypeError(f"{name} is a number, but got {described(got)}.")
+    return float(got)
+
+
 def text(name: str, got: object) -> str:
     """Take a text.
 
@@ -77,17 +89,20 @@ def text(name: str, got: object) -> str:
     return got
 
 
-def texts(name: str, got: object) -> list[str]:
-    """Take a list of texts, or of what can be written as one.
+def names(what: str, got: object) -> list[Any]:
+    """Take a list of names; a text is none, though it has letters.
 
     Raises
     ------
     TypeError
-        If it is one text, or no list at all.
+        If it is something else.
     """
-    if isinstance(got, str) or not isinstance(got, Sequence | np.ndarray | pd.Index):
-        raise TypeError(f"{name} are a list of texts, but got {described(got)}.")
-    return [str(one) for one in got]
+    if isinstance(got, str) or not isinstance(got, Iterable):
+        raise TypeError(
+            f"{what} is a list with a name for each token, but got {described(got)}: pass such "
+            'as ["the", "dog"].'
+        )
+    return list(got)
 
 
 def path(name: str, got: object) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regard.record.door import described, text
+from regard.record.door import described, names, text
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.words import fitting
 
@@ -58,7 +58,8 @@ def _tensor(weights: Any) -> Tensor:
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             f"Attention weights are numbers in rows of one length, (Q, K), (h, Q, K) or (layers, "
-            f"h, Q, K), but got {described(weights)}: pass a tensor, an array or nested lists."
+            f"h, Q, K), but got {described(weights)}: pass a tensor, an array or nested lists; of "
+            "a model, make a trace by `regard.trace(sentence, model, tokenizer)`."
         ) from error
 
 
@@ -90,19 +91,14 @@ def _checked(weights: Tensor, layer: int) -> Tensor:
     return weights
 
 
-def named(names: Iterable[str] | None, count: int, what: str) -> list[str]:
+def named(given: Iterable[str] | None, count: int, what: str) -> list[str]:
     """Take a name for each token; numbers, if none are given."""
-    if names is None:
+    if given is None:
         return fitting([], count)
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(
-            f"{what} is a list with a name for each token, but got {described(names)}: pass such "
-            'as ["the", "dog"].'
-        )
-    names = list(names)
-    if len(names) != count:
+    listed = names(what, given)
+    if len(listed) != count:
         raise ValueError(
-            f"{what} has {len(names)} tokens, but the weights have {count}: name every token that "
+            f"{what} has {len(listed)} tokens, but the weights have {count}: name every token that "
             "the model saw, special ones too."
         )
-    return names
+    return listed

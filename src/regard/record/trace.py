@@ -103,8 +103,7 @@ class Trace:
         """
         if kind is None:
             return self.kinds[0]
-        if kind not in self.kinds:
-            kind = text("A kind of attention", kind)
+        if text("A kind of attention", kind) not in self.kinds:
             raise ValueError(
                 f"There is no attention of kind {kind!r} in this trace: choose from {self.kinds}."
             )

@@ -37,9 +37,15 @@ def load(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
 
     Raises
     ------
+    TypeError
+        If the name is no text.
     ValueError
         If there is no such model, or it cannot be loaded.
     """
+    from regard.record.door import text  # noqa: PLC0415  slow to load
+
+    if not text("The name of a model", name).strip():
+        raise ValueError("The name of a model is empty: give a folder, a .gguf file or a name.")
     is_file = name.endswith(GGUF)
     place, file = os.path.split(name) if is_file else (name, None)
     options: dict[str, Any] = {"gguf_file": file} if is_file else {}

@@ -16,7 +16,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.pictures.markup import as_markup
-from regard.record.door import text
+from regard.record.door import function, text
 from regard.record.kinds import Head, title_of
 from regard.record.trace import Trace
 from regard.tracing.run import trace
@@ -53,8 +53,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.model = model
         self.tokenizer = tokenizer
         self.screen = Viewed(self.choose) if draw is None else Drawn(draw, model, tokenizer)
-        # another sentence has another translation
-        self.targets = {text("The sentence", sentence): target}
+        self.targets = {sentence: target}  # another sentence has another translation
         self.seen: dict[str, Trace] = {}  # the last sentence: what there is to choose from
         self.sentence = widgets.Text(
             sentence,
@@ -269,6 +268,11 @@ def explore(
         Its `.value` holds sentence, layer, head and kind of the picture that it shows, so that
         `visualize_attention_weights(model=model, tokenizer=tokenizer, **explorer.value)` draws it.
 
+    Raises
+    ------
+    TypeError
+        If the sentence or the target is no text, or `draw` no function.
+
     Notes
     -----
     Nothing that is typed or chosen raises: a message says what is wrong and the last picture stays.
@@ -284,4 +288,9 @@ def explore(
     >>> explorer.value
     {'sentence': 'the dog saw it .', 'layer': 0, 'head': 1, 'kind': 'encoder'}
     """
+    text("sentence, after the model and the tokenizer,", sentence)
+    if target is not None:
+        text("target", target)
+    if draw is not None:
+        function("draw, a function that draws and returns the Axes,", draw)
     return Explorer(model, tokenizer, sentence, target=target, draw=draw)

@@ -1,4 +1,4 @@
-"""A view as a file: the page, a picture for a paper, a table, lines of text."""
+"""A view as a file: a page, a picture for a paper, a table, or lines of text."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +16,19 @@ from matplotlib.figure import Figure
 from regard.pictures.head import plot_attention
 from regard.pictures.style import use_style
 from regard.pictures.text import as_text
+from regard.record import door
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer.page import ALL, LARGEST_PAGE, Choice, check_size, one_line, page_of
 
+MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
 PICTURES = (".svg", ".pdf", ".png")
 SUFFIXES = (".html", *PICTURES, ".csv", ".txt")
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run
-MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
 
 
 def save(
-    path: Path,
+    path: str | Path,
     trace: Trace,
     selected: Head,
     choice: Choice = ALL,
@@ -38,35 +39,43 @@ def save(
 
     Raises
     ------
+    TypeError
+        If the path is none, or a number no whole number.
     ValueError
         If the ending is another, there is no such head, a choice is made for what is no page, or
         the page could become larger than `largest` bytes, which is said before any weight is
         computed.
     """
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES and suffix != ".html" and choice != ALL:
-        raise ValueError(
-            f"layers, heads and pixels are of a page, .html, but {path.name!r} holds the one head "
-            "that is selected: leave them out, and select another head first if you want it."
-        )
-    if suffix in SUFFIXES:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    file = door.path("The file of a view", path)
+    suffix = checked_suffix(file, choice)
     if suffix == ".html":
-        check_size(trace, choice, largest)
-        page = page_of(trace, selected, choice)
-        path.write_text(page, encoding="utf-8", newline="\n")
-    elif suffix in PICTURES:
-        write_picture(path, trace, selected)
+        check_size(trace, choice, door.whole_number("largest", largest))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if suffix == ".html":
+        file.write_text(page_of(trace, selected, choice), encoding="utf-8", newline="\n")
     elif suffix == ".csv":
-        write_table(path, trace, selected)
+        write_table(file, trace, selected)
     elif suffix == ".txt":
         kind, layer, head = selected
-        path.write_text(as_text(trace, layer, head, kind, rows=None) + "\n", encoding="utf-8")
+        file.write_text(as_text(trace, layer, head, kind, rows=None) + "\n", encoding="utf-8")
     else:
+        write_picture(file, trace, selected)
+
+
+def checked_suffix(path: Path, choice: Choice) -> str:
+    """Give the ending of a path, or raise where no view is saved so, or no part of one."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(
             f"Got {path.name!r}, but a view is saved as one of {', '.join(SUFFIXES)}: end the name "
             "with one of them."
         )
+    if suffix != ".html" and choice != ALL:
+        raise ValueError(
+            f"layers, heads and pixels are of a page, .html, but {path.name!r} holds the one head "
+            "that is selected: leave them out, and select another head first if you want it."
+        )
+    return suffix
 
 
 def write_picture(path: Path, trace: Trace, selected: Head) -> None:

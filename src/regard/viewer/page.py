@@ -1,4 +1,4 @@
-"""A view as one HTML page that needs nothing else."""
+"""A view as one HTML page that works anywhere and needs nothing else."""
 
 import base64
 import hashlib
@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from regard.record.door import whole_number, whole_numbers
 from regard.record.kinds import Head
 from regard.record.layers import Layer
 from regard.record.trace import Trace
@@ -67,7 +68,10 @@ class Choice:
     pixels: int | None = None  # as many as there are tokens, if they are not more than 4,096
 
     def __post_init__(self) -> None:
-        if self.pixels is not None and self.pixels < 1:
+        for name in ("layers", "heads"):
+            if (asked := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole_numbers(name, asked))  # also the only one
+        if self.pixels is not None and whole_number("pixels", self.pixels) < 1:
             raise ValueError(f"A matrix of {self.pixels} pixels a side shows nothing: pass more.")
 
     def of(self, trace: Trace) -> list[tuple[str, int, Layer, list[int]]]:

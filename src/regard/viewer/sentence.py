@@ -1,4 +1,4 @@
-"""One sentence, one head: traced and drawn."""
+"""One head of a sentence, in one call: trace it, then draw what the head reads."""
 
 from matplotlib.axes import Axes
 from torch import nn
@@ -45,6 +45,8 @@ def visualize_attention_weights(
 
     Raises
     ------
+    TypeError
+        If the sentence is no text, the model none, or a number no whole number.
     ValueError
         If the sentence is empty, too long or has unknown words, or there is no such kind, layer or
         head.
@@ -60,6 +62,6 @@ def visualize_attention_weights(
     >>> [label.get_text() for label in ax.get_xticklabels()]
     ['the', 'dog', 'saw', 'it', '.', '</s>']
     """
-    layer = whole_number("layer", layer)
-    seen = trace(sentence, model, tokenizer, target=target, layers=layer, values=False)
+    layers = [whole_number("A layer, counted from 0,", layer)]  # the others are not kept
+    seen = trace(sentence, model, tokenizer, target=target, layers=layers, values=False)
     return plot_attention(seen, layer, head, kind=kind, ax=ax)

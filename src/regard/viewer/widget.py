@@ -49,11 +49,13 @@ class AttentionView(anywidget.AnyWidget):
 
         Raises
         ------
-        traitlets.TraitError
+        TypeError
+            If a number is no whole number, or the kind no text.
+        ValueError
             If there is no such kind, layer or head.
         """
-        kind = kind or self.selection.get("kind", self.trace.kinds[0])
-        self.selection = {"kind": kind, "layer": layer, "head": head}
+        kind = self.selected.kind if kind is None else kind
+        self.selection = self.trace.head(layer, head, kind=kind)._asdict()
 
     @property
     def selected(self) -> Head:
@@ -96,6 +98,8 @@ class AttentionView(anywidget.AnyWidget):
 
         Raises
         ------
+        TypeError
+            If the path is none, or a number no whole number.
         ValueError
             If the ending is another, or the page would be too large.
 
@@ -109,26 +113,18 @@ class AttentionView(anywidget.AnyWidget):
         'encoder,0,0,1,dog,1,dog,0.75'
         """
         choice = Choice(layers, heads, pixels)
-        save(Path(path), self.trace, self.selected, choice, largest=largest)
+        save(path, self.trace, self.selected, choice, largest=largest)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
         wanted = proposal["value"]
         try:
-            kind, layer, head = (wanted[name] for name in ("kind", "layer", "head"))
-            heads = self._heads(kind, layer)
+            head = self.trace.head(wanted["layer"], wanted["head"], kind=wanted["kind"])
         except (KeyError, TypeError, ValueError) as error:
             raise traitlets.TraitError(
                 f"{wanted} is no head of this view, which has the kinds {self.trace.kinds}: {error}"
             ) from error
-        if head not in heads:
-            raise traitlets.TraitError(
-                f"There is no head {head!r} in layer {layer} ({kind}), only {heads}."
-            )
-        return dict(wanted)
-
-    def _heads(self, kind: str, layer: int) -> list[int]:
-        return list(range(self.trace.layer(layer, kind).shape[0]))
+        return head._asdict()
 
     def _send_weights(self, _: object = None) -> None:
         try:
@@ -202,6 +198,9 @@ def view(
 
     Raises
     ------
+    TypeError
+        If it is neither a trace nor numbers, such as a model or what it returned, the tokens are no
+        list, or a number is no whole number.
     ValueError
         If the weights are no attention of these tokens, there is no such kind, layer or head, or
         a trace comes with tokens.
