@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources cba381c20c84c09e2076770d263dbc2c97f4d0db7888206b6916c5ac99ef6539
+// sources d2eb26bc89edb53abb53eef6abbb7d257aa7611f2d898c9aa19dc3453793372c
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -37,9 +37,8 @@ var Bar = class {
       (head) => state.select({ ...state.selection, head: Number(head) })
     );
     const { kinds, sides } = state.meta;
-    const measures = new Set(kinds.flatMap((kind) => Object.keys(kind.measures)));
     const sorts = this.menu("Heads by", (measure) => state.sort(measure));
-    offer(sorts, ["", ...measures], state.measure, nameOf);
+    offer(sorts, ["", ...state.measures], state.measure, nameOf);
     const names = kinds.map(({ name }) => name);
     offer(this.kinds, names, state.selection.kind, (name) => state.kindOf(name)?.title ?? name);
     if (sides.some((side) => side.words)) this.boxes.push(this.toggle("words", "words"));
@@ -260,7 +259,8 @@ function offscreen(wide, high) {
   return [canvas, brush];
 }
 function paintOn(canvas, width, height) {
-  const [wide, high] = [width, height].map((size) => Math.max(1, Math.round(size * ratio())));
+  const pixels = (size) => Math.max(1, Math.round(size * ratio()));
+  const [wide, high] = [pixels(width), pixels(height)];
   if (canvas.width !== wide || canvas.height !== high) {
     canvas.width = wide;
     canvas.height = high;
@@ -280,7 +280,7 @@ function picture(theme, shades, wide) {
   const image = new ImageData(wide, high);
   const pixels = new Uint32Array(image.data.buffer);
   const colours = new Uint32Array(theme.table.buffer);
-  for (let at = 0; at < shades.length; at++) pixels[at] = colours[shades[at]];
+  for (let at = 0; at < shades.length; at++) pixels[at] = colours[shades[at] ?? 0] ?? 0;
   const [canvas, brush] = offscreen(wide, high);
   brush.putImageData(image, 0, 0);
   return canvas;
@@ -314,6 +314,13 @@ function labelWidth(names) {
   return width;
 }
 
+// src/items.ts
+function item(items, at) {
+  const found = items[at];
+  if (found === void 0) throw new RangeError(`There is no item ${at} of ${items.length}.`);
+  return found;
+}
+
 // src/colours.ts
 var DECADES = 3;
 var STOPS = ["#ffffff", "#c6e6de", "#76c3c0", "#3f98ae", "#366e9c", "#3d4579", "#2b1e3e"];
@@ -323,10 +330,9 @@ function colourTable(stops) {
   for (let i = 0; i < 256; i++) {
     const place = i / 255 * (rgb.length - 1);
     const low = Math.min(Math.floor(place), rgb.length - 2);
-    for (let c = 0; c < 3; c++) {
-      table[4 * i + c] = rgb[low][c] + (place - low) * (rgb[low + 1][c] - rgb[low][c]);
-    }
-    table[4 * i + 3] = 255;
+    const [from, to] = [item(rgb, low), item(rgb, low + 1)];
+    const mixed = from.map((channel, c) => channel + (place - low) * (item(to, c) - channel));
+    table.set([...mixed, 255], 4 * i);
   }
   return table;
 }
@@ -359,7 +365,7 @@ var colour = (table, shade) => `rgb(${rgbOf(table, shade).join(" ")})`;
 function isDark(table, shade) {
   return lightness(rgbOf(table, shade)) < 140;
 }
-var lightness = ([r, g, b]) => 0.299 * r + 0.587 * g + 0.114 * b;
+var lightness = ([r = 0, g = 0, b = 0]) => 0.299 * r + 0.587 * g + 0.114 * b;
 
 // src/pooling.ts
 function touched(count, from, to, pixels, all) {
@@ -380,7 +386,9 @@ function enlarge(shown, [top, bottom, left, right], high, wide) {
     columns.forEach(([from, to], column) => {
       let most = 0;
       for (let y = first; y < end; y++) {
-        for (let x = from; x < to; x++) most = Math.max(most, shown.values[y * mapWide + x]);
+        for (let x = from; x < to; x++) {
+          most = Math.max(most, shown.values[y * mapWide + x] ?? 0);
+        }
       }
       pooled[row * wide + column] = most;
     });
@@ -397,30 +405,38 @@ function pool(shown, [top, bottom, left, right], high, wide) {
   for (let row = top; row < bottom; row++) {
     const into = Math.floor((row - top) * high / (bottom - top)) * wide;
     for (let column = left, at = row * all + left; column < right; column++, at++) {
-      const to = into + place[column - left];
-      if (shown.values[at] > pooled[to]) pooled[to] = shown.values[at];
+      const to = into + (place[column - left] ?? 0);
+      pooled[to] = Math.max(pooled[to] ?? 0, shown.values[at] ?? 0);
     }
   }
   return pooled;
 }
 
 // src/shown.ts
+var spanOf = ({ spans }, row) => [
+  item(spans, 2 * row),
+  item(spans, 2 * row + 1)
+];
 var asBytes = (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 var unpack = (bytes, scale) => Float32Array.from(asBytes(bytes), (byte) => byte * scale / 255);
 function axisOf(side, words, hide) {
   const merged = words ? side.words : null;
   const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
   const names = merged ? merged.names : side.names;
-  const kept = groups.map((_, at) => at).filter((at) => !(hide && side.special[groups[at][0]]));
-  return { names: kept.map((at) => names[at]), groups: kept.map((at) => groups[at]) };
+  const isHidden = ([first = 0]) => hide && side.special[first];
+  const isKept = groups.map((group) => !isHidden(group));
+  return {
+    names: names.filter((_, at) => isKept[at]),
+    groups: groups.filter((_, at) => isKept[at])
+  };
 }
 function show(meta, layer, weights, choice) {
   checkWeights(layer, weights);
-  if (weights.pixels.some((count, side) => count < layer.shape[side])) {
+  if (weights.pixels.some((count, side) => count < item(layer.shape, side))) {
     return showMap(meta, layer, weights);
   }
-  const rows = axisOf(meta.sides[layer.rows], choice.words, choice.hide);
-  const columns = axisOf(meta.sides[layer.columns], choice.words, choice.hide);
+  const rows = axisOf(item(meta.sides, layer.rows), choice.words, choice.hide);
+  const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
   const place = placesOf(columns, layer.shape[1]);
   const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
   const { values, hidden } = isPlain ? { values: unpack(weights.bytes, weights.scale), hidden: 0 } : grouped(weights, rows, columns, place);
@@ -429,7 +445,7 @@ function show(meta, layer, weights, choice) {
     rows,
     columns,
     values,
-    spans: spansOf(meta.spans[layer.spans], rows, columns, place),
+    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place),
     hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
     rounding: largest * weights.scale / 255 / 2,
     pixels: null
@@ -450,9 +466,11 @@ function grouped(weights, rows, columns, place) {
   rows.groups.forEach((queries, row) => {
     const share = weights.scale / 255 / queries.length;
     for (const query of queries) {
-      for (let key = 0, at = query * numKeys; key < numKeys; key++, at++) {
-        if (place[key] < 0) hidden += bytes[at] * share;
-        else values[row * wide + place[key]] += bytes[at] * share;
+      for (let key = 0; key < numKeys; key++) {
+        const column = place[key] ?? -1;
+        const weight = (bytes[query * numKeys + key] ?? 0) * share;
+        if (column < 0) hidden += weight;
+        else values[row * wide + column] = (values[row * wide + column] ?? 0) + weight;
       }
     }
   });
@@ -460,15 +478,15 @@ function grouped(weights, rows, columns, place) {
 }
 function spansOf(allowed, rows, columns, place) {
   const spans = new Int32Array(2 * rows.groups.length);
+  const isHidden = (key) => item(place, key) < 0;
   rows.groups.forEach((queries, row) => {
     let [first, end] = [columns.groups.length, 0];
     for (const query of queries) {
-      let [from, to] = [allowed[2 * query], allowed[2 * query + 1]];
-      while (from < to && place[from] < 0) from++;
-      while (from < to && place[to - 1] < 0) to--;
-      if (from < to) {
-        [first, end] = [Math.min(first, place[from]), Math.max(end, place[to - 1] + 1)];
-      }
+      let [from, to] = [item(allowed, 2 * query), item(allowed, 2 * query + 1)];
+      while (from < to && isHidden(from)) from++;
+      while (from < to && isHidden(to - 1)) to--;
+      if (from >= to) continue;
+      [first, end] = [Math.min(first, item(place, from)), Math.max(end, item(place, to - 1) + 1)];
     }
     spans.set(end ? [first, end] : [0, 0], 2 * row);
   });
@@ -476,10 +494,10 @@ function spansOf(allowed, rows, columns, place) {
 }
 function showMap(meta, layer, weights) {
   return {
-    rows: axisOf(meta.sides[layer.rows], false, false),
-    columns: axisOf(meta.sides[layer.columns], false, false),
+    rows: axisOf(item(meta.sides, layer.rows), false, false),
+    columns: axisOf(item(meta.sides, layer.columns), false, false),
     values: unpack(weights.bytes, weights.scale),
-    spans: Int32Array.from(meta.spans[layer.spans]),
+    spans: Int32Array.from(item(meta.spans, layer.spans)),
     hiddenShare: 0,
     rounding: weights.scale / 255 / 2,
     pixels: weights.pixels
@@ -517,6 +535,10 @@ var State = class {
   get meta() {
     return this.model.get("meta");
   }
+  /** What was measured of any heads. */
+  get measures() {
+    return [...new Set(this.meta.kinds.flatMap(({ measures }) => Object.keys(measures)))];
+  }
   get selection() {
     return this.model.get("selection");
   }
@@ -542,8 +564,11 @@ var State = class {
   tell(change) {
     for (const ear of this.ears) ear(change);
   }
-  check() {
+  /** Other heads are there: forget what was shown of those before, and check what is said. */
+  start() {
+    this.shown = this.explained = this.anatomy = null;
     checkMeta(this.meta, this.thumbnails);
+    if (!this.measures.includes(this.measure)) this.measure = "";
   }
   select(selection) {
     findLayer(this.meta, selection);
@@ -556,7 +581,7 @@ var State = class {
     const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
     if (!found) return;
     const isThere = found.heads.includes(head);
-    this.select({ kind, layer: found.number, head: isThere ? head : found.heads[0] });
+    this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
   }
   /** Take the weights of the chosen head; what is pointed at stays where the tokens are alike. */
   receive() {
@@ -634,10 +659,10 @@ function sums({ rows, columns, values }, { role, ats }) {
   const wide = columns.names.length;
   const sum = (weight) => ats.reduce((all, at) => all + weight(at), 0);
   if (role === "rows") {
-    const read = (column) => sum((row) => values[row * wide + column]);
+    const read = (column) => sum((row) => values[row * wide + column] ?? 0);
     return Float32Array.from({ length: wide }, (_, column) => read(column));
   }
-  const reads = (row) => sum((column) => values[row * wide + column]);
+  const reads = (row) => sum((column) => values[row * wide + column] ?? 0);
   return Float32Array.from(rows.names, (_, row) => reads(row));
 }
 
@@ -645,12 +670,13 @@ function sums({ rows, columns, values }, { role, ats }) {
 var UNITS = { entropy: " bits", distance: " tokens" };
 function named(shown, role, at) {
   const { names } = shown[role];
-  const isOneOfSeveral = names.indexOf(names[at]) !== names.lastIndexOf(names[at]);
-  return { em: legible(names[at], LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
+  const name = item(names, at);
+  const isOneOfSeveral = names.indexOf(name) !== names.lastIndexOf(name);
+  return { em: legible(name, LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
 }
 function cellSentence(shown, cell, exact) {
   const [reads, read] = [named(shown, "rows", cell.row), named(shown, "columns", cell.column)];
-  const [first, end] = shown.spans.subarray(2 * cell.row, 2 * cell.row + 2);
+  const [first, end] = spanOf(shown, cell.row);
   if (cell.column < first || cell.column >= end) {
     return [reads, " does not read ", read, ": masked (no head of this layer reads it)"];
   }
@@ -661,18 +687,18 @@ function cellSentence(shown, cell, exact) {
 }
 function weightOf(shown, { row, column }, exact) {
   if (exact) return rounded(exact.weight, 4);
-  const value = shown.values[row * shown.columns.names.length + column];
+  const value = item(shown.values, row * shown.columns.names.length + column);
   return value ? written(value) : `less than ${rounded(shown.rounding, 1)}`;
 }
 function rankOf(shown, { row, column }, first, end) {
   const wide = shown.columns.names.length;
-  const value = shown.values[row * wide + column];
+  const value = item(shown.values, row * wide + column);
   const others = shown.values.subarray(row * wide + first, row * wide + end);
   return others.reduce((rank, other) => other > value ? rank + 1 : rank, 1);
 }
 function pixelOf(shown, { row, column }, exact) {
   if (exact) return rounded(exact.weight, 4);
-  const [most] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
+  const [most = 0] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
   return `at most ${written(most)}`;
 }
 function focusSentence(state, focus) {
@@ -680,15 +706,14 @@ function focusSentence(state, focus) {
   if (!shown) return [];
   if (shown.pixels) {
     const reply = state.strongest;
-    return reply?.focus === focus ? strongestSentence(shown, focus, reply.found, reply.sum) : [named(shown, focus.role, focus.ats[0])];
+    return reply?.focus === focus ? strongestSentence(shown, focus, reply.found, reply.sum) : [named(shown, focus.role, item(focus.ats, 0))];
   }
   const all = sums(shown, focus);
-  const strongest = [...all.keys()].filter((at) => all[at] > 0).sort((a, b) => all[b] - all[a]);
-  const found = strongest.slice(0, 3).map((at) => [at, all[at]]);
+  const strongest = [...all.entries()].filter(([, sum]) => sum > 0).sort(([, a], [, b]) => b - a);
   return strongestSentence(
     shown,
     focus,
-    found,
+    strongest.slice(0, 3),
     all.reduce((sum, value) => sum + value, 0)
   );
 }
@@ -797,8 +822,9 @@ var Kernel = class {
     this.state = state;
   }
   state;
+  // all views of a model hear every reply: each asks under a name of its own
+  name = Math.random().toString(36).slice(2);
   asked = 0;
-  // questions, so that each has a number
   open = /* @__PURE__ */ new Map();
   asking = 0;
   fetching = 0;
@@ -850,6 +876,7 @@ var Kernel = class {
     clearTimeout(this.fetching);
     this.fetching = setTimeout(() => {
       this.ask("tile", { part: place, high, wide }, (reply, [bytes]) => {
+        if (!bytes) throw new Error("A part of the map came without its weights: move it anew.");
         const values = unpack(bytes, reply.scale);
         this.put("tile", { place, high, wide, values });
       });
@@ -857,7 +884,7 @@ var Kernel = class {
     return enlarge(shown, place, high, wide);
   }
   ask(what, about, answer) {
-    const id = ++this.asked;
+    const id = `${this.name}-${++this.asked}`;
     this.open.set(what, { id, answer });
     this.state.model.send?.({ ask: what, id, ...this.state.selection, ...about });
   }
@@ -877,7 +904,7 @@ function headsOf(kind, thumbnail, start) {
   const found = [];
   let at = start;
   for (const { number, heads, shape } of kind.layers) {
-    const [high, wide] = shape.map((count) => Math.min(count, thumbnail));
+    const [high, wide] = [Math.min(shape[0], thumbnail), Math.min(shape[1], thumbnail)];
     for (const head of heads) {
       found.push({ layer: number, head, index: found.length, at, high, wide });
       at += high * wide;
@@ -918,7 +945,7 @@ var Grid = class {
     if (!measure) {
       return kind.layers.map(({ number }) => heads.filter(({ layer }) => layer === number));
     }
-    const value = ({ index }) => kind.measures[measure][index] ?? -Infinity;
+    const value = ({ index }) => kind.measures[measure]?.[index] ?? -Infinity;
     const ranked = [...heads].sort((a, b) => value(b) - value(a));
     const count = Math.ceil(ranked.length / MOST_ACROSS);
     return Array.from(
@@ -970,7 +997,7 @@ var Grid = class {
   }
   drawHead(brush, head, pixels, shades, x, y) {
     const { theme, meta } = this.state;
-    const shaded = pixels.map((byte) => shades[byte]);
+    const shaded = pixels.map((byte) => shades[byte] ?? 0);
     brush.drawImage(picture(theme, shaded, head.wide), x, y, TILE, TILE);
     if (!meta.looked && pixels.every((byte) => byte === 0)) {
       brush.fillStyle = hatching(brush, theme);
@@ -991,8 +1018,11 @@ var Grid = class {
   }
   /** Find the row and the column of the chosen head, if it is of this kind. */
   chosenPlace() {
-    const y = this.rows.findIndex((row) => row.some((head) => this.isChosen(head)));
-    return y < 0 ? null : [y, this.rows[y].findIndex((head) => this.isChosen(head))];
+    for (const [y, row] of this.rows.entries()) {
+      const x = row.findIndex((head) => this.isChosen(head));
+      if (x >= 0) return [y, x];
+    }
+    return null;
   }
   /** Scroll to the chosen head, in the frame that holds all grids. */
   reveal(frame) {
@@ -1013,11 +1043,15 @@ var Grid = class {
   }
   hover(head) {
     this.canvas.style.cursor = head ? "pointer" : "default";
-    if (head) this.state.say(headSentence(this.kind, head, this.state.meta.looked));
+    if (head) this.describe(head);
   }
   /** Say the chosen head, if it is of this kind. */
   say() {
-    this.hover(this.heads.find((head) => this.isChosen(head)));
+    const chosen = this.heads.find((head) => this.isChosen(head));
+    if (chosen) this.describe(chosen);
+  }
+  describe(head) {
+    this.state.say(headSentence(this.kind, head, this.state.meta.looked));
   }
   press(event) {
     const step = stepOf(event);
@@ -1026,22 +1060,21 @@ var Grid = class {
     const { rows } = this;
     const place = this.chosenPlace();
     const [y, x] = place ? [place[0] + step[0], place[1] + step[1]] : [0, 0];
-    const row = rows[clamp(y, 0, rows.length - 1)];
-    const next = row[clamp(x, 0, row.length - 1)];
+    const row = item(rows, clamp(y, 0, rows.length - 1));
+    const next = item(row, clamp(x, 0, row.length - 1));
     this.choose(next);
-    this.state.say(headSentence(this.kind, next, this.state.meta.looked));
+    this.describe(next);
   }
 };
 
 // src/inside.ts
 var HEIGHT = 214;
 var LEFT3 = 8;
-var productsOf = ({ query, key }) => query.map((q, at) => q * key[at]);
+var productsOf = ({ query, key }) => query.map((q, at) => q * item(key, at));
 var signed = (x) => rounded(x, 4).replace("-", "−");
 function stepsOf(found) {
   const { query, dot, scale, bias, softcap, score, log_sum: logSum, weight } = found;
-  const products = productsOf(found);
-  const largest = [...products.keys()].sort((a, b) => Math.abs(products[b]) - Math.abs(products[a])).slice(0, 3).map((at) => `${signed(products[at])} in dimension ${at}`).join(", ");
+  const largest = [...productsOf(found).entries()].sort(([, a], [, b]) => Math.abs(b) - Math.abs(a)).slice(0, 3).map(([at, product]) => `${signed(product)} in dimension ${at}`).join(", ");
   const added = dot * scale + bias;
   const steps = [
     `q · k = ${signed(dot)}, the sum of ${query.length} products; the largest: ${largest}`,
@@ -1158,8 +1191,9 @@ var Inside = class {
   }
 };
 function productSentence({ query, key, dot }, at) {
-  const [q, k, product] = [query[at], key[at], query[at] * key[at]].map((x) => rounded(x, 3));
-  return `dimension ${at}: ${q} × ${k} = ${product}, of ${rounded(dot, 3)} in all`;
+  const [q, k] = [item(query, at), item(key, at)];
+  const n = (x) => rounded(x, 3);
+  return `dimension ${at}: ${n(q)} × ${n(k)} = ${n(q * k)}, of ${n(dot)} in all`;
 }
 
 // src/stage.ts
@@ -1212,7 +1246,7 @@ var Lines = class {
     base.addEventListener("pointerleave", () => state.leave());
     base.addEventListener("click", (event) => {
       const token = this.tokenAt(event);
-      if (token) state.lock(token.role, token.ats[0], event.shiftKey);
+      if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
       else state.unlock();
     });
     base.addEventListener("keydown", (event) => this.press(event));
@@ -1228,7 +1262,7 @@ var Lines = class {
   draw() {
     const { stage, state } = this;
     const { shown } = state;
-    this.element.hidden = shown?.pixels !== null;
+    this.element.hidden = Boolean(shown?.pixels);
     if (!shown || shown.pixels) return;
     const count = Math.max(shown.rows.names.length, shown.columns.names.length);
     const width = Math.max(200, this.element.clientWidth);
@@ -1269,7 +1303,7 @@ var Lines = class {
     const links = [];
     for (const row of this.linkedRows(shown, focus)) {
       for (const column of columns) {
-        const value = shown.values[row * all.length + column];
+        const value = shown.values[row * all.length + column] ?? 0;
         const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
         if (shade >= 2) links.push({ row, column, shade });
       }
@@ -1310,8 +1344,8 @@ var Lines = class {
     for (let at = top; at < bottom; at++) {
       const y = this.y(at) - LINE / 2 + 1;
       brush.fillStyle = state.theme.ink;
-      if (all && focus) this.shade(brush, x, y, all[at] / focus.ats.length);
-      const name = legible(names[at], LONGEST_LABEL);
+      if (all && focus) this.shade(brush, x, y, item(all, at) / focus.ats.length);
+      const name = legible(item(names, at), LONGEST_LABEL);
       brush.fillText(name, isLeft ? x + wide - 5 : x + 5, this.y(at), wide - 8);
       if (focus?.role === role && focus.ats.includes(at)) {
         brush.strokeStyle = state.theme.accent;
@@ -1468,18 +1502,17 @@ function drawCells(brush, frame, state, kernel, shown, part) {
   brush.strokeRect(frame.x(0), frame.y(0), allWide * frame.cell, allHigh * frame.cell);
   brush.restore();
 }
-function hatchMasked(brush, frame, theme, { spans }, [top, bottom, left, right]) {
+function hatchMasked(brush, frame, theme, shown, [top, bottom, left, right]) {
   brush.fillStyle = hatching(brush, theme);
   const step = Math.max(1, Math.floor(1 / frame.cell));
   for (let row = top; row < bottom; row += step) {
-    const first = clamp(spans[2 * row], left, right);
-    const end = clamp(spans[2 * row + 1], left, right);
+    const [first, end] = spanOf(shown, row);
     const high = Math.min(step, bottom - row) * frame.cell;
     const fill = (from, to) => {
       if (from < to) brush.fillRect(frame.x(from), frame.y(row), (to - from) * frame.cell, high);
     };
-    fill(left, first);
-    fill(end, right);
+    fill(left, clamp(first, left, right));
+    fill(clamp(end, left, right), right);
   }
 }
 function rule(brush, frame, theme, [top, bottom, left, right]) {
@@ -1504,14 +1537,14 @@ function drawNames(brush, frame, theme, { rows, columns }, [top, bottom, left, r
   for (let row = Math.ceil(top / every) * every; row < bottom; row += every) {
     const y = frame.y(row + 0.5);
     if (y <= frame.top || y >= height - 3) continue;
-    const name = legible(rows.names[row], LONGEST_LABEL);
+    const name = legible(item(rows.names, row), LONGEST_LABEL);
     brush.fillText(name, frame.left - 5, y, frame.left - 24);
   }
   brush.textAlign = "left";
   for (let column = Math.ceil(left / every) * every; column < right; column += every) {
     const x = frame.x(column + 0.5);
     if (x < frame.left || x > width - 3) continue;
-    const name = legible(columns.names[column], LONGEST_LABEL);
+    const name = legible(item(columns.names, column), LONGEST_LABEL);
     upwards(brush, x, frame.top - 5, () => brush.fillText(name, 0, 0, frame.top - 26));
   }
   brush.fillStyle = theme.quiet;
@@ -1840,10 +1873,9 @@ var View = class {
   }
   build() {
     const { state } = this;
-    state.shown = null;
     this.pictures = null;
     this.body.replaceChildren();
-    state.check();
+    state.start();
     this.bar = new Bar(state, (act) => this.attempt(act));
     this.foot = new Foot(state);
     this.pictures = new Pictures(state, this.kernel);

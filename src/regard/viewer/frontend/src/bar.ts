@@ -24,9 +24,8 @@ export class Bar {
       state.select({ ...state.selection, head: Number(head) }),
     );
     const { kinds, sides } = state.meta;
-    const measures = new Set(kinds.flatMap((kind) => Object.keys(kind.measures)));
     const sorts = this.menu("Heads by", (measure) => state.sort(measure));
-    offer(sorts, ["", ...measures], state.measure, nameOf);
+    offer(sorts, ["", ...state.measures], state.measure, nameOf);
     const names = kinds.map(({ name }) => name);
     offer(this.kinds, names, state.selection.kind, (name) => state.kindOf(name)?.title ?? name);
     if (sides.some((side) => side.words)) this.boxes.push(this.toggle("words", "words"));

@@ -27,7 +27,8 @@ function offscreen(
 
 /** Size a canvas, wipe it, and give a brush for it. */
 export function paintOn(canvas: HTMLCanvasElement, width: number, height: number): Brush {
-  const [wide, high] = [width, height].map((size) => Math.max(1, Math.round(size * ratio())));
+  const pixels = (size: number) => Math.max(1, Math.round(size * ratio()));
+  const [wide, high] = [pixels(width), pixels(height)];
   if (canvas.width !== wide || canvas.height !== high) {
     canvas.width = wide;
     canvas.height = high;
@@ -49,7 +50,7 @@ export function picture(theme: Theme, shades: Uint8Array, wide: number): Offscre
   const image = new ImageData(wide, high);
   const pixels = new Uint32Array(image.data.buffer);
   const colours = new Uint32Array(theme.table.buffer);
-  for (let at = 0; at < shades.length; at++) pixels[at] = colours[shades[at]];
+  for (let at = 0; at < shades.length; at++) pixels[at] = colours[shades[at] ?? 0] ?? 0;
   const [canvas, brush] = offscreen(wide, high);
   brush.putImageData(image, 0, 0);
   return canvas;

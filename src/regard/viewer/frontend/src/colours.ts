@@ -1,6 +1,7 @@
 /** Colours of weights and of what stands around them, on light and on dark ground. */
 
 import { clamp } from "./dom";
+import { item } from "./items";
 
 const DECADES = 3; // of the logarithmic scale
 // As regard.pictures.style.ATTENTION: each step as much darker as the last. On dark ground, the
@@ -25,10 +26,9 @@ function colourTable(stops: string[]): Uint8ClampedArray {
   for (let i = 0; i < 256; i++) {
     const place = (i / 255) * (rgb.length - 1);
     const low = Math.min(Math.floor(place), rgb.length - 2);
-    for (let c = 0; c < 3; c++) {
-      table[4 * i + c] = rgb[low][c] + (place - low) * (rgb[low + 1][c] - rgb[low][c]);
-    }
-    table[4 * i + 3] = 255;
+    const [from, to] = [item(rgb, low), item(rgb, low + 1)];
+    const mixed = from.map((channel, c) => channel + (place - low) * (item(to, c) - channel));
+    table.set([...mixed, 255], 4 * i);
   }
   return table;
 }
@@ -71,5 +71,5 @@ export function isDark(table: Uint8ClampedArray, shade: number): boolean {
 }
 
 /** How light a colour is to the eye, from 0 to 255. */
-export const lightness = ([r, g, b]: ArrayLike<number> & Iterable<number>): number =>
+export const lightness = ([r = 0, g = 0, b = 0]: Iterable<number>): number =>
   0.299 * r + 0.587 * g + 0.114 * b;

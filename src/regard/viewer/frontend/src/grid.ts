@@ -5,6 +5,7 @@ import { hatching, paintOn, picture, ratio } from "./brush";
 import { shadeOf } from "./colours";
 import type { Kind } from "./contract";
 import { clamp, make, stepOf } from "./dom";
+import { item } from "./items";
 import { headSentence } from "./sentences";
 import { asBytes } from "./shown";
 import type { State } from "./state";
@@ -30,7 +31,7 @@ function headsOf(kind: Kind, thumbnail: number, start: number): Head[] {
   const found: Head[] = [];
   let at = start;
   for (const { number, heads, shape } of kind.layers) {
-    const [high, wide] = shape.map((count) => Math.min(count, thumbnail));
+    const [high, wide] = [Math.min(shape[0], thumbnail), Math.min(shape[1], thumbnail)];
     for (const head of heads) {
       found.push({ layer: number, head, index: found.length, at, high, wide });
       at += high * wide;
@@ -74,7 +75,7 @@ export class Grid {
     if (!measure) {
       return kind.layers.map(({ number }) => heads.filter(({ layer }) => layer === number));
     }
-    const value = ({ index }: Head) => kind.measures[measure][index] ?? -Infinity;
+    const value = ({ index }: Head) => kind.measures[measure]?.[index] ?? -Infinity;
     const ranked = [...heads].sort((a, b) => value(b) - value(a));
     const count = Math.ceil(ranked.length / MOST_ACROSS);
     return Array.from({ length: count }, (_, row) =>
@@ -134,7 +135,7 @@ export class Grid {
     y: number,
   ): void {
     const { theme, meta } = this.state;
-    const shaded = pixels.map((byte) => shades[byte]);
+    const shaded = pixels.map((byte) => shades[byte] ?? 0);
     brush.drawImage(picture(theme, shaded, head.wide), x, y, TILE, TILE);
     if (!meta.looked && pixels.every((byte) => byte === 0)) {
       brush.fillStyle = hatching(brush, theme);
@@ -157,8 +158,11 @@ export class Grid {
 
   /** Find the row and the column of the chosen head, if it is of this kind. */
   private chosenPlace(): [number, number] | null {
-    const y = this.rows.findIndex((row) => row.some((head) => this.isChosen(head)));
-    return y < 0 ? null : [y, this.rows[y].findIndex((head) => this.isChosen(head))];
+    for (const [y, row] of this.rows.entries()) {
+      const x = row.findIndex((head) => this.isChosen(head));
+      if (x >= 0) return [y, x];
+    }
+    return null;
   }
 
   /** Scroll to the chosen head, in the frame that holds all grids. */
@@ -184,12 +188,17 @@ export class Grid {
 
   private hover(head: Head | undefined): void {
     this.canvas.style.cursor = head ? "pointer" : "default";
-    if (head) this.state.say(headSentence(this.kind, head, this.state.meta.looked));
+    if (head) this.describe(head);
   }
 
   /** Say the chosen head, if it is of this kind. */
   say(): void {
-    this.hover(this.heads.find((head) => this.isChosen(head)));
+    const chosen = this.heads.find((head) => this.isChosen(head));
+    if (chosen) this.describe(chosen);
+  }
+
+  private describe(head: Head): void {
+    this.state.say(headSentence(this.kind, head, this.state.meta.looked));
   }
 
   private press(event: KeyboardEvent): void {
@@ -199,9 +208,9 @@ export class Grid {
     const { rows } = this;
     const place = this.chosenPlace();
     const [y, x] = place ? [place[0] + step[0], place[1] + step[1]] : [0, 0];
-    const row = rows[clamp(y, 0, rows.length - 1)];
-    const next = row[clamp(x, 0, row.length - 1)];
+    const row = item(rows, clamp(y, 0, rows.length - 1));
+    const next = item(row, clamp(x, 0, row.length - 1));
     this.choose(next);
-    this.state.say(headSentence(this.kind, next, this.state.meta.looked));
+    this.describe(next);
   }
 }

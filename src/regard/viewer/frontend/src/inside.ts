@@ -4,24 +4,24 @@ import type { Brush } from "./brush";
 import { paintOn } from "./brush";
 import type { Anatomy } from "./contract";
 import { clamp, make, stepOf } from "./dom";
+import { item } from "./items";
 import { LONGEST_LABEL, legible, rounded } from "./names";
 import type { State } from "./state";
 
 const HEIGHT = 214;
 const LEFT = 8;
 
-const productsOf = ({ query, key }: Anatomy): number[] => query.map((q, at) => q * key[at]);
+const productsOf = ({ query, key }: Anatomy): number[] => query.map((q, at) => q * item(key, at));
 
 const signed = (x: number): string => rounded(x, 4).replace("-", "−");
 
 /** Say the steps from the products to the weight. */
 export function stepsOf(found: Anatomy): string[] {
   const { query, dot, scale, bias, softcap, score, log_sum: logSum, weight } = found;
-  const products = productsOf(found);
-  const largest = [...products.keys()]
-    .sort((a, b) => Math.abs(products[b]) - Math.abs(products[a]))
+  const largest = [...productsOf(found).entries()]
+    .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
     .slice(0, 3)
-    .map((at) => `${signed(products[at])} in dimension ${at}`)
+    .map(([at, product]) => `${signed(product)} in dimension ${at}`)
     .join(", ");
   const added = dot * scale + bias;
   const steps = [
@@ -146,6 +146,7 @@ export class Inside {
 }
 
 function productSentence({ query, key, dot }: Anatomy, at: number): string {
-  const [q, k, product] = [query[at], key[at], query[at] * key[at]].map((x) => rounded(x, 3));
-  return `dimension ${at}: ${q} × ${k} = ${product}, of ${rounded(dot, 3)} in all`;
+  const [q, k] = [item(query, at), item(key, at)];
+  const n = (x: number) => rounded(x, 3);
+  return `dimension ${at}: ${n(q)} × ${n(k)} = ${n(q * k)}, of ${n(dot)} in all`;
 }

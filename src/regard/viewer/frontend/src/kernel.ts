@@ -10,8 +10,10 @@ import type { Cell, Focus, State } from "./state";
 type Answer = (reply: unknown, buffers: DataView[]) => void;
 
 export class Kernel {
-  private asked = 0; // questions, so that each has a number
-  private readonly open = new Map<string, { id: number; answer: Answer }>();
+  // all views of a model hear every reply: each asks under a name of its own
+  private readonly name = Math.random().toString(36).slice(2);
+  private asked = 0;
+  private readonly open = new Map<string, { id: string; answer: Answer }>();
   private asking = 0;
   private fetching = 0;
 
@@ -19,7 +21,7 @@ export class Kernel {
 
   /** Take a reply, if it is to the last question of its sort; raise what went wrong. */
   hear(message: unknown, buffers: DataView[] = []): void {
-    const { answer, id, text } = message as ProblemReply & { id?: number };
+    const { answer, id, text } = message as ProblemReply & { id?: string };
     if (answer === "problem") throw new Error(String(text));
     const question = this.open.get(answer);
     if (!question || question.id !== id) return;
@@ -69,6 +71,7 @@ export class Kernel {
     clearTimeout(this.fetching);
     this.fetching = setTimeout(() => {
       this.ask("tile", { part: place, high, wide }, (reply, [bytes]) => {
+        if (!bytes) throw new Error("A part of the map came without its weights: move it anew.");
         const values = unpack(bytes, (reply as TileReply).scale);
         this.put("tile", { place, high, wide, values });
       });
@@ -77,7 +80,7 @@ export class Kernel {
   }
 
   private ask(what: string, about: object, answer: Answer): void {
-    const id = ++this.asked;
+    const id = `${this.name}-${++this.asked}`;
     this.open.set(what, { id, answer });
     this.state.model.send?.({ ask: what, id, ...this.state.selection, ...about });
   }

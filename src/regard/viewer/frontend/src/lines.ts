@@ -4,6 +4,7 @@ import type { Brush } from "./brush";
 import { labelWidth, paintOn } from "./brush";
 import { colour, isDark, shadeOf } from "./colours";
 import { clamp, hasModifier, make, stepOf } from "./dom";
+import { item } from "./items";
 import { LONGEST_LABEL, legible } from "./names";
 import type { Role, Shown } from "./shown";
 import { Stage } from "./stage";
@@ -43,7 +44,7 @@ export class Lines {
     base.addEventListener("pointerleave", () => state.leave());
     base.addEventListener("click", (event) => {
       const token = this.tokenAt(event);
-      if (token) state.lock(token.role, token.ats[0], event.shiftKey);
+      if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
       else state.unlock();
     });
     base.addEventListener("keydown", (event) => this.press(event));
@@ -52,7 +53,7 @@ export class Lines {
   draw(): void {
     const { stage, state } = this;
     const { shown } = state;
-    this.element.hidden = shown?.pixels !== null;
+    this.element.hidden = Boolean(shown?.pixels); // pixels are of no token
     if (!shown || shown.pixels) return;
     const count = Math.max(shown.rows.names.length, shown.columns.names.length);
     const width = Math.max(200, this.element.clientWidth);
@@ -96,7 +97,7 @@ export class Lines {
     const links: Link[] = [];
     for (const row of this.linkedRows(shown, focus)) {
       for (const column of columns) {
-        const value = shown.values[row * all.length + column];
+        const value = shown.values[row * all.length + column] ?? 0;
         const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
         if (shade >= 2) links.push({ row, column, shade });
       }
@@ -143,8 +144,8 @@ export class Lines {
     for (let at = top; at < bottom; at++) {
       const y = this.y(at) - LINE / 2 + 1;
       brush.fillStyle = state.theme.ink;
-      if (all && focus) this.shade(brush, x, y, all[at] / focus.ats.length);
-      const name = legible(names[at], LONGEST_LABEL);
+      if (all && focus) this.shade(brush, x, y, item(all, at) / focus.ats.length);
+      const name = legible(item(names, at), LONGEST_LABEL);
       brush.fillText(name, isLeft ? x + wide - 5 : x + 5, this.y(at), wide - 8);
       if (focus?.role === role && focus.ats.includes(at)) {
         brush.strokeStyle = state.theme.accent;

@@ -6,11 +6,13 @@ import type { Theme } from "./colours";
 import { shadeOf } from "./colours";
 import { clamp } from "./dom";
 import type { Frame } from "./frame";
+import { item } from "./items";
 import type { Kernel } from "./kernel";
 import { LONGEST_LABEL, legible } from "./names";
 import type { Place } from "./pooling";
 import { pool } from "./pooling";
 import type { Role, Shown } from "./shown";
+import { spanOf } from "./shown";
 import type { State } from "./state";
 
 export function drawCells(
@@ -49,20 +51,19 @@ function hatchMasked(
   brush: Brush,
   frame: Frame,
   theme: Theme,
-  { spans }: Shown,
+  shown: Shown,
   [top, bottom, left, right]: Place,
 ): void {
   brush.fillStyle = hatching(brush, theme);
   const step = Math.max(1, Math.floor(1 / frame.cell));
   for (let row = top; row < bottom; row += step) {
-    const first = clamp(spans[2 * row], left, right);
-    const end = clamp(spans[2 * row + 1], left, right);
+    const [first, end] = spanOf(shown, row);
     const high = Math.min(step, bottom - row) * frame.cell;
     const fill = (from: number, to: number) => {
       if (from < to) brush.fillRect(frame.x(from), frame.y(row), (to - from) * frame.cell, high);
     };
-    fill(left, first);
-    fill(end, right);
+    fill(left, clamp(first, left, right));
+    fill(clamp(end, left, right), right);
   }
 }
 
@@ -97,14 +98,14 @@ export function drawNames(
   for (let row = Math.ceil(top / every) * every; row < bottom; row += every) {
     const y = frame.y(row + 0.5);
     if (y <= frame.top || y >= height - 3) continue;
-    const name = legible(rows.names[row], LONGEST_LABEL);
+    const name = legible(item(rows.names, row), LONGEST_LABEL);
     brush.fillText(name, frame.left - 5, y, frame.left - 24);
   }
   brush.textAlign = "left";
   for (let column = Math.ceil(left / every) * every; column < right; column += every) {
     const x = frame.x(column + 0.5);
     if (x < frame.left || x > width - 3) continue;
-    const name = legible(columns.names[column], LONGEST_LABEL);
+    const name = legible(item(columns.names, column), LONGEST_LABEL);
     upwards(brush, x, frame.top - 5, () => brush.fillText(name, 0, 0, frame.top - 26));
   }
   brush.fillStyle = theme.quiet;

@@ -37,7 +37,9 @@ export function enlarge(
     columns.forEach(([from, to], column) => {
       let most = 0;
       for (let y = first; y < end; y++) {
-        for (let x = from; x < to; x++) most = Math.max(most, shown.values[y * mapWide + x]);
+        for (let x = from; x < to; x++) {
+          most = Math.max(most, shown.values[y * mapWide + x] ?? 0);
+        }
       }
       pooled[row * wide + column] = most;
     });
@@ -60,8 +62,8 @@ export function pool(
   for (let row = top; row < bottom; row++) {
     const into = Math.floor(((row - top) * high) / (bottom - top)) * wide;
     for (let column = left, at = row * all + left; column < right; column++, at++) {
-      const to = into + place[column - left];
-      if (shown.values[at] > pooled[to]) pooled[to] = shown.values[at];
+      const to = into + (place[column - left] ?? 0);
+      pooled[to] = Math.max(pooled[to] ?? 0, shown.values[at] ?? 0);
     }
   }
   return pooled;

@@ -1,9 +1,11 @@
 /** What is pointed at, in words. */
 
 import type { ExactReply, Kind } from "./contract";
+import { item } from "./items";
 import { describe, LONGEST_NAME, legible, ordinal, rounded, written } from "./names";
 import { enlarge } from "./pooling";
 import type { Role, Shown } from "./shown";
+import { spanOf } from "./shown";
 import type { Cell, Focus, Part, State } from "./state";
 import { sums } from "./state";
 
@@ -12,13 +14,14 @@ const UNITS: Record<string, string> = { entropy: " bits", distance: " tokens" };
 /** Name a token; one of several that are alike by its place, too. */
 function named(shown: Shown, role: Role, at: number): Part {
   const { names } = shown[role];
-  const isOneOfSeveral = names.indexOf(names[at]) !== names.lastIndexOf(names[at]);
-  return { em: legible(names[at], LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
+  const name = item(names, at);
+  const isOneOfSeveral = names.indexOf(name) !== names.lastIndexOf(name);
+  return { em: legible(name, LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
 }
 
 export function cellSentence(shown: Shown, cell: Cell, exact: ExactReply | null): Part[] {
   const [reads, read] = [named(shown, "rows", cell.row), named(shown, "columns", cell.column)];
-  const [first, end] = shown.spans.subarray(2 * cell.row, 2 * cell.row + 2);
+  const [first, end] = spanOf(shown, cell.row);
   if (cell.column < first || cell.column >= end) {
     return [reads, " does not read ", read, ": masked (no head of this layer reads it)"];
   }
@@ -30,14 +33,14 @@ export function cellSentence(shown: Shown, cell: Cell, exact: ExactReply | null)
 
 function weightOf(shown: Shown, { row, column }: Cell, exact: ExactReply | null): string {
   if (exact) return rounded(exact.weight, 4);
-  const value = shown.values[row * shown.columns.names.length + column];
+  const value = item(shown.values, row * shown.columns.names.length + column);
   // where the byte is 0, the weight need not be
   return value ? written(value) : `less than ${rounded(shown.rounding, 1)}`;
 }
 
 function rankOf(shown: Shown, { row, column }: Cell, first: number, end: number): number {
   const wide = shown.columns.names.length;
-  const value = shown.values[row * wide + column];
+  const value = item(shown.values, row * wide + column);
   const others = shown.values.subarray(row * wide + first, row * wide + end);
   return others.reduce((rank, other) => (other > value ? rank + 1 : rank), 1);
 }
@@ -45,7 +48,7 @@ function rankOf(shown: Shown, { row, column }: Cell, first: number, end: number)
 /** Write a weight of a map, which only a kernel knows exactly. */
 function pixelOf(shown: Shown, { row, column }: Cell, exact: ExactReply | null): string {
   if (exact) return rounded(exact.weight, 4);
-  const [most] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
+  const [most = 0] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
   return `at most ${written(most)}`;
 }
 
@@ -57,15 +60,14 @@ export function focusSentence(state: State, focus: Focus): Part[] {
     const reply = state.strongest;
     return reply?.focus === focus
       ? strongestSentence(shown, focus, reply.found, reply.sum)
-      : [named(shown, focus.role, focus.ats[0])];
+      : [named(shown, focus.role, item(focus.ats, 0))];
   }
   const all = sums(shown, focus);
-  const strongest = [...all.keys()].filter((at) => all[at] > 0).sort((a, b) => all[b] - all[a]);
-  const found = strongest.slice(0, 3).map((at): [number, number] => [at, all[at]]);
+  const strongest = [...all.entries()].filter(([, sum]) => sum > 0).sort(([, a], [, b]) => b - a);
   return strongestSentence(
     shown,
     focus,
-    found,
+    strongest.slice(0, 3),
     all.reduce((sum, value) => sum + value, 0),
   );
 }

@@ -2,6 +2,7 @@
 
 import { checkWeights } from "./checks";
 import type { Bytes, Layer, Meta, Side, Weights } from "./contract";
+import { item } from "./items";
 
 /** Some rows or columns of a head; a group is the tokens that one of them stands for. */
 export interface Axis {
@@ -25,6 +26,12 @@ export interface Shown {
 
 export type Role = "rows" | "columns";
 
+/** Give the first column that a row may read and the one after the last. */
+export const spanOf = ({ spans }: Shown, row: number): [number, number] => [
+  item(spans, 2 * row),
+  item(spans, 2 * row + 1),
+];
+
 export const asBytes = (bytes: Bytes): Uint8Array =>
   new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -36,8 +43,12 @@ function axisOf(side: Side, words: boolean, hide: boolean): Axis {
   const merged = words ? side.words : null;
   const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
   const names = merged ? merged.names : side.names;
-  const kept = groups.map((_, at) => at).filter((at) => !(hide && side.special[groups[at][0]]));
-  return { names: kept.map((at) => names[at]), groups: kept.map((at) => groups[at]) };
+  const isHidden = ([first = 0]: number[]) => hide && side.special[first];
+  const isKept = groups.map((group) => !isHidden(group));
+  return {
+    names: names.filter((_, at) => isKept[at]),
+    groups: groups.filter((_, at) => isKept[at]),
+  };
 }
 
 /** Undo the bytes, sum keys and average queries, as `Trace.merge_words` and `Trace.hide` do. */
@@ -48,11 +59,11 @@ export function show(
   choice: { words: boolean; hide: boolean },
 ): Shown {
   checkWeights(layer, weights);
-  if (weights.pixels.some((count, side) => count < layer.shape[side])) {
+  if (weights.pixels.some((count, side) => count < item(layer.shape, side))) {
     return showMap(meta, layer, weights);
   }
-  const rows = axisOf(meta.sides[layer.rows], choice.words, choice.hide);
-  const columns = axisOf(meta.sides[layer.columns], choice.words, choice.hide);
+  const rows = axisOf(item(meta.sides, layer.rows), choice.words, choice.hide);
+  const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
   const place = placesOf(columns, layer.shape[1]);
   const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
   const { values, hidden } = isPlain
@@ -63,7 +74,7 @@ export function show(
     rows,
     columns,
     values,
-    spans: spansOf(meta.spans[layer.spans], rows, columns, place),
+    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place),
     hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
     rounding: (largest * weights.scale) / 255 / 2,
     pixels: null,
@@ -93,9 +104,11 @@ function grouped(
   rows.groups.forEach((queries, row) => {
     const share = weights.scale / 255 / queries.length;
     for (const query of queries) {
-      for (let key = 0, at = query * numKeys; key < numKeys; key++, at++) {
-        if (place[key] < 0) hidden += bytes[at] * share;
-        else values[row * wide + place[key]] += bytes[at] * share;
+      for (let key = 0; key < numKeys; key++) {
+        const column = place[key] ?? -1;
+        const weight = (bytes[query * numKeys + key] ?? 0) * share;
+        if (column < 0) hidden += weight;
+        else values[row * wide + column] = (values[row * wide + column] ?? 0) + weight;
       }
     }
   });
@@ -105,15 +118,15 @@ function grouped(
 /** Give for each row the columns that any of its queries may read. */
 function spansOf(allowed: number[], rows: Axis, columns: Axis, place: Int32Array): Int32Array {
   const spans = new Int32Array(2 * rows.groups.length);
+  const isHidden = (key: number) => item(place, key) < 0;
   rows.groups.forEach((queries, row) => {
     let [first, end] = [columns.groups.length, 0];
     for (const query of queries) {
-      let [from, to] = [allowed[2 * query], allowed[2 * query + 1]];
-      while (from < to && place[from] < 0) from++; // hidden
-      while (from < to && place[to - 1] < 0) to--;
-      if (from < to) {
-        [first, end] = [Math.min(first, place[from]), Math.max(end, place[to - 1] + 1)];
-      }
+      let [from, to] = [item(allowed, 2 * query), item(allowed, 2 * query + 1)];
+      while (from < to && isHidden(from)) from++;
+      while (from < to && isHidden(to - 1)) to--;
+      if (from >= to) continue;
+      [first, end] = [Math.min(first, item(place, from)), Math.max(end, item(place, to - 1) + 1)];
     }
     spans.set(end ? [first, end] : [0, 0], 2 * row);
   });
@@ -123,10 +136,10 @@ function spansOf(allowed: number[], rows: Axis, columns: Axis, place: Int32Array
 /** Show pixels of a head that has too many weights: its tokens as they are. */
 function showMap(meta: Meta, layer: Layer, weights: Weights): Shown {
   return {
-    rows: axisOf(meta.sides[layer.rows], false, false),
-    columns: axisOf(meta.sides[layer.columns], false, false),
+    rows: axisOf(item(meta.sides, layer.rows), false, false),
+    columns: axisOf(item(meta.sides, layer.columns), false, false),
     values: unpack(weights.bytes, weights.scale),
-    spans: Int32Array.from(meta.spans[layer.spans]),
+    spans: Int32Array.from(item(meta.spans, layer.spans)),
     hiddenShare: 0,
     rounding: weights.scale / 255 / 2,
     pixels: weights.pixels,

@@ -13,6 +13,7 @@ import type {
   Selection,
   Weights,
 } from "./contract";
+import { item } from "./items";
 import type { Place } from "./pooling";
 import type { Role, Shown } from "./shown";
 import { show } from "./shown";
@@ -88,6 +89,11 @@ export class State {
     return this.model.get("meta");
   }
 
+  /** What was measured of any heads. */
+  get measures(): string[] {
+    return [...new Set(this.meta.kinds.flatMap(({ measures }) => Object.keys(measures)))];
+  }
+
   get selection(): Selection {
     return this.model.get("selection");
   }
@@ -120,8 +126,11 @@ export class State {
     for (const ear of this.ears) ear(change);
   }
 
-  check(): void {
+  /** Other heads are there: forget what was shown of those before, and check what is said. */
+  start(): void {
+    this.shown = this.explained = this.anatomy = null;
     checkMeta(this.meta, this.thumbnails);
+    if (!this.measures.includes(this.measure)) this.measure = "";
   }
 
   select(selection: Selection): void {
@@ -136,7 +145,7 @@ export class State {
     const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
     if (!found) return;
     const isThere = found.heads.includes(head);
-    this.select({ kind, layer: found.number, head: isThere ? head : found.heads[0] });
+    this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
   }
 
   /** Take the weights of the chosen head; what is pointed at stays where the tokens are alike. */
@@ -228,9 +237,9 @@ export function sums({ rows, columns, values }: Shown, { role, ats }: Focus): Fl
   const wide = columns.names.length;
   const sum = (weight: (at: number) => number) => ats.reduce((all, at) => all + weight(at), 0);
   if (role === "rows") {
-    const read = (column: number) => sum((row) => values[row * wide + column]);
+    const read = (column: number) => sum((row) => values[row * wide + column] ?? 0);
     return Float32Array.from({ length: wide }, (_, column) => read(column));
   }
-  const reads = (row: number) => sum((column) => values[row * wide + column]);
+  const reads = (row: number) => sum((column) => values[row * wide + column] ?? 0);
   return Float32Array.from(rows.names, (_, row) => reads(row));
 }

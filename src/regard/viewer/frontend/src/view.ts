@@ -95,10 +95,9 @@ export class View {
 
   private build(): void {
     const { state } = this;
-    state.shown = null;
     this.pictures = null;
     this.body.replaceChildren();
-    state.check();
+    state.start();
     this.bar = new Bar(state, (act) => this.attempt(act));
     this.foot = new Foot(state);
     this.pictures = new Pictures(state, this.kernel);
