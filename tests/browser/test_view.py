@@ -448,7 +448,7 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
 def test_a_late_reply_is_not_drawn(live: Pictures) -> None:
     page = live.page
     page.evaluate(MOUNT, traits(with_words()))
-    asked = []
+    asked: list[dict[str, Any]] = []
     for column in (2, 4):
         page.mouse.move(*live.cell(3, column))
         page.wait_for_function(f"models[0].sent.length === {2 + 2 * len(asked)}")
