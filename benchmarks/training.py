@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from regard.model.pairs import generate_synthetic_data, vocabulary
+from regard.model.lexicon import vocabulary
+from regard.model.pairs import generate_synthetic_data
 from regard.model.training import Batch, make_dataloader, translation_loss
 from regard.model.transformer import Embedding, Transformer, build_transformer_model
 

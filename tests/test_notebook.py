@@ -108,14 +108,21 @@ def test_every_library_is_imported(notebook: NotebookNode) -> None:
 
 def test_what_builds_the_model_is_not_imported(notebook: NotebookNode) -> None:
     """Else a learner's edit of it would change nothing."""
-    model = {"attention", "masks", "transformer", "languages", "meaning", "glossing", "training"}
     imported = {
-        (node.module or "").removeprefix("regard.")
+        node.module or ""
         for source in code_of(notebook)
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.ImportFrom)
     }
-    assert not imported & (model | {"schema", "tokenization"})
+    of_model = {module for module in imported if module.startswith("regard.model")}
+    assert of_model == {"regard.model.checkpoint"}  # files, of whatever model
+
+
+def test_what_prose_names_is_text_and_no_markup(notebook: NotebookNode) -> None:
+    """What stands in emphasis is a word or a name; a number says how it is written."""
+    named = re.findall(r"\*\{([^}:]+)\}", "\n".join(code_of(notebook)))
+    assert len(named) > 20
+    assert [name for name in named if not name.startswith("as_markup(")] == []
 
 
 def test_the_committed_notebook_shows_everything(committed: NotebookNode) -> None:

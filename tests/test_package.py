@@ -1,18 +1,44 @@
+import json
+import os
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import regard
+from tests.test_notebook import SMALL
 
 ROOT = Path(__file__).resolve().parent.parent
+# What `regard notebook` opens, run to the end; then the kernel says which package it ran.
+RUN_ALL = """
+import json, sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from regard.cli import place_notebook
+
+path = place_notebook(Path("new"))
+notebook = nbformat.read(path, as_version=4)
+for cell in notebook.cells:
+    for long, short in json.loads(sys.argv[1]).items():
+        cell.source = cell.source.replace(long, short)
+notebook.cells.append(nbformat.v4.new_code_cell("import regard; print(regard.__file__)"))
+beside = {"metadata": {"path": str(path.parent)}}
+NotebookClient(notebook, timeout=600, kernel_name="python3", resources=beside).execute()
+print(notebook.cells[-1].outputs[0].text)
+"""
 
 
 def run_python(*arguments: str, cwd: Path | None = None) -> str:
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
+    return run(sys.executable, *arguments, cwd=cwd)
+
+
+def run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -31,11 +57,11 @@ def test_the_wheel_carries_the_whole_package_and_the_notebook(wheel: Path) -> No
     expected = {
         str(path.relative_to(source))
         for path in source.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.suffix != ".pyc" and "frontend" not in path.parts
     }
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    notebook = {f"regard/notebooks/{name}" for name in ("self_attention.ipynb", "opening_pair.png")}
-    assert carried == expected | notebook
+    beside = ("self_attention.ipynb", "opening_pair.png", "seeds.csv")
+    assert carried == expected | {f"regard/notebooks/{name}" for name in beside}
     assert "regard/py.typed" in carried
 
 
@@ -47,6 +73,27 @@ def test_the_wheel_runs_from_its_own_files(wheel: Path, tmp_path: Path) -> None:
     assert said.startswith(str(tmp_path))
     copied = (tmp_path / "new" / "self_attention.ipynb").read_bytes()
     assert copied == (ROOT / "notebooks" / "self_attention.ipynb").read_bytes()
+
+
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Path:
+    """Give an environment's Python that has this wheel; of all else, what this one has."""
+    folder = tmp_path / "environment"
+    venv.create(folder, symlinks=os.name != "nt")
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    here = run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    others = [path for path in sys.path if path.endswith("-packages")]
+    (Path(here) / "others.pth").write_text("\n".join(others))  # whose own .pth are not followed
+    options = ("--no-deps", "--no-index", "--force-reinstall")
+    run_python("-m", "pip", "--python", str(python), "install", *options, str(wheel))
+    return python
+
+
+def test_the_notebook_of_the_wheel_runs_to_the_end(installed: Path, tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env["JUPYTER_DATA_DIR"] = str(tmp_path)  # else a kernel of the user's own may be taken
+    said = run(str(installed), "-c", RUN_ALL, json.dumps(SMALL), cwd=tmp_path, env=env)
+    assert said.startswith(str(installed.parent.parent))
 
 
 def test_importing_regard_alone_is_light() -> None:

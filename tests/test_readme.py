@@ -7,12 +7,17 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import pytest
 
-README_PATH = Path(__file__).parent.parent / "README.md"
-README = README_PATH.read_text("utf-8")
+import regard
 
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+MEASURED = (ROOT / "docs" / "measured.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SEEDS = dict(iter(pd.read_csv(ROOT / "notebooks" / "seeds.csv").groupby("model")))
 
-OURS, ANY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ANY, OURS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_example_of_our_model_runs() -> None:
@@ -35,33 +40,55 @@ def test_the_example_of_any_model_runs() -> None:
     plt.close("all")
 
 
-def test_the_file_map_names_every_file() -> None:
-    modules = {path.name for path in (README_PATH.parent / "src" / "regard").glob("*.py")}
-    assert {
-        name for name in modules if not re.search(rf"^  {name} ", README, re.MULTILINE)
-    } == set()
+def test_the_map_names_every_package_and_every_file_under_it() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| .+? \| (.+) \|$", README, re.MULTILINE))
+    packages = {path.parent for path in (ROOT / "src" / "regard").glob("*/__init__.py")}
+    assert {name: set(re.findall(r"`(\w+)`", files)) for name, files in rows.items()} == {
+        package.name: {path.stem for path in package.glob("[!_]*.py")} for package in packages
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    packages = {path.parent.name for path in (ROOT / "src" / "regard").glob("*/__init__.py")}
+    assert set(re.findall(r"\bregard\.(\w+)", text)) <= {*dir(regard), *packages}
+
+
+def test_every_public_name_has_a_call() -> None:
+    calls = README + (ROOT / "docs" / "calls.md").read_text("utf-8")
+    assert set(dir(regard)) <= set(re.findall(r"\bregard\.(\w+)", calls))
+
+
+def mean_and_lowest(model: str, column: str) -> str:
+    shares = SEEDS[model][column].dropna()
+    return f"{shares.mean():.1%} ({shares.min():.1%})" if len(shares) else ""
+
+
+def offset(model: str, column: str) -> str:
+    shares = SEEDS[model][column.replace("best head", "fixed offset")].dropna()
+    return f"{shares.mean():.1%}" if column.startswith("best head") and len(shares) else ""
 
 
 def test_the_figures_are_those_of_the_seeds() -> None:
     """Make each line of the table anew from the file that `make seeds` writes."""
-    seeds = pd.read_csv(README_PATH.parent / "notebooks" / "seeds.csv")
-    by_model = dict(iter(seeds.groupby("model")))
-
-    def mean_and_lowest(model: str, column: str) -> str:
-        shares = by_model[model][column].dropna()
-        return f"{shares.mean():.1%} ({shares.min():.1%})" if len(shares) else ""
-
-    def offset(model: str, column: str) -> str:
-        shares = by_model[model][column.replace("best head", "fixed offset")].dropna()
-        is_offset = column.startswith("best head") and len(shares)
-        return f"{shares.mean():.1%}" if is_offset else ""
-
     beside = ("fixed offset", "interval", "tau")  # no shares, or named in other cells
-    for column in [name for name in seeds.columns[2:] if not name.startswith(beside)]:
+    for column in [name for name in SEEDS["guided"].columns[2:] if not name.startswith(beside)]:
         cells = [
             *(mean_and_lowest(model, column) for model in ("guided", "unguided", "untrained")),
             offset("guided", column),
             mean_and_lowest("glossing", column),
             offset("glossing", column),
         ]
-        assert f"| {column} | {' | '.join(cells)} |" in README
+        assert f"| {column} | {' | '.join(cells)} |" in MEASURED
+
+
+def test_the_figures_of_the_readme_are_those_of_the_seeds() -> None:
+    right, without = "pronoun right", "pronoun right when it may not read its antecedent"
+    shares = [mean_and_lowest("guided", column) for column in (right, without)]
+    assert f"| {'; '.join(shares)} | `make seeds` |" in README
+    reads = "best head: it reads its antecedent"
+    shares = [mean_and_lowest("guided", reads), offset("guided", reads)]
+    assert f"| {'; '.join(shares)} | `make seeds` |" in README

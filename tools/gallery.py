@@ -23,7 +23,7 @@ from tools.find_browser import ADVICE, find_browser
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SENTENCE = "The cows did not follow the dog because it seemed unbelievably weak."
 STORY = "When Mary and John went to the shop, John gave a drink to"
-FIRST_LINE, LINE = 24, 19  # of the tokens between lines, in pixels, as in view.js
+FIRST_LINE, LINE = 24, 19  # of the tokens between lines, in pixels, as in lines.ts
 
 
 @dataclass(frozen=True)

@@ -27,20 +27,19 @@ from regard.causes.interventions import block, edge_mask
 from regard.evidence.answers import READS, Answers, collect_answers
 from regard.evidence.board import scoreboard
 from regard.model.glossing import GlossingEncoder, gloss_accuracy, gloss_loss
+from regard.model.lexicon import vocabulary
 from regard.model.meaning import generate_meaning_data, meaning_vocabulary
-from regard.model.pairs import generate_synthetic_data, gold_readings, pronoun_edges, vocabulary
+from regard.model.pairs import generate_synthetic_data, gold_readings, pronoun_edges
 from regard.model.tokenization import build_tokenizer
 from regard.model.training import (
-    Accuracy,
     Loss,
-    greedy_translate,
     guided_alignment_loss,
     make_dataloader,
     train_model,
-    translation_accuracy,
     translation_loss,
 )
 from regard.model.transformer import Transformer, build_transformer_model
+from regard.model.translation import Accuracy, greedy_translate, translation_accuracy
 from regard.record.trace import Trace
 from regard.tracing.run import trace
 
@@ -88,7 +87,7 @@ def translators(seed: int) -> list[Row]:
             fit(model, pairs.head(TRAIN), loss, learning_rate=2e-3, seed=seed)
 
         def accuracy(sentences: pd.DataFrame, model: Transformer = model) -> Accuracy:
-            translations = greedy_translate(model, sentences["source"].tolist(), tokenizer)
+            translations = greedy_translate(sentences["source"].tolist(), model, tokenizer)
             return translation_accuracy(translations, sentences["target"].tolist())
 
         def look(pair: pd.Series, model: Transformer = model) -> Trace:

@@ -3,34 +3,28 @@
 What is slow to load is imported where it is used, so that `regard --help` is quick.
 """
 
-import io
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import regard
+from regard.tracing.loading import is_on_hub, load, one_line, silence
 
 if TYPE_CHECKING:
-    import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from regard.record.kinds import Head
     from regard.record.trace import Trace
 
 NOTEBOOK = "self_attention.ipynb"
-READABLE = 12  # a matrix of more tokens is hard to read as text
-TOP = 3  # keys a token, where there is no matrix
-LONGEST = 24  # letters of a token that are shown
-WRITES_ON = re.compile("(CausalLM|LMHead|LMHeadModel)$")
 
 Text = Annotated[str, typer.Argument(help="What the model reads.")]
 Model = Annotated[
@@ -80,7 +74,7 @@ def notebook(
         raise typer.Exit(1)
     try:
         path = place_notebook(folder)
-    except FileNotFoundError as error:
+    except OSError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from error
     typer.echo(f"opening {path} (Ctrl-C twice ends JupyterLab)")
@@ -108,17 +102,14 @@ def table(
 ) -> None:
     """Print what a head attends to."""
     with one_line_for_errors():
-        check_text(text)
-        with silence():
-            pretrained, tokenizer = load(model)
-            seen = regard.trace(
-                text, pretrained, tokenizer, target=target, layers=[layer], values=False
-            )
-        seen = seen.merge_words() if words else seen
-        seen = seen.hide() if no_special else seen
-        lines = list(lines_of(seen, layer, head, kind, top=top))
+        seen = traced(text, model, target, [layer])
+        seen = grouped(seen, words=words, no_special=no_special)
+        from regard.pictures.tables import lines_of  # noqa: PLC0415  slow to load
+
+        width = shutil.get_terminal_size().columns
+        lines = list(lines_of(seen, layer, head, kind, top=top, width=width))
         if output is not None:
-            from regard.viewer.page import write_table  # noqa: PLC0415  slow to load
+            from regard.viewer.files import write_table  # noqa: PLC0415  slow to load
 
             write_table(output, seen, seen.head(layer, head, kind=kind))
             lines.append(f"all weights are in {output}")
@@ -152,14 +143,8 @@ def view(
     Without a file, print what a head reads.
     """
     with one_line_for_errors():
-        check_text(text)
-        with silence():
-            pretrained, tokenizer = load(model)
-            seen = regard.trace(
-                text, pretrained, tokenizer, target=target, layers=layers, values=False
-            )
-        seen = seen.merge_words() if words else seen
-        seen = seen.hide() if no_special else seen
+        seen = traced(text, model, target, layers)
+        seen = grouped(seen, words=words, no_special=no_special)
         kind = seen.kind_or_first(kind)
         layer = next(iter(seen.layers[kind])) if layer is None else layer
         if output is None:
@@ -179,7 +164,8 @@ def print_view(seen: "Trace", layer: int, head: int, kind: str) -> None:
 
 def save_view(seen: "Trace", output: Path, selected: "Head", pixels: int | None) -> None:
     """Save a view, and say first how large a page may become."""
-    from regard.viewer.page import Choice, page_size, save  # noqa: PLC0415  slow to load
+    from regard.viewer.files import save  # noqa: PLC0415  slow to load
+    from regard.viewer.page import Choice, page_size  # noqa: PLC0415  slow to load
 
     choice = Choice(pixels=pixels)
     if output.suffix.lower() == ".html":
@@ -194,7 +180,7 @@ def doctor(text: Text, *, model: Model, target: Target = None) -> None:
     with one_line_for_errors():
         check_text(text)
         with silence():
-            pretrained, tokenizer = load(model)
+            pretrained, tokenizer = loaded(model)
             diagnosis = regard.doctor(pretrained, tokenizer, text, target=target)
     typer.echo(str(diagnosis))
     raise typer.Exit(0 if diagnosis.passed else 1)
@@ -225,7 +211,7 @@ def print_scoreboard(
     """Find the heads that read what words depend on, beside what a fixed offset finds."""
     with one_line_for_errors():
         with silence():
-            pretrained, tokenizer = load(model)
+            pretrained, tokenizer = loaded(model)
             from regard.evidence.treebank import score_treebank  # noqa: PLC0415  slow to load
 
             scores = score_treebank(
@@ -239,9 +225,18 @@ def print_scoreboard(
             )
         if output is not None:
             scores.to_csv(output, index=False)
+    from regard.pictures.tables import scoreboard_lines  # noqa: PLC0415  slow to load
+
     typer.echo("\n".join(scoreboard_lines(scores)))
     if output is not None:
         typer.echo(f"all relations in both directions are in {output}")
+
+
+def loaded(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Load a model and its tokenizer; say so where the network may be used."""
+    if is_on_hub(name) and sys.stdout.isatty():
+        typer.echo(f"loading {name} from the Hugging Face hub, or where it was kept")
+    return load(name)
 
 
 @contextmanager
@@ -254,9 +249,18 @@ def one_line_for_errors() -> Iterator[None]:
         raise typer.Exit(2) from error
 
 
-def one_line(error: Exception) -> str:
-    """Give the first paragraph of an error's message, without line breaks."""
-    return " ".join(str(error).strip().split("\n\n", maxsplit=1)[0].split())
+def traced(text: str, name: str, target: str | None, layers: list[int] | None) -> "Trace":
+    """Load a model and run it on a text."""
+    check_text(text)
+    with silence():
+        model, tokenizer = loaded(name)
+        return regard.trace(text, model, tokenizer, target=target, layers=layers, values=False)
+
+
+def grouped(seen: "Trace", *, words: bool, no_special: bool) -> "Trace":
+    """Merge words and hide special tokens, where that is asked for."""
+    seen = seen.merge_words() if words else seen
+    return seen.hide() if no_special else seen
 
 
 def check_text(text: str) -> None:
@@ -265,184 +269,8 @@ def check_text(text: str) -> None:
         raise ValueError("The text is empty: type one, such as 'The dog saw the cow.'")
 
 
-def load(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """Load a model with the head that its configuration names, and its tokenizer.
-
-    Parameters
-    ----------
-    name
-        A folder or a GGUF file, for which no network is used; or a name on the Hugging Face hub.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model, or it cannot be loaded.
-    """
-    is_file = name.endswith(".gguf")
-    place, file = os.path.split(name) if is_file else (name, None)
-    options: dict[str, Any] = {"gguf_file": file} if is_file else {}
-    if Path(name).exists():
-        place = place or "."
-        options["local_files_only"] = True
-    elif is_file or name.startswith((".", "/", "~")):
-        raise ValueError(f"There is no model {name}: no such file or folder.")
-    elif sys.stdout.isatty():
-        typer.echo(f"loading {name} from the Hugging Face hub, or where it was kept")
-    options["trust_remote_code"] = False  # else it asks
-    from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415  slow to load
-
-    try:
-        config = AutoConfig.from_pretrained(place, **options)
-        tokenizer = AutoTokenizer.from_pretrained(place, **options)
-        model = _load_model(place, config, options)
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{name} could not be loaded: {one_line(error)}") from error
-    return model, tokenizer
-
-
-def _load_model(place: str, config: Any, options: dict[str, Any]) -> Any:
-    """Load the model with its head, or without one where transformers knows none for it."""
-    import transformers  # noqa: PLC0415  slow to load
-
-    names = " ".join(getattr(config, "architectures", None) or [])
-    if names.endswith("EncoderModel"):  # half of an encoder-decoder
-        auto: Any = transformers.AutoModelForTextEncoding
-    elif getattr(config, "is_encoder_decoder", False):
-        auto = transformers.AutoModelForSeq2SeqLM
-    elif WRITES_ON.search(names) or "gguf_file" in options:
-        auto = transformers.AutoModelForCausalLM
-    else:
-        auto = transformers.AutoModel
-    try:
-        return auto.from_pretrained(place, **options)
-    except ValueError:  # there is no such head for it
-        return transformers.AutoModel.from_pretrained(place, **options)
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Keep transformers from talking; what goes wrong is raised."""
-    from transformers.utils import logging  # noqa: PLC0415  slow to load
-
-    verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with redirect_stderr(io.StringIO()):  # some progress bars cannot be switched off
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if has_bars:
-            logging.enable_progress_bar()
-
-
-def lines_of(
-    seen: "Trace", layer: int, head: int, kind: str | None, *, top: int | None
-) -> Iterator[str]:
-    """Write a head's matrix; or, if that is asked for or fits no terminal, each row's strongest."""
-    from regard.pictures.text import of_hidden  # noqa: PLC0415  slow to load
-
-    kind = seen.kinds[0] if kind is None else kind
-    hidden = of_hidden(seen, layer, head, kind)  # says what is wrong with a layer or a head
-    yield f"{seen.head(layer, head, kind=kind)}, of {seen.origin['model']}"
-    yield from hidden
-    matrix = [] if top else matrix_lines(seen, layer, head, kind)
-    if matrix:
-        yield "each row is a token that reads, each column one that is read"
-        yield from matrix
-    else:
-        wide = "" if top else " (all of them, with --output x.csv)"
-        yield f"each row is a token that reads, then the {top or TOP} that it reads most{wide}"
-        yield from strongest_lines(seen, layer, head, kind, top or TOP)
-
-
-def matrix_lines(seen: "Trace", layer: int, head: int, kind: str) -> list[str]:
-    """Write the whole matrix; nothing, where it is too wide to be read."""
-    labels = seen.labels(layer, kind=kind)
-    if len(labels.keys) > READABLE:
-        return []
-    weights = seen.weights(layer, head, kind=kind).tolist()
-    lines = aligned(
-        [
-            ["", "", *map(shortened, labels.keys)],
-            *(
-                [str(at), shortened(token), *(f"{weight:.2f}" for weight in row)]
-                for at, (token, row) in enumerate(zip(labels.queries, weights, strict=True))
-            ),
-        ]
-    )
-    return lines if len(lines[0]) <= shutil.get_terminal_size().columns else []
-
-
-def strongest_lines(seen: "Trace", layer: int, head: int, kind: str, top: int) -> list[str]:
-    """Write, for each token that reads, where its attention goes: position, token and weight."""
-    from regard.measures.heads import top_keys  # noqa: PLC0415  slow to load
-
-    rows = [
-        [str(at), shortened(name)] for at, name in enumerate(seen.labels(layer, kind=kind).queries)
-    ]
-    strongest = top_keys(seen, layer, head, k=top, kind=kind)
-    for query, key, name, weight in strongest[["query", "key", "key_token", "weight"]].to_numpy():
-        rows[query] += [str(key), shortened(name), f"{weight:.2f}"]
-    return aligned(rows)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Put cells under each other, the names of the second column to the left."""
-    longest = max(map(len, rows))
-    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(longest)]
-    lines = []
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
-        cells[1] = row[1].ljust(widths[1])
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
-def shortened(token: str) -> str:
-    """Show a token on one line, with an ellipsis for what is too long."""
-    token = token if token.isprintable() else repr(token)
-    return token if len(token) <= LONGEST else token[: LONGEST - 1] + "…"
-
-
-def scoreboard_lines(scores: "pd.DataFrame") -> Iterator[str]:
-    """Write the better direction of each relation, as chosen on the half that chooses."""
-    by_choice = scores.sort_values("chosen_share", ascending=False, kind="stable")
-    shown = by_choice.drop_duplicates(["name", "kind"]).sort_values("share", ascending=False)
-    yield "head: layer-head, chosen on one half of the sentences; the shares are of the other half"
-    yield "offset: the best fixed one, chosen on the first half too"
-    yield "*: ahead of it, and of the untrained twin, by more than chance (p < 0.05, Holm)"
-    shares = {
-        "offset_share": "offset",
-        "untrained_share": "untrained",
-        "shuffled_share": "shuffled",
-    }
-    there = {column: title for column, title in shares.items() if column in scores}
-    rows = [["", "relation", "words", "head", "right", "interval", "", *there.values()]]
-    for row in shown.to_dict("records"):
-        side = "dependent reads head" if row["direction"] == "reads" else "head reads dependent"
-        rows.append(
-            [
-                "*" if row["finding"] else "",
-                f"{row['name']}: {side}",
-                f"{row['count']}",
-                f"{row['layer']}-{row['head']}",
-                f"{row['share']:.1%}",
-                f"{row['low']:.1%} to {row['high']:.1%}",
-                f"{row['offset']:+}",
-                *(f"{row[column]:.1%}" for column in there),
-            ]
-        )
-    yield from aligned(rows)
-    ahead = int((shown["share"] > shown["offset_share"]).sum())
-    yield (
-        f"the best head is right more often than the best fixed offset for {ahead} of {len(shown)} "
-        f"relations, by more than chance for {int(shown['finding'].sum())}"
-    )
-
-
 def place_notebook(folder: Path) -> Path:
-    """Give the notebook in this folder; copy it there, with its picture, if there is none.
+    """Give the notebook in this folder; copy it, and what it shows and reads, where it is missing.
 
     Parameters
     ----------
@@ -455,17 +283,16 @@ def place_notebook(folder: Path) -> Path:
         If neither the folder nor the installed package holds the notebook.
     """
     path = folder / NOTEBOOK
-    if not path.exists():
-        shipped = Path(__file__).parent / "notebooks"
-        if not (shipped / NOTEBOOK).exists():
-            raise FileNotFoundError(
-                f"no {NOTEBOOK} in {folder.resolve()}, and this installation carries none: "
-                "give --folder notebooks of a clone"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        for source in shipped.iterdir():
-            if not (folder / source.name).exists():
-                shutil.copyfile(source, folder / source.name)
+    shipped = Path(__file__).parent / "notebooks"
+    if not path.exists() and not (shipped / NOTEBOOK).exists():
+        raise FileNotFoundError(
+            f"no {NOTEBOOK} in {folder.resolve()}, and this installation carries none: "
+            "give --folder notebooks of a clone"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in shipped.glob("*"):  # there is none in a clone
+        if not (folder / source.name).exists():
+            shutil.copyfile(source, folder / source.name)
     return path
 
 

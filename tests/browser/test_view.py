@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import regard
 from regard.measures.anatomy import dissect
-from regard.model.pairs import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.record.layers import ScoredLayer
 from regard.record.trace import Trace
@@ -32,7 +32,7 @@ from tests.viewer.test_view import HOSTILE, hostile, random_weights, with_words
 pytestmark = pytest.mark.browser
 
 DRAWN_MS = 10_000
-LINE = 19  # of the lines, as in view.js
+LINE = 19  # of the lines, as in lines.ts
 LOAD = """async source => {
     const url = URL.createObjectURL(new Blob([source], {type: 'text/javascript'}));
     window.front = await import(url);
@@ -431,6 +431,7 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
     asked = page.evaluate("models[0].sent[0]")
     assert asked == {
         "ask": "weight",
+        "id": asked["id"],
         "kind": "encoder",
         "layer": 1,
         "head": 1,
@@ -442,6 +443,55 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
     expect(live.sentence).to_contain_text("unlikely reads cows: 0.1235, its ")
     page.evaluate("models[0].tell('msg:custom', {answer: 'problem', text: 'no <b>kernel</b>'})")
     expect(page.get_by_role("alert")).to_have_text("no <b>kernel</b>")
+
+
+def test_a_late_reply_is_not_drawn(live: Pictures) -> None:
+    page = live.page
+    page.evaluate(MOUNT, traits(with_words()))
+    asked: list[dict[str, Any]] = []
+    for column in (2, 4):
+        page.mouse.move(*live.cell(3, column))
+        page.wait_for_function(f"models[0].sent.length === {2 + 2 * len(asked)}")
+        asked.append(page.evaluate("models[0].sent.at(-2)"))
+    reply = """question => models[0].tell('msg:custom',
+        {...question, answer: 'weight', weight: 0.123456, rank: 1})"""
+    before = live.sentence.inner_text()
+    late, last = asked
+    for question in (late, {**last, "id": late["id"]}):
+        page.evaluate(reply, question)
+        assert live.sentence.inner_text() == before
+    page.evaluate(reply, last)
+    expect(live.sentence).to_contain_text("0.1235")
+
+
+def test_two_views_of_a_model_ask_under_names_of_their_own(live: Pictures) -> None:
+    page = live.page
+    sent = traits(with_words())
+    sent["weights"] |= {"pixels": (4, 4), "bytes": [0] * 16}  # a map: both ask for its parts
+    page.evaluate(MOUNT, sent)
+    page.evaluate("""() => window.front.default.render({model: models[0],
+        el: document.body.appendChild(document.createElement('div'))})""")
+    page.wait_for_function("models[0].sent.length === 2")
+    asked = page.evaluate("models[0].sent.map(({ask, id}) => [ask, id])")
+    assert [ask for ask, _ in asked] == ["tile", "tile"]
+    assert len({name for _, name in asked}) == 2
+
+
+def test_of_another_text_nothing_of_the_last_one_stays(live: Pictures) -> None:
+    page = live.page
+    mount_with_kernel(live, view(own_model_trace()))
+    page.mouse.move(*live.cell(2, 5))
+    expect(page.locator(".inside")).to_contain_text("q · k = ")
+    page.get_by_label("Heads by").select_option("entropy")
+    page.mouse.move(0, 0)
+    page.evaluate("""() => {
+        const {meta} = models[0].traits;
+        const kinds = meta.kinds.map(kind => ({...kind, measures: {}}));
+        models[0].set('meta', {...meta, kinds});
+    }""")
+    expect(live.sentence).to_have_text("encoder self-attention, layer 0, head 0")
+    expect(page.locator(".inside")).to_contain_text("Point at a cell")
+    expect(page.get_by_label("Heads by")).to_have_value("")
 
 
 def mount_with_kernel(live: Pictures, shown: AttentionView) -> None:

@@ -24,7 +24,7 @@ FOLLOW_SECONDS = 20
 TRACE = """import torch
 
 import regard
-from regard.model.pairs import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 
 torch.manual_seed(1)

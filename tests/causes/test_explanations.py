@@ -23,6 +23,7 @@ from transformers import (
 
 import regard.causes.explanations
 from regard.causes.explanations import Explanation, explain, kendall, padding_like
+from regard.causes.prediction import predict
 from regard.measures.rollout import rollout, value_weighted
 from regard.model.glossing import GlossingEncoder
 from regard.model.transformer import Heads, Transformer
@@ -275,5 +276,25 @@ def test_what_cannot_be_explained(
     with pytest.raises(ValueError, match="one number, not a choice"):
         explain(SENTENCE, regression, bert_tokenizer)
     bare: Any = regression
-    with pytest.raises(ValueError, match="load the model with a head"):
+    said = "BertModel gives last_hidden_state and pooler_output, but no logits: load the model with"
+    with pytest.raises(ValueError, match=said):
         explain(SENTENCE, bare.bert, bert_tokenizer)
+
+
+def test_wrong_types_are_said_at_the_door(
+    tokenizer: PreTrainedTokenizerFast, explained: Explanation
+) -> None:
+    gloss: Any = GlossingEncoder(300, d_model=16, heads=(2,))
+    wrong: list[Any] = ["bert-base", tokenizer]
+    for model in wrong:
+        with pytest.raises(TypeError, match=r"A model is expected, but got .*: pass a PyTorch mo"):
+            explain("the dog saw it .", model, tokenizer)
+        with pytest.raises(TypeError, match="A model is expected, but got"):
+            predict("the dog", model, tokenizer, position=0, label=0, kind="encoder")
+    for name in ("position", "label", "layer"):
+        options: Any = {"position": 3} | {name: "it"}
+        with pytest.raises(TypeError, match=rf"{name}, counted from 0, is a whole number.* 'it'"):
+            explain("the dog saw it .", gloss, tokenizer, **options)
+    with pytest.raises(TypeError, match=r"counts, if not several, is a whole number, but got 'x'"):
+        explained.removal("x")  # type: ignore[arg-type]
+    assert explained.removal(np.int64(1)).equals(explained.removal((1,)))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from benchmarks.ablation import output_projections, tiny, writing
 from regard.causes.head_importance import importance
@@ -114,6 +114,25 @@ def test_a_classifier_in_every_mode() -> None:
         assert table["accuracy_before"].nunique() == 1
         assert (table["loss_change"] != 0).all()
     assert not np.allclose(tables["zero"]["loss"], tables["uniform"]["loss"])
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2", "bart"])
+def test_a_model_without_a_head_says_what_it_gives(name: str) -> None:
+    model = AutoModel.from_config(tiny_config(name)).eval()
+    batch = {"input_ids": torch.tensor([[5, 6, 7]]), "labels": torch.tensor([[5, 6, 7]])}
+    said = f"{type(model).__name__} gives last_hidden_state.*, but no logits: load the model with"
+    with pytest.raises(ValueError, match=f"{said} a head.* AutoModelForMaskedLM, or pass score, a"):
+        importance(model, [batch])
+    score = "last_hidden_state"
+    table = importance(model, batch | {"labels": None}, lambda m, b: m(**b)[score].mean().item())
+    assert (table["score_change"] != 0).any()
+
+
+def test_what_is_no_model_and_no_score_is_said(model: Transformer) -> None:
+    with pytest.raises(TypeError, match=r"A model is expected, but got 'bert' \(str\): pass a Py"):
+        importance("bert", (SRC, TGT))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"score, a function \(model, data\).* but got 0.5 \(float"):
+        importance(model, (SRC, TGT), 0.5)  # type: ignore[arg-type]
 
 
 def test_labels_that_cannot_be_counted() -> None:

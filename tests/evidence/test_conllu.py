@@ -109,3 +109,18 @@ def test_shuffled_words_keep_what_they_depend_on(treebank: Path) -> None:
 def test_an_order_names_every_word_once(order: list[int]) -> None:
     with pytest.raises(ValueError, match="An order holds each of 0 to 1 once, but got"):
         ParsedSentence(["a", "b"], [Dependency("det", 0, 1)]).reordered(order)
+
+
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        ((2, 1, 0), r"line 1: the words 1, 2 hang on each other in a ring"),
+        ((0, 3, 4, 2), r"line 2: the words 2, 3, 4 hang on each other in a ring"),
+    ],
+)
+def test_a_ring_is_no_tree(heads: tuple[int, ...], said: str, tmp_path: Path) -> None:
+    rows = [f"{at}\tw{at}\t_\t_\t_\t_\t{head}\tdep\t_\t_" for at, head in enumerate(heads, 1)]
+    path = tmp_path / "ring.conllu"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ValueError, match=said):
+        list(read_conllu(path))

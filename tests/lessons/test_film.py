@@ -97,6 +97,17 @@ def test_a_head_locks_on_where_it_stays(shares: tuple[float, ...], step: Any) ->
     plt.close("all")
 
 
+def test_what_was_measured_may_be_called_anything() -> None:
+    film = Film(
+        lambda _: Trace.from_weights(np.eye(2)), num_steps=9, measure=lambda _: {r"$\frac{it$": 1.0}
+    )
+    film.take(nn.Identity(), 0)
+    ax = plot_locks(film)
+    ax.figure.canvas.draw()  # raises where a formula is read into it
+    assert ax.get_legend_handles_labels()[1] == [r"\$\frac{it\$: from step 0 on"]
+    plt.close("all")
+
+
 def test_frames_are_dense_at_first() -> None:
     film = Film(lambda _: Trace.from_weights(np.eye(2)), num_steps=1000, num_frames=40)
     due = sorted(film.due)
@@ -133,9 +144,13 @@ def test_bad_films_are_refused_in_words(filmed: tuple[Film, pd.DataFrame]) -> No
     film, _ = filmed
     with pytest.raises(ValueError, match="There is no frame 6: there are 6"):
         film.weights(6, 0, 0)
-    for layer, head in ((9, 0), (0, 9), (0, -1)):
-        with pytest.raises(ValueError, match="in this film, which has"):
-            film.weights(0, layer, head)
+    for look in (film.labels, lambda layer, **options: film.weights(0, layer, 0, **options)):
+        for layer, kind in ((9, "encoder"), (0, "x")):
+            with pytest.raises(ValueError, match=f"no layer {layer} of kind '{kind}' in this"):
+                look(layer, kind=kind)
+    for head in (9, -1):
+        with pytest.raises(ValueError, match=f"no head {head}: this layer has 4, numbered 0 to 3"):
+            film.weights(0, 0, head)
     with pytest.raises(ValueError, match="needs steps and at least 2 frames"):
         Film(lambda _: Trace.from_weights(np.eye(2)), num_steps=0)
     other = Film(lambda m: Trace.from_weights(np.eye(m)), num_steps=9)
@@ -145,6 +160,34 @@ def test_bad_films_are_refused_in_words(filmed: tuple[Film, pd.DataFrame]) -> No
     other.take(2, 0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="film one sentence"):
         other.take(3, 1)  # type: ignore[arg-type]
+
+
+def test_wrong_types_are_said_at_the_door(filmed: tuple[Film, pd.DataFrame]) -> None:
+    film, _ = filmed
+    wrong: Any = "x"
+    seen = Trace.from_weights(np.eye(2))
+    for draw in (plot_film, play_film):
+        with pytest.raises(TypeError, match=r"A film is expected, but got a Trace: make one by"):
+            draw(seen, 0, 0)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"layer, counted from 0, is a whole number, but got"):
+            draw(film, wrong, 0)
+        with pytest.raises(TypeError, match=r"head, counted from 0, is a whole number, but got"):
+            draw(film, 0, wrong)
+    with pytest.raises(TypeError, match="A film is expected, but got 'x'"):
+        plot_locks(wrong)
+    with pytest.raises(TypeError, match=r"look, a function from the model to a trace.* got 'x'"):
+        Film(wrong, num_steps=2)
+    with pytest.raises(TypeError, match=r"measure, a function from the model to numbers.* got 'x'"):
+        Film(lambda _: seen, num_steps=2, measure=wrong)
+    with pytest.raises(TypeError, match=r"num_steps is a whole number, but got 'x'"):
+        Film(lambda _: seen, num_steps=wrong)
+    fresh = Film(lambda _: wrong, num_steps=2)
+    with pytest.raises(TypeError, match=r"loss, a function \(model, batch\), is expected, but got"):
+        fresh.watch(wrong)
+    with pytest.raises(TypeError, match=r"step is a whole number, but got 'x'"):
+        fresh.take(nn.Identity(), wrong)
+    with pytest.raises(TypeError, match=r"A trace is expected, but got 'x'"):
+        fresh.take(nn.Identity(), 0)
 
 
 def test_a_loss_is_passed_on_as_it_is() -> None:
@@ -175,3 +218,36 @@ def test_frames_are_of_one_sentence_in_the_order_of_steps() -> None:
     )
     with pytest.raises(ValueError, match='called "step" or "loss"'):
         named.take(nn.Identity(), 0)
+
+
+def measured_film(**shares: float) -> Film:
+    film = Film(lambda _: Trace.from_weights(np.eye(2)), num_steps=9, measure=lambda _: shares)
+    film.take(nn.Identity(), 0)
+    return film
+
+
+def test_the_axis_says_what_was_measured() -> None:
+    assert plot_locks(measured_film(accuracy=0.5)).get_ylabel() == "accuracy"
+    ax = plot_locks(measured_film(accuracy=0.5, recall=0.9))
+    assert ax.get_ylabel() == "share, of what is named"
+    names = [label.split(":")[0] for label in ax.get_legend_handles_labels()[1]]
+    assert names == ["accuracy", "recall"]
+    plt.close("all")
+
+
+def test_what_cannot_be_drawn_of_a_film_is_said() -> None:
+    wrong: Any = "x"
+    film = measured_film(accuracy=0.5)
+    with pytest.raises(TypeError, match=r"threshold is a number, but got 'x'"):
+        plot_locks(film, threshold=wrong)
+    with pytest.raises(TypeError, match=r"ax is one Axes of matplotlib, but got 'x'"):
+        plot_locks(film, ax=wrong)
+    with pytest.raises(ValueError, match=r"Shares lie between 0 and 1, but got 50"):
+        plot_locks(measured_film(accuracy=50.0))
+    with pytest.raises(TypeError, match=r"num_frames is a whole number, but got 'x'"):
+        plot_film(film, 0, 0, num_frames=wrong)
+    with pytest.raises(ValueError, match=r"Got num_frames=0: ask for 1 or more"):
+        plot_film(film, 0, 0, num_frames=0)
+    with pytest.raises(TypeError, match=r"ax is one Axes of matplotlib, but got 'x'"):
+        plot_film(film, 0, 0, axes=wrong)
+    assert not plt.get_fignums()

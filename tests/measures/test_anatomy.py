@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 import regard
 from regard.measures.anatomy import dissect
 from regard.model.transformer import Transformer
-from regard.record.layers import AskedLayer, Layer, ScoredLayer
+from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side, Word
 from tests.viewer.test_tiles import layers
@@ -53,19 +53,10 @@ def test_our_own_model_is_explained(model: Transformer, tokenizer: PreTrainedTok
         assert found.scale == pytest.approx(found.query.size**-0.5)
 
 
-def test_attention_without_scale_is_explained_too() -> None:
-    torch.manual_seed(0)
-    q, k = torch.randn(2, 5, 4), torch.randn(2, 6, 4)
-    unscaled = AskedLayer("cross", q, k, None, lambda head: (q[head] @ k[head].T).softmax(-1))
-    found = dissect(seen(unscaled), 0, 1, 2, 3)
-    assert found.scale == 1
-    assert found.weight == pytest.approx(float((q[1, 2] @ k[1].T).softmax(-1)[3]), abs=1e-6)
-
-
 def test_of_words_the_strongest_pair_of_tokens_is_shown() -> None:
     torch.manual_seed(0)
     layer = ScoredLayer("encoder", torch.randn(1, 4, 4), torch.randn(1, 4, 4), None, scale=1.0)
-    names = ["the", "un", "##like", "##ly"]
+    names = ["the", "un", "·like", "·ly"]
     words: list[Word | None] = [Word(0, "the"), *[Word(1, "unlikely")] * 3]
     whole = Trace(
         Side(names, [False] * 4, words), Side(), [], {"encoder": {0: layer}}, {"encoder": 1}
@@ -80,8 +71,7 @@ def test_of_words_the_strongest_pair_of_tokens_is_shown() -> None:
 def test_what_cannot_be_taken_apart_says_why() -> None:
     with pytest.raises(ValueError, match="was made from weights"):
         dissect(Trace.from_weights(np.eye(2)), 0, 0, 0, 1)
-    x = torch.randn(1, 3, 4)
-    own_way = AskedLayer("cross", x, x, None, lambda _: torch.full((3, 3), 1 / 3))
+    own_way = WeighedLayer("cross", torch.full((1, 3, 3), 1 / 3))
     with pytest.raises(ValueError, match="in a way of its own"):
         dissect(seen(own_way), 0, 0, 0, 1)
 

@@ -1,14 +1,18 @@
 """Two traces compared, against plain loops."""
 
-import matplotlib.pyplot as plt
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.lessons.film_player import plot_difference
 from regard.measures.comparison import align_tokens, compare, difference
+from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
+from regard.record.words import Side
 
 FIRST = ["it", "was", "too", "tired", "."]
 SECOND = ["it", "was", "too", "wide", "."]
@@ -57,22 +61,39 @@ def test_a_token_that_one_side_has_alone_is_left_out() -> None:
     np.testing.assert_allclose(found.weights, expected, atol=1e-7)
 
 
-def test_more_in_the_second_is_blue_and_says_so() -> None:
-    first = Trace.from_weights(random_weights(1, 5, 5, seed=0), FIRST)
-    second = Trace.from_weights(random_weights(1, 5, 5, seed=1), SECOND)
-    ax = plot_difference(first, second, 0, 0)
-    drawn = np.asarray(ax.collections[0].get_array()).reshape(5, 5)
-    expected = second.weights(0, 0) - first.weights(0, 0)
-    np.testing.assert_allclose(drawn, expected, atol=1e-6)
-    ax.figure.canvas.draw()
-    colours = np.asarray(ax.collections[0].get_facecolor())
-    red, _, blue, _ = colours[expected.argmax()]
-    assert blue > red
-    assert "tired / wide" in [label.get_text() for label in ax.get_yticklabels()]
-    bar = ax.collections[0].colorbar
-    assert bar
-    assert "second" in bar.ax.get_ylabel()
-    plt.close("all")
+def with_decoder(source: list[str], target: list[str]) -> Trace:
+    """Trace an encoder of two layers, and a decoder that has written this target."""
+    seen = Trace.from_weights(random_weights(2, 2, len(source), len(source), seed=0), source)
+    written = torch.from_numpy(random_weights(3, len(target), len(target), seed=len(target)))
+    decoder: dict[int, Layer] = {0: WeighedLayer("decoder", written)}
+    layers, counts = seen.layers | {"decoder": decoder}, seen.counts | {"decoder": 1}
+    return replace(seen, target=Side.of_names(target), layers=layers, counts=counts)
+
+
+def test_what_two_models_wrote_otherwise_hinders_no_comparison_of_what_they_read() -> None:
+    first = with_decoder(FIRST, ["lo", "cano"])
+    second = with_decoder(SECOND, ["las", "vacas", "parvas"])
+    table = compare(first, second)
+    of_encoder = table[table["kind"] == "encoder"]
+    pd.testing.assert_frame_equal(table.head(4), of_encoder)  # those that are known come first
+    assert of_encoder["change"].notna().all()
+    left = table[table["kind"] == "decoder"]
+    assert list(left["head"]) == [0, 1, 2]
+    assert left[["change", "query", "query_change"]].isna().all(axis=None)
+    difference(first, second, 0, 0)
+    said = "share no token in decoder self-attention, layer 0: .* one target= "
+    with pytest.raises(ValueError, match=said):
+        difference(first, second, 0, 0, kind="decoder")
+
+
+def test_only_traces_are_compared() -> None:
+    trace = Trace.from_weights(random_weights(1, 2, 2, seed=0), ["a", "b"])
+    got = r"A trace is expected, but got 'a b' \(str\): make one by `regard.trace"
+    for first, second in ((trace, "a b"), ("a b", trace)):
+        with pytest.raises(TypeError, match=got):
+            compare(first, second)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=got):
+            difference(first, second, 0, 0)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from regard.measures.heads import MEASURES, measure_heads, received_by_each, top_keys
-from regard.record import layers as layers_module
-from regard.record.layers import Layer, ScoredLayer, WeighedLayer, of_head
+from regard.record import streams as streams_module
+from regard.record.layers import Layer, ScoredLayer, WeighedLayer
+from regard.record.streams import of_head
 from regard.record.trace import Trace
 from regard.record.words import Side
 
@@ -28,7 +29,7 @@ some_scores = arrays(
 def small_blocks() -> Iterator[None]:
     """Give two rows a block, and at the end one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
+        patch.setattr(streams_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
         yield
 
 
@@ -195,8 +196,7 @@ def test_what_goes_to_hidden_tokens_is_missing_from_the_mass() -> None:
 
 def test_a_model_in_training_leaves_no_gradients() -> None:
     weights = torch.rand(HEADS, TOKENS, TOKENS, requires_grad=True)
-    asked = layers_module.AskedLayer("encoder", weights, weights, None, lambda head: weights[head])
-    trace = seen({0: asked})
+    trace = seen({0: WeighedLayer("encoder", weights)})
     assert len(measure_heads(trace)) == HEADS
     assert len(received_by_each(trace)) == HEADS * TOKENS
     assert len(top_keys(trace, 0, k=1)) == HEADS * TOKENS

@@ -1,6 +1,7 @@
 """Planted heads score 1, and every measure equals a plain loop and TransformerLens."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from regard.measures.patterns import MEASURES, PATTERNS, Measure, Pattern, score_patterns
-from regard.record.layers import ScoredLayer, WeighedLayer
+from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
 
@@ -67,7 +68,7 @@ def test_a_planted_head_scores_one_and_no_other_does(pattern: Pattern) -> None:
 def test_every_measure_equals_plain_loops(
     measure: Measure, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("regard.record.layers.BLOCK_BYTES", block)
+    monkeypatch.setattr("regard.record.streams.BLOCK_BYTES", block)
     weights = random_weights()
     table = score_patterns(trace_of(weights), measure)
     for head, matrix in enumerate(weights.numpy().astype(float)):
@@ -125,3 +126,13 @@ def test_scores_are_those_of_transformer_lens(pattern: Pattern, measure: Measure
     difference = np.abs(ours - theirs.numpy()).max()
     assert difference < rounding + 1e-6
     assert theirs.std() > 1e-3
+
+
+def test_tokens_are_alike_if_they_are_to_the_model_whatever_they_are_called() -> None:
+    side = Side(["The", "the", "cow"], [False] * 3, ids=[7, 7, 8])
+    weights = torch.tensor([[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
+    layers: dict[str, dict[int, Layer]] = {"encoder": {0: WeighedLayer("encoder", weights)}}
+    seen = Trace(side, Side(), [], layers, {"encoder": 1})
+    assert score_patterns(seen)["duplicate"].item() == 1
+    named = replace(seen, source=replace(side, ids=None))
+    assert score_patterns(named)["duplicate"].isna().all()

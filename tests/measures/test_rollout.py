@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from regard.measures import rollout as rollout_module
 from regard.measures.rollout import rollout, value_weighted
-from regard.record import layers as layers_module
+from regard.record import streams as streams_module
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -27,7 +27,7 @@ scores = arrays(np.float32, (LAYERS, HEADS, TOKENS, TOKENS), elements=st.floats(
 def small_blocks() -> Iterator[None]:
     """Give two rows a block, and at the end one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
+        patch.setattr(streams_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
         yield
 
 
@@ -160,12 +160,9 @@ def test_one_head_is_the_same_as_among_all(layer: ScoredLayer, output: Tensor) -
             assert np.allclose(of_one, of_all[head], atol=1e-6)
 
 
-def test_a_parameter_and_an_asked_layer_may_want_gradients(output: Tensor) -> None:
+def test_a_parameter_and_a_layer_may_want_gradients(output: Tensor) -> None:
     x = torch.rand(HEADS, TOKENS, SIZE, requires_grad=True)
-    asked = layers_module.AskedLayer(
-        "encoder", x, x, x, lambda head: (x[head] @ x[head].T).softmax(-1)
-    )
-    trace = seen({0: asked})
+    trace = seen({0: ScoredLayer("encoder", x, x, x, scale=1.0)})
     assert value_weighted(trace, 0, output=torch.nn.Parameter(output)).shape[0] == HEADS
     assert rollout(trace).shape == (TOKENS, TOKENS)
 
@@ -193,3 +190,20 @@ def test_the_limit_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(rollout_module, "LIMIT_BYTES", 2 * TOKENS**2 * 4 - 1)
     with pytest.raises(ValueError, match="would take"):
         rollout(trace)
+
+
+def test_only_traces_are_rolled_out(layer: ScoredLayer) -> None:
+    got = r"A trace is expected, but got 'a text' \(str\): make one by"
+    with pytest.raises(TypeError, match=got):
+        rollout("a text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=got):
+        value_weighted("a text", 0)  # type: ignore[arg-type]
+    trace = seen({0: layer})
+    with pytest.raises(TypeError, match=r"A kind of attention is a text, but got 0 \(int\)"):
+        rollout(trace, 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"layer, counted from 0, is a whole number, but got 'a'"):
+        value_weighted(trace, "a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"head, counted from 0, is a whole number, but got True"):
+        value_weighted(trace, 0, True)  # noqa: FBT003  what is refused
+    with pytest.raises(TypeError, match=r"output is a tensor .* a Linear: pass `.weight.T` of"):
+        value_weighted(trace, 0, output=torch.nn.Linear(12, 10))  # type: ignore[arg-type]

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import ArrayLike
 
+from regard.measures.leak import leak_test
 from regard.measures.weights import (
     Reading,
     best_heads,
     best_offsets,
     entropy,
-    leak_test,
     mean_distance,
     received_attention,
     recount,

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regard.model.pairs import Relation, generate_synthetic_data, vocabulary
+from regard.model.grammar import Relation
+from regard.model.lexicon import vocabulary
+from regard.model.pairs import generate_synthetic_data
 from regard.model.schema import validate_sentences
 
 WORDS = vocabulary(300)

@@ -5,7 +5,8 @@ import re
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from regard.model.pairs import OPENING_PAIR, SPECIAL_TOKENS, generate_synthetic_data, vocabulary
+from regard.model.lexicon import SPECIAL_TOKENS, vocabulary
+from regard.model.pairs import OPENING_PAIR, generate_synthetic_data
 from regard.model.tokenization import build_tokenizer
 
 # the tokenizer itself comes from conftest.py, with the vocabulary of 300 words

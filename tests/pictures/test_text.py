@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 import regard
 from regard.cli import app
-from regard.pictures.text import BLOCKS, as_text, columns, legible
+from regard.pictures.terminal import columns, legible
+from regard.pictures.text import BLOCKS, as_text
 from regard.record.trace import Trace
 from tests.viewer.test_view import HOSTILE, hostile, random_weights, with_words
 

@@ -17,12 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.testing import assert_close
 from transformers import PreTrainedTokenizerFast
+from transformers.modeling_outputs import Seq2SeqModelOutput
 
 from regard.model.transformer import Transformer
-from regard.record import layers as layers_module
-from regard.record.layers import GroupedLayer, ScoredLayer, WeighedLayer, blocks
+from regard.record import streams as streams_module
+from regard.record.layers import GroupedLayer, ScoredLayer, WeighedLayer
+from regard.record.streams import blocks
 from regard.record.trace import Trace
-from regard.record.words import Side, Word
+from regard.record.words import Side, Word, side_from
 from regard.tracing.run import trace
 
 
@@ -73,7 +75,7 @@ def test_weights_are_those_of_torch(layer: ScoredLayer) -> None:
 
 def test_blocks_give_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = WeighedLayer("encoder", random_weights(2, 7, 3))
-    monkeypatch.setattr(layers_module, "BLOCK_BYTES", 2 * 3 * 4 * 3)  # three queries
+    monkeypatch.setattr(streams_module, "BLOCK_BYTES", 2 * 3 * 4 * 3)  # three queries
     parts = list(blocks(layer))
     assert [(rows.start, rows.stop) for rows, _ in parts] == [(0, 3), (3, 6), (6, 7)]
     assert torch.equal(torch.cat([weights for _, weights in parts], dim=1), layer.weights)
@@ -117,7 +119,7 @@ def test_what_is_hidden_is_told() -> None:
 
 
 def test_tokens_of_unknown_words_are_not_merged() -> None:
-    with pytest.raises(ValueError, match="use a fast tokenizer"):
+    with pytest.raises(ValueError, match="not known which tokens are of one word"):
         Trace.from_weights([[1.0]], ["dog"]).merge_words()
 
 
@@ -167,6 +169,44 @@ def test_bad_weights_are_explained(weights: Any, tokens: Any, message: str) -> N
         Trace.from_weights(weights, tokens)
 
 
+@pytest.mark.parametrize(
+    ("weights", "tokens", "message"),
+    [
+        ("a text", None, r"in rows of one length, .* but got 'a text' \(str\): pass a tensor"),
+        ({"a": 1}, None, "Attention weights are numbers .* but got {'a': 1} "),
+        ([[1.0], [0.5, 0.5]], None, "Attention weights are numbers in rows of one length"),
+        ([[[1.0], [0.5, 0.5]]], None, "Attention weights are numbers in rows of one length"),
+        (
+            Seq2SeqModelOutput(torch.ones(1, 2, 3)),
+            None,
+            "all that a model returned: pass its `.cross_attentions` or its `.decoder_attentions`",
+        ),
+        (np.eye(2), "ab", r"tokens is a list .* but got 'ab' \(str\): pass such as"),
+        (np.eye(2), 2, r"tokens is a list with a name for each token, but got 2 \(int\)"),
+    ],
+)
+def test_what_is_no_weights_and_no_names_is_said(weights: Any, tokens: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Trace.from_weights(weights, tokens)
+    with pytest.raises(TypeError, match=r"A kind of attention is a text, but got 5 \(int\)"):
+        Trace.from_weights(np.eye(2), kind=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("asked", ["a", 0.0, True, None, np.array([0, 1])])
+def test_a_layer_and_a_head_are_whole_numbers(asked: Any, seen: Trace) -> None:
+    with pytest.raises(TypeError, match="layer, counted from 0, is a whole number, but got"):
+        seen.weights(asked, 0)
+    if asked is not None:  # which means all
+        with pytest.raises(TypeError, match="head, counted from 0, is a whole number, but got"):
+            seen.weights(0, asked)
+
+
+def test_whole_numbers_of_numpy_and_torch_are_some(seen: Trace) -> None:
+    numbers: list[Any] = [(np.int64(1), np.uint8(2)), (torch.tensor(1), torch.tensor(2))]
+    for layer, head in numbers:
+        assert np.array_equal(seen.weights(layer, head), seen.weights(1, 2))
+
+
 @pytest.fixture
 def seen(model: Transformer, tokenizer: PreTrainedTokenizerFast) -> Trace:
     return trace("the cow saw it .", model, tokenizer, target="la vaca elo vedava .")
@@ -199,11 +239,26 @@ def test_queries_and_keys_are_saved_not_weights(tmp_path: Path) -> None:
 
 def test_what_is_no_trace_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no trace")
-    with pytest.raises(ValueError, match="text cannot be read as a trace"):
+    with pytest.raises(ValueError, match=r"text cannot be read as a trace .* no file that `seen"):
         Trace.load(tmp_path / "text")
+    with pytest.raises(ValueError, match=r"is a folder: name a file that `seen\.save"):
+        Trace.load(tmp_path)
+    with pytest.raises(ValueError, match=r"none is not there: name a file that `seen\.save"):
+        Trace.load(str(tmp_path / "none"))
+    with pytest.raises(TypeError, match=r"is the path of a file, but got 5 \(int\)"):
+        Trace.load(5)  # type: ignore[arg-type]
     save_file({"x": torch.ones(1)}, tmp_path / "other", {"format": json.dumps("pt")})
     with pytest.raises(ValueError, match="no trace that this version reads: its format is"):
         Trace.load(tmp_path / "other")
+
+
+def test_a_trace_is_saved_to_a_file(tmp_path: Path) -> None:
+    seen = Trace.from_weights([[1.0]])
+    with pytest.raises(ValueError, match="is a folder: name a file in it, such as"):
+        seen.save(tmp_path)
+    with pytest.raises(TypeError, match=r"is the path of a file, but got a Trace"):
+        seen.save(seen)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_to_xarray_names_every_dimension(seen: Trace) -> None:
@@ -221,10 +276,22 @@ def test_to_xarray_names_every_dimension(seen: Trace) -> None:
 def test_words_are_merged_alike_before_and_after_tokens_are_hidden() -> None:
     weights = torch.rand(2, 5, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)
     words = [None, Word(0, "cows"), Word(0, "cows"), Word(1, "saw"), None]
-    side = Side(["<s>", "cow", "##s", "saw", "</s>"], [True, False, False, False, True], words)
+    side = Side(["<s>", "cow", "·s", "saw", "</s>"], [True, False, False, False, True], words)
     seen = replace(Trace.from_weights(weights), source=side)
     first, last = seen.merge_words().hide(), seen.hide().merge_words()
     assert first.tokens == last.tokens == ["cows", "saw"]
     assert np.allclose(first.weights(0), last.weights(0), atol=1e-6)
     by_hand = weights[:, 1:3, 3].mean(dim=1)
     assert np.allclose(first.weights(0)[:, 0, 1], by_hand, atol=1e-6)
+
+
+def test_sides_that_were_saved_without_ids_are_read() -> None:
+    old = side_from({"tokens": ["Ġa", "b"], "special": [False, False], "words": None})
+    assert (old.tokens, old.ids) == (["Ġa", "b"], None)
+    assert old.told_apart == ["Ġa", "b"]
+
+
+def test_sides_are_parted_and_put_together() -> None:
+    side = Side(["a", "b"], [True, False], [None, Word(0, "b")], [5, 6])
+    assert side.part(slice(1)).followed_by(side.part(slice(1, None))) == side
+    assert side.followed_by(Side(["c"], [False])) == Side(["a", "b", "c"], [True, False, False])

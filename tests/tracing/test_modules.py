@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from regard.causes.interventions import block
 from regard.model.transformer import Heads, Transformer
-from regard.record.layers import AskedLayer, Layer, Recorder, ScoredLayer, WeighedLayer
+from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.tracing.modules import evaluating, recording, traceable
 
 WORDS = Path(__file__).parents[2] / "docs" / "own-models.md"
@@ -309,33 +308,46 @@ def test_a_mask_may_have_fewer_dimensions(sizes: tuple[int, ...]) -> None:
     heads, mask = Heads("cross"), torch.rand(sizes) < 0.6
     query, key = torch.randn(2, 5, 8), torch.randn(2, 6, 8)
     layer = recorded(heads, query, key, key, 4, mask)["cross"][0]
-    assert isinstance(layer, AskedLayer)
+    assert isinstance(layer, ScoredLayer)
     assert layer.value is not None
     expected = heads(query, key, key, 4, mask).weights[0]
     assert torch.allclose(layer.weigh(), expected, atol=1e-6)
 
 
-def test_asking_records_nothing_and_blocks_nothing() -> None:
-    heads, x, recorder = Heads("encoder"), torch.randn(1, 3, 4), Recorder()
-    with recording(heads, recorder):
-        heads(x, x, x, num_heads=2, mask=None)
-        layer = recorder.layers["encoder"][0]
-        before = layer.weigh()
-        assert recorder.counts["encoder"] == 1
-    with block(heads, torch.eye(3, dtype=torch.bool)[None]):
-        assert torch.equal(layer.weigh(), before)
-        heads(x, x, x, num_heads=2, mask=None)
+class OfItsOwn(Heads):
+    """Attends evenly, whatever it is asked, in what it says of its weights."""
+
+    def forward(self, *args: Any) -> Any:
+        output: Any = super().forward(*args)
+        return output._replace(weights=torch.full_like(output.weights, 1 / 3))
 
 
-def test_an_edit_of_the_module_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    heads, x = Heads("encoder"), torch.randn(1, 3, 4)
-    layer = recorded(heads, x, x, x, 2, None)["encoder"][0]
-    monkeypatch.setattr("regard.model.transformer.multi_head_attention", lambda *_: Edited())
-    assert torch.equal(layer.weigh(), torch.full((2, 3, 3), 7.0))
+class Unscaled(Heads):
+    """Leaves the scale out."""
+
+    def forward(self, *args: Any) -> Any:
+        query, *others, num_heads, mask = args
+        d_k = query.size(-1) / num_heads
+        return super().forward(query * d_k**0.5, *others, num_heads, mask)  # type: ignore[call-arg]  # five
 
 
-class Edited:
-    weights = torch.full((1, 1, 3, 3), 7.0)
+class Unmasked(Heads):
+    """Does not look at its mask."""
+
+    def forward(self, *args: Any) -> Any:
+        return super().forward(*args[:4], None)  # type: ignore[call-arg]  # five
+
+
+@pytest.mark.parametrize("num_tokens", [3, 100])
+@pytest.mark.parametrize("own", [Unscaled, Unmasked, OfItsOwn])
+def test_a_module_shows_the_weights_that_it_uses(own: type[Heads], num_tokens: int) -> None:
+    """Queries and keys are kept where they explain the weights, however it was edited."""
+    torch.manual_seed(0)
+    heads, x = own("encoder"), torch.randn(1, num_tokens, 4)
+    mask = torch.ones(num_tokens, num_tokens, dtype=torch.bool).tril()
+    layer = recorded(heads, x, x, x, 2, mask)["encoder"][0]
+    assert torch.allclose(layer.weigh(), heads(x, x, x, 2, mask).weights[0], atol=1e-6)
+    assert isinstance(layer, WeighedLayer if own is OfItsOwn else ScoredLayer)
 
 
 def test_a_forward_may_take_all_its_inputs_in_one() -> None:

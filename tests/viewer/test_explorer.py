@@ -13,8 +13,8 @@ from nbclient import NotebookClient
 from transformers import PreTrainedTokenizerBase
 
 from regard.model.transformer import Transformer
-from regard.pictures.plots import visualize_attention_weights
 from regard.viewer.explorer import LONGEST_MESSAGE, Explorer, explore, offer
+from regard.viewer.sentence import visualize_attention_weights
 from regard.viewer.widget import AttentionView
 
 SENTENCE = "the dog saw it ."
@@ -156,6 +156,12 @@ def test_the_message_is_text_that_a_screen_reader_speaks(explorer: Explorer) -> 
     assert "'<', 'img'" in said(explorer)
 
 
+def test_a_formula_in_the_message_stays_text(explorer: Explorer) -> None:
+    explorer.sentence.value = r"$x$ \(y\)"
+    assert "'$'" in said(explorer)
+    assert not re.search(r"[$\\]", explorer.message.value)
+
+
 def test_a_first_sentence_that_cannot_be_shown_can_be_mended(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:
@@ -293,7 +299,7 @@ def test_another_sentence_has_a_view_of_its_own(viewed: Explorer) -> None:
 
 CELL = """
 from regard.viewer.explorer import explore
-from regard.model.pairs import vocabulary
+from regard.model.lexicon import vocabulary
 from regard.model.tokenization import build_tokenizer
 from regard.model.transformer import build_transformer_model
 model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -313,3 +319,31 @@ def test_a_notebook_keeps_one_picture_and_nothing_else() -> None:
     assert set(shown.data) == {"text/plain", "image/png", WIDGET_VIEW}
     assert b64decode(shown.data["image/png"]).startswith(PNG)
     assert second == []
+
+
+def test_what_is_no_sentence_and_no_function_is_said(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"sentence, after the model .*is a text, but got a Tok"):
+        explore(SENTENCE, model, tokenizer)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"target is a text, but got 5 \(int\)"):
+        explore(model, tokenizer, SENTENCE, target=wrong)
+    with pytest.raises(TypeError, match=r"draw, a function that draws.*, is expected, but got 5"):
+        explore(model, tokenizer, SENTENCE, draw=wrong)
+
+
+def test_what_was_never_shown_is_asked_for_in_vain(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """As the notebook's section 9 asks, after a first sentence that could not be shown."""
+    explorer = explore(model, tokenizer, "the elephant .", draw=visualize_attention_weights)
+    assert explorer.value == {}
+    message = "shows no sentence yet, only this message: The tokenizer does not know 'elephant'"
+    with pytest.raises(ValueError, match=message):
+        explorer.value["sentence"]
+    explorer.sentence.value = ""
+    with pytest.raises(ValueError, match="shows no layer yet, only this message: The sentence is"):
+        explorer.value["layer"]
+    explorer.sentence.value = SENTENCE
+    assert explorer.value["sentence"] == SENTENCE

@@ -1,42 +1,31 @@
 import base64
-import csv
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
+import torch
 import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from matplotlib.colors import to_rgb
-from transformers import PreTrainedTokenizerBase
-from typer.testing import CliRunner
+from torch import nn
+from transformers import BertConfig, BertModel, PreTrainedTokenizerBase
 
 import regard
-from regard.cli import app
 from regard.model.transformer import Transformer
-from regard.pictures import style
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.record.words import Word
-from regard.viewer.packing import PackedHead, look_over, pack_meta, rounding
-from regard.viewer.page import FRONT_END, Choice, fingerprint, page_of, page_size
+from regard.viewer.packing import PackedHead, look_over, pack_head, pack_meta, rounding
+from regard.viewer.page import FRONT_END
 from regard.viewer.replies import exact
 from regard.viewer.widget import AttentionView, view
 
-SCRIPT = FRONT_END.read_text("utf-8")
 HOSTILE = [
     "</script><img src=x onerror=alert(1)>",
     "<!--<script>",
@@ -60,7 +49,7 @@ def random_weights(*shape: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.fl
 
 def with_words() -> Trace:
     """Give a trace of which two words have several tokens and two tokens are special."""
-    tokens = ["[CLS]", "the", "cow", "##s", "un", "##like", "##ly", "[SEP]"]
+    tokens = ["[CLS]", "the", "cow", "·s", "un", "·like", "·ly", "[SEP]"]
     seen = Trace.from_weights(random_weights(2, 3, 8, 8), tokens)
     words = [None, *(Word(*word) for word in ((0, "the"), (1, "cows"), (1, "cows")))]
     words += [*(Word(2, "unlikely") for _ in range(3)), None]
@@ -91,19 +80,13 @@ def ask(shown: AttentionView, what: str, question: dict[str, Any]) -> None:
     shown._answer(shown, {"ask": what, **shown.selection, **question}, [])  # noqa: SLF001
 
 
-def saved_data(page: str) -> dict[str, Any]:
-    found = re.search(r'id="regard-data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    data: dict[str, Any] = json.loads(found[1])
-    return data
-
-
 # the widget
 
 
 def test_the_front_end_has_the_traits_of_the_class() -> None:
-    typedef = SCRIPT.split("@typedef {object} Traits")[1].split("*/")[0]
-    named = set(re.findall(r"@property {.*?} (\w+)", typedef))
+    contract = FRONT_END.parents[1] / "frontend" / "src" / "contract.ts"
+    traits = contract.read_text("utf-8").split("interface Traits {")[1].split("}")[0]
+    named = set(re.findall(r"^  (\w+): ", traits, re.MULTILINE))
     own = {name for name in AttentionView.class_own_traits(sync=True) if not name.startswith("_")}
     assert named == own
 
@@ -149,6 +132,92 @@ def test_weights_are_viewed_as_a_trace_is() -> None:
     assert crossed.meta["sides"][0]["names"] == ["c", "d"]
     with pytest.raises(ValueError, match="its own tokens"):
         view(shown.trace, ["a", "b", "c", "d"])
+
+
+def test_a_head_is_packed_once_when_it_is_shown(
+    seen: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = []
+
+    def noting(*head: Any) -> PackedHead:
+        packed.append(head[1:])
+        return pack_head(*head)
+
+    monkeypatch.setattr("regard.viewer.replies.pack_head", noting)
+    shown = AttentionView(seen, Head("cross", 1, 2))
+    assert packed == [("cross", 1, 2)]
+    shown.select(0, 1, kind="encoder")
+    assert packed[1:] == [("encoder", 0, 1)]
+
+
+def a_bert() -> BertModel:
+    config = BertConfig(
+        vocab_size=9,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    return BertModel._from_config(config, attn_implementation="eager").eval()  # noqa: SLF001
+
+
+def test_what_is_neither_a_trace_nor_weights_is_said() -> None:
+    model = a_bert()
+    wrong: Any
+    for wrong in (model, nn.Sequential(model), "the dog", ["the dog"], {"a": 1}):
+        with pytest.raises(TypeError, match=r"weights are .*but got .*: pass .*"):
+            view(wrong)
+    with pytest.raises(TypeError, match=r"make a trace by `regard.trace\(sentence, model, tok"):
+        view(model)
+
+
+def test_of_what_a_model_returned_its_attentions_are_viewed() -> None:
+    returned = a_bert()(torch.tensor([[1, 2, 3]]), output_attentions=True)
+    with pytest.raises(TypeError, match=r"got a BaseModel.*: pass its `.attentions`"):
+        view(returned)
+    assert view(returned.attentions).trace.num_heads == 2
+
+
+WRONG: Any = "x"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layer": WRONG}, r"layer, counted from 0, is a whole number, but got 'x' \(str\)"),
+        ({"head": WRONG}, r"head, counted from 0, is a whole number, but got 'x' \(str\)"),
+        ({"layer": True}, r"layer, counted from 0, is a whole number, but got True \(bool\)"),
+        ({"head": 0.0}, r"head, counted from 0, is a whole number, but got 0.0 \(float\)"),
+        ({"kind": 1}, r"kind of attention is a text, but got 1 \(int\)"),
+    ],
+)
+def test_a_head_of_a_wrong_type_is_said(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        view(with_words(), **options)
+    shown = view(with_words())
+    before = dict(shown.selection)
+    with pytest.raises(TypeError, match=message):
+        shown.select(**{"layer": 0, "head": 0} | options)
+    with pytest.raises(traitlets.TraitError, match=f"no head of this view.*{message}"):
+        shown.selection = before | options
+    assert shown.selection == before
+
+
+def test_a_head_may_be_numbered_by_numpy() -> None:
+    one: Any = np.int64(1)
+    shown = view(with_words(), layer=one, head=one)
+    shown.select(one - 1, one)
+    assert json.dumps(shown.selection) == '{"kind": "encoder", "layer": 0, "head": 1}'
+    shown.selection = {"kind": "encoder", "layer": np.int64(1), "head": np.int64(0)}
+    assert json.dumps(shown.selection) == '{"kind": "encoder", "layer": 1, "head": 0}'
+
+
+def test_tokens_are_a_list() -> None:
+    for names in ({"tokens": "ab"}, {"tokens": 5}):
+        with pytest.raises(TypeError, match="tokens is a list with a name for each token, but got"):
+            view(np.eye(2), **names)
+    with pytest.raises(TypeError, match=r"target_tokens is a list .* got 'ab' \(str\): pass such"):
+        view(np.eye(2), ["a", "b"], target_tokens="ab", kind="cross")
 
 
 def test_it_answers_with_the_exact_weight(sent: list[Any]) -> None:
@@ -261,19 +330,6 @@ def test_of_many_weights_only_the_heads_that_are_opened_are_computed(
     assert np.abs(tiles[5] / 255 - seen.weights(1, 2)).max() <= 0.5 / 255 + rounding(1)
 
 
-def test_a_page_may_hold_fewer_pixels_than_weights(tmp_path: Path) -> None:
-    shown = view(with_words(), layer=1)
-    assert shown.page_size(pixels=4).startswith("6 heads of at most 8 x 8 weights as 4 x 4 pixels")
-    shown.save(tmp_path / "x.html", pixels=4)
-    scale, text, pixels = saved_data((tmp_path / "x.html").read_text("utf-8"))["heads"]["encoder"][
-        "1"]["2"]  # fmt: skip
-    packed = PackedHead(tuple(pixels), scale, zlib.decompress(base64.b64decode(text)))
-    pooled = shown.trace.weights(1, 2).reshape(4, 2, 4, 2).max(axis=(1, 3))
-    assert np.abs(packed.weights - pooled).max() <= rounding(scale)
-    with pytest.raises(ValueError, match="0 pixels a side shows nothing"):
-        Choice(pixels=0)
-
-
 def test_without_a_kernel_there_is_a_picture() -> None:
     bundle, _ = view(with_words())._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
@@ -313,7 +369,7 @@ def test_a_lone_strong_link_stays_in_the_thumbnail() -> None:
 def test_what_is_streamed_in_blocks_is_pooled_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = Trace.from_weights(random_weights(2, 50, 50)).layers["encoder"][0]
     whole = look_over(layer, [0, 1])
-    monkeypatch.setattr("regard.record.layers.BLOCK_BYTES", 4 * 2 * 50 * 7)
+    monkeypatch.setattr("regard.record.streams.BLOCK_BYTES", 4 * 2 * 50 * 7)
     np.testing.assert_array_equal(look_over(layer, [0, 1]), whole)
 
 
@@ -331,6 +387,7 @@ def test_the_future_is_masked_and_nothing_else(seen: Trace) -> None:
 def test_words_special_tokens_and_measures_are_told() -> None:
     meta, _ = pack_meta(with_words())
     (side,) = meta["sides"]
+    assert side["words"]
     assert side["words"]["names"] == ["[CLS]", "the", "cows", "unlikely", "[SEP]"]
     assert side["words"]["groups"] == [[0], [1], [2, 3], [4, 5, 6], [7]]
     assert side["special"] == with_words().source.special
@@ -358,21 +415,6 @@ def test_the_measures_are_those_of_the_heads_that_are_kept() -> None:
         pack_meta(with_words(), layers=[7])
 
 
-@pytest.mark.parametrize("options", [{"layers": [0, 9]}, {"heads": [1, 9]}])
-def test_heads_that_are_there_in_part_are_refused(options: Any) -> None:
-    with pytest.raises(ValueError, match="Not all is there"):
-        view(with_words()).page_size(**options)
-
-
-@pytest.mark.parametrize("name", ["x.png", "x.csv", "x.txt"])
-def test_what_is_chosen_of_a_page_is_refused_elsewhere(name: str, tmp_path: Path) -> None:
-    for options in ({"layers": [1]}, {"heads": [1]}, {"pixels": 4}):
-        with pytest.raises(ValueError, match="are of a page"):
-            view(with_words()).save(tmp_path / name, **options)
-    view(with_words()).save(tmp_path / "new folder" / name)
-    assert (tmp_path / "new folder" / name).is_file()
-
-
 def test_numbers_are_names_of_tokens_too() -> None:
     shown = view([[1.0, 0.0], [0.25, 0.75]], [1, 2])  # type: ignore[list-item]
     assert "2" in str(shown)
@@ -382,145 +424,5 @@ def test_an_exact_weight_is_that_of_the_trace() -> None:
     seen = with_words()
     row = seen.weights(1, 1)[3]
     found = exact(seen, Head("encoder", 1, 1), [3], [5])
-    assert found.weight == pytest.approx(row[5])
-    assert found.rank == 1 + sum(row > row[5])
-
-
-# the page
-
-
-def test_a_page_is_of_one_piece_and_runs_only_its_own_script() -> None:
-    page = page_of(hostile(), Head("encoder", 0, 1))
-    assert page == page_of(hostile(), Head("encoder", 0, 1))
-    assert page.count("</script>") == 2
-    assert "<img" not in page
-    assert "<!--" not in page
-    assert not re.search(
-        r"<[^>]*\b(src|href)=", re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
-    )
-    script = page.split('<script type="module">')[1].split("</script>")[0]
-    assert fingerprint(script) in page.split("</head>")[0]
-    data = saved_data(page)
-    assert data["meta"]["sides"][0]["names"] == HOSTILE
-    assert data["selection"] == {"kind": "encoder", "layer": 0, "head": 1}
-
-
-def test_a_page_says_where_it_comes_from(seen: Trace) -> None:
-    data = saved_data(page_of(seen, Head("cross", 0, 0)))
-    assert data["meta"]["origin"] == {"computed from": seen.how, **seen.origin}
-
-
-@pytest.mark.parametrize("make", [with_words, hostile])
-def test_the_size_that_is_said_is_not_exceeded(make: Callable[[], Trace]) -> None:
-    page = page_of(make(), Head("encoder", 0, 0)).encode()
-    most = float(page_size(make()).split()[-2])
-    assert len(page) / 1e6 <= most + 0.05
-
-
-def test_a_page_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) -> None:
-    shown = view(with_words())
-    path = tmp_path / "x.html"
-    with pytest.raises(ValueError, match=r"6 heads of at most 8 x 8 .* layers=\[...\]"):
-        shown.save(path, largest=1000)
-    assert not path.exists()
-    shown.save(path, layers=[1], heads=[2])
-    data = saved_data(path.read_text("utf-8"))
-    assert {layer: list(heads) for layer, heads in data["heads"]["encoder"].items()} == {"1": ["2"]}
-    assert data["selection"] == {"kind": "encoder", "layer": 1, "head": 2}
-    assert shown.page_size(layers=[1], heads=[2]).startswith("1 head of at most 8 x 8 weights")
-
-
-# pictures and tables
-
-
-@pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png", ".csv", ".html"])
-def test_a_file_has_the_same_bytes_on_each_run(suffix: str, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        view(with_words(), layer=1).save(tmp_path / f"{name}{suffix}")
-    first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in ("a", "b"))
-    assert first == second
-    assert not plt.get_fignums()
-
-
-def test_the_picture_of_thirty_tokens_is_ready_for_a_paper(tmp_path: Path) -> None:
-    tokens = [f"word{at}" for at in range(30)]
-    shown = view(random_weights(30, 30), tokens)
-    for suffix in (".svg", ".pdf"):
-        shown.save(tmp_path / f"x{suffix}")
-        assert (tmp_path / f"x{suffix}").stat().st_size <= 200_000
-    svg = (tmp_path / "x.svg").read_text("utf-8")
-    assert ">word29</text>" in svg
-    assert "date" not in svg.lower()
-    assert b"FontFile2" in (tmp_path / "x.pdf").read_bytes()
-
-
-@pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
-def test_hostile_tokens_are_text_in_a_picture(suffix: str, tmp_path: Path) -> None:
-    view(hostile()).save(tmp_path / f"x{suffix}")
-    assert b"<img" not in (tmp_path / f"x{suffix}").read_bytes()
-
-
-def test_no_token_is_a_formula_in_a_table(tmp_path: Path) -> None:
-    path = tmp_path / "x.csv"
-    tokens = ["=1+1", "+1", "-1", "@x", "\t=1", " =1", 'a"b\nc', "dog"]
-    view(random_weights(8, 8), tokens).save(path)
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    keys = [row["key"] for row in rows[:8]]
-    assert keys == ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "' =1", 'a"b\nc', "dog"]
-    table = pd.read_csv(path)
-    np.testing.assert_allclose(
-        table["weight"].to_numpy().reshape(8, 8), random_weights(8, 8), rtol=1e-6
-    )
-
-
-def test_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'x.gif', but a view is saved as one of .html, .svg"):
-        view(with_words()).save(tmp_path / "x.gif")
-
-
-# the front end
-
-
-def test_its_colours_are_those_of_the_other_pictures() -> None:
-    (stops,) = re.findall(r"const STOPS = \[(.*?)\]", SCRIPT)
-    colours = re.findall(r"#\w{6}", stops)
-    for at, colour in enumerate(colours):
-        other = style.ATTENTION(at / (len(colours) - 1))
-        assert to_rgb(colour) == pytest.approx(other[:3], abs=2 / 255)
-
-
-def test_it_takes_nothing_from_elsewhere_and_writes_no_markup() -> None:
-    assert not re.search(r"\bimport\b[^.]*['\"]|https?:|innerHTML|insertAdjacentHTML", SCRIPT)
-    assert "</script" not in SCRIPT
-    assert "<!--" not in SCRIPT
-
-
-TSC = shutil.which("tsc", path=f"{Path(sys.prefix) / 'node_modules' / '.bin'}:{os.environ['PATH']}")
-
-
-@pytest.mark.skipif(TSC is None, reason="TypeScript's tsc is neither in .venv nor on the path")
-def test_its_types_hold() -> None:
-    options = "--noEmit --checkJs --allowJs --strict --target es2022 --module esnext"
-    command = [str(TSC), *options.split(), "--lib", "es2022,dom,dom.iterable", str(FRONT_END)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-
-
-# the command line
-
-
-def test_a_page_is_made_on_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("regard.cli.load", lambda _: (None, None))
-    monkeypatch.setattr("regard.trace", lambda *_, **__: with_words(), raising=False)
-    path = tmp_path / "x.html"
-    words = ["view", "the cows", "--model", "some", "-o", str(path), "--words", "--no-special"]
-    done = CliRunner().invoke(app, [*words, "--head", "1"])
-    assert done.exit_code == 0, done.output
-    assert "6 heads of at most 3 x 3 weights" in done.output
-    assert saved_data(path.read_text("utf-8"))["selection"]["head"] == 1
-    wrong = CliRunner().invoke(app, [*words[:4], "-o", str(tmp_path / "x.gif")])
-    assert wrong.exit_code == 2
-    assert "x.gif" in wrong.output
+    assert found["weight"] == pytest.approx(row[5])
+    assert found["rank"] == 1 + sum(row > row[5])

@@ -17,12 +17,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.causes.prediction import Prediction, predict
 from regard.measures.rollout import rollout, value_weighted
+from regard.record.door import a_model, whole_number, whole_numbers
 from regard.record.trace import Trace
 from regard.tracing.any_model import editing
 from regard.tracing.calls import Call
 from regard.tracing.modules import evaluating
 from regard.tracing.run import trace
-from regard.tracing.texts import Sentence
+from regard.tracing.texts import Sentence, side_of
 
 Floats = NDArray[np.float64]
 
@@ -84,6 +85,8 @@ class Explanation:
 
         Raises
         ------
+        TypeError
+            If a count is no whole number.
         ValueError
             If a count is not from 1 to one less than the words that can be left out.
 
@@ -91,7 +94,8 @@ class Explanation:
         -----
         The drop is the comprehensiveness of DeYoung et al. (2020), *ERASER*, equation 1.
         """
-        prediction = self.prediction
+        prediction, draws = self.prediction, whole_number("draws", draws)
+        counts = whole_numbers("counts", counts)
         most = len(prediction.removable) - 1
         if not all(1 <= count <= most for count in counts):
             raise ValueError(f"From 1 to {most} words can be left out, but got {tuple(counts)}.")
@@ -163,6 +167,8 @@ def explain(
 
     Raises
     ------
+    TypeError
+        If the model is none, or a number is no whole number.
     ValueError
         If the model reads two sides or gives no logits; if it is not clear where the prediction is
         made; if there are not two words to leave out; or as `regard.trace`.
@@ -178,14 +184,14 @@ def explain(
     Examples
     --------
     >>> from regard.model.glossing import GlossingEncoder
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> model = GlossingEncoder(300, d_model=8, heads=(2,))
     >>> said = explain("the dog saw it .", model, build_tokenizer(vocabulary(300)), position=3)
     >>> said.table["word"].tolist(), bool(said.table["leave one out"].isna()[3])
     (['the', 'dog', 'saw', 'it', '.'], True)
     """
-    seen = trace(sentence, model, tokenizer)
+    seen = trace(sentence, a_model(model), tokenizer)
     kind = seen.kinds[0]
     prediction = predict(sentence, model, tokenizer, position=position, label=label, kind=kind)
     if len(prediction.removable) < 2:
@@ -313,7 +319,9 @@ def _name(
     names = getattr(getattr(model, "config", None), "id2label", None) or {}
     is_token = prediction.at is not None and not type(model).__name__.endswith("Classification")
     if is_token and tokenizer is not None:
-        return str(tokenizer.convert_ids_to_tokens(prediction.label))
+        ids = prediction.ids[0].tolist()
+        at = len(ids) if prediction.is_next else prediction.at
+        return side_of([*ids[:at], prediction.label], tokenizer).tokens[-1]
     return str(names.get(prediction.label, prediction.label))
 
 

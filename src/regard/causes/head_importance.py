@@ -9,6 +9,8 @@ from transformers import PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from regard.causes.interventions import ablate
+from regard.causes.prediction import without_logits
+from regard.record.door import a_model, function
 from regard.record.kinds import KINDS, Head
 from regard.tracing.any_model import editing
 from regard.tracing.calls import Call
@@ -33,7 +35,8 @@ def importance(
     Parameters
     ----------
     model
-        What `regard.ablate` takes.
+        What `regard.ablate` takes; without a score, a transformers model with a head, such as
+        `AutoModelForMaskedLM`.
     data
         What `score` takes. Without one, batches for a transformers model: mappings of tensors with
         `labels` among them, -100 where there is none.
@@ -55,6 +58,8 @@ def importance(
 
     Raises
     ------
+    TypeError
+        If the model is none, or the score no function.
     ValueError
         If there is no score and no way to count without one; if the model has no such head; or if
         its heads cannot be ablated.
@@ -78,7 +83,7 @@ def importance(
     >>> table.columns.tolist()
     ['kind', 'layer', 'head', 'score', 'score_before', 'score_change']
     """
-    measure, data = _measure_of(model, data, score)
+    measure, data = _measure_of(a_model(model), data, score)
 
     def run() -> dict[str, float]:
         return _numbers(measure(model, data))
@@ -133,7 +138,7 @@ def _numbers(scores: Any) -> dict[str, float]:
 def _measure_of(model: nn.Module, data: Any, score: Score | None) -> tuple[Score, Any]:
     data = list(data) if isinstance(data, Iterator) else data  # to be gone through again
     if score is not None:
-        return score, data
+        return function("score, a function (model, data) that gives numbers,", score), data
     if not isinstance(model, PreTrainedModel):
         raise ValueError(  # noqa: TRY004  of no wrong type, but of one that needs a score
             f"{type(model).__name__} does not say how good it is: pass score, a function (model, "
@@ -157,6 +162,13 @@ def score_labels(model: Any, batches: Iterable[Mapping[str, Tensor]]) -> dict[st
     losses, right, count, are_classes = 0.0, 0.0, 0, True
     for batch in batches:
         outputs = model(**{name: x.to(model.device) for name, x in batch.items()})
+        if getattr(outputs, "logits", None) is None:
+            raise without_logits(
+                model,
+                outputs,
+                "load the model with a head, such as AutoModelForMaskedLM, or pass score, a "
+                "function (model, data) that gives numbers by name",
+            )
         logits, labels = _aligned(model, outputs.logits, batch["labels"].to(model.device))
         known = labels != IGNORED
         if not known.any():

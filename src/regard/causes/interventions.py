@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from regard.record.door import described, text
 from regard.record.kinds import KINDS, Head
 from regard.tracing.any_model import editing, kinds_of, narrowing
 from regard.tracing.calls import Call
@@ -110,11 +111,17 @@ def block(
     >>> torch.equal(model.generate(src, max_length=3), seeing)
     True
     """
+    if not isinstance(forbidden, Tensor):
+        raise TypeError(
+            f"The forbidden edges are a bool tensor (sentences, queries, keys), but got "
+            f"{described(forbidden)}: regard.causes.interventions.edge_mask makes one."
+        )
     if forbidden.dtype != torch.bool or forbidden.dim() != 3:
         raise TypeError(
             "The forbidden edges are bool (sentences, queries, keys), but got "
             f"{forbidden.dtype} {tuple(forbidden.shape)}."
         )
+    text("A kind of attention", kind)
     chosen = None if heads is None else _by_layer(heads)
     for wanted in [kind] if heads is None else [head[0] for head in heads]:
         _check_kind(model, wanted, "to block")
@@ -251,8 +258,12 @@ def _marked(heads: list[int], num_heads: int, device: torch.device) -> Tensor:
     return marked
 
 
-def _by_layer(heads: Sequence[Head | tuple[str, int, int]]) -> Heads:
+def _by_layer(heads: Any) -> Heads:
     """Sort heads by kind and layer, or say what is wrong with one."""
+    if not isinstance(heads, Sequence) or isinstance(heads, str):
+        raise TypeError(
+            f'Heads are a list, such as [("encoder", 0, 1)], but got {described(heads)}.'
+        )
     if not heads:
         raise ValueError('No head is named: give at least one, such as ("encoder", 0, 1).')
     chosen: dict[tuple[str, int], list[int]] = {}

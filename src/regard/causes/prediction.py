@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from regard.record.door import a_model, whole_number
 from regard.record.words import Side, word_groups, word_name
 from regard.tracing.inputs import Inputs, inputs_of_module, inputs_of_pretrained
 from regard.tracing.modules import evaluating
@@ -46,7 +47,7 @@ class Prediction:
 
     def probabilities(self, ids: Tensor, *others: Tensor, at: int | None = None) -> Tensor:
         """Give the label's probability in each of a batch of such sentences: (B,)."""
-        logits = logits_of(self.call(ids, *others))
+        logits = logits_of(self.model, self.call(ids, *others))
         place = self.at if at is None else at
         of_place = logits if self.at is None else logits[:, place]
         chances: Tensor = of_place.float().softmax(dim=-1)[:, self.label]
@@ -81,11 +82,15 @@ def predict(
 
     Raises
     ------
+    TypeError
+        If the model is none, or a position or label is no whole number.
     ValueError
         If the model reads two sides, gives no logits for two classes or more, or it is not clear
         at which token the prediction is made.
     """
-    with evaluating(model):
+    position = None if position is None else whole_number("position, counted from 0,", position)
+    label = None if label is None else whole_number("label, counted from 0,", label)
+    with evaluating(a_model(model)):
         if isinstance(model, PreTrainedModel):
             _refuse_two_sides(model, is_two_sided=bool(model.config.is_encoder_decoder))
             inputs = inputs_of_pretrained(sentence, model, tokenizer, None)
@@ -94,7 +99,7 @@ def predict(
             inputs = inputs_of_module(sentence, model, tokenizer, None)
             _refuse_two_sides(model, is_two_sided=len(inputs.positional) != 1)
             call, ids, others = model, inputs.positional[0], ()
-        logits = logits_of(call(ids, *others))  # (1, classes) or (1, T, classes)
+        logits = logits_of(model, call(ids, *others))  # (1, classes) or (1, T, classes)
     length, is_next = ids.size(1), False
     if position is not None and not -length <= position < length:
         raise ValueError(f"There is no token {position}: the sentence has {length}, from 0.")
@@ -115,16 +120,31 @@ def predict(
     return Prediction(model, side, call, ids, others, at, reader, chosen, is_next)
 
 
-def logits_of(outputs: Any) -> Tensor:
+def logits_of(model: nn.Module, outputs: Any) -> Tensor:
     """Take the logits, (B, classes) or (B, T, classes), from what a model returned."""
     logits = outputs if isinstance(outputs, Tensor) else getattr(outputs, "logits", None)
-    if not isinstance(logits, Tensor) or logits.dim() not in {2, 3}:
+    if not isinstance(logits, Tensor):
+        raise without_logits(
+            model,
+            outputs,
+            "load the model with a head that classifies or writes, such as "
+            "AutoModelForSequenceClassification or AutoModelForMaskedLM",
+        )
+    if logits.dim() not in {2, 3}:
         raise ValueError(
-            f"A prediction is logits (sentences, classes) or (sentences, tokens, classes), but got "
-            f"{type(outputs).__name__}: load the model with a head that classifies or writes, such "
-            "as AutoModelForSequenceClassification."
+            "A prediction is logits (sentences, classes) or (sentences, tokens, classes), but "
+            f"{type(model).__name__} gives {tuple(logits.shape)}: pass a model that classifies its "
+            "sentence or its tokens, fills a mask, or writes on."
         )
     return logits
+
+
+def without_logits(model: nn.Module, outputs: Any, advice: str) -> ValueError:
+    """Say what a model without a head gives, and what to do."""
+    gives = f"a {type(outputs).__name__}"
+    if isinstance(outputs, Mapping):  # as all that transformers' models return
+        gives = " and ".join(outputs)
+    return ValueError(f"{type(model).__name__} gives {gives}, but no logits: {advice}.")
 
 
 def _by_name(

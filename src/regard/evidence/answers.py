@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regard.measures.weights import Reading, check_position, paired
+from regard.record.door import described
 from regard.record.kinds import KINDS
-from regard.record.layers import EVERYTHING, Layer, blocks
-from regard.record.trace import Trace
+from regard.record.layers import EVERYTHING, Layer
+from regard.record.streams import blocks
+from regard.record.trace import Trace, a_trace
 
 READS, IS_READ = "reads", "is read by"  # most, of all words
 Place = tuple[int, int]  # layer and head
@@ -123,7 +125,15 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     heads: dict[str, list[Place]] = {}
     tables: list[_Table] = []
     num_sentences = 0
+    asked: dict[str, Any] = {"traces": traces, "gold": gold}
+    for name, given in asked.items():
+        if not isinstance(given, Iterable) or isinstance(given, str | Trace | type):
+            raise TypeError(
+                f"{name} are one for each sentence, but got {described(given)}: pass lists, such "
+                "as collect_answers([seen], [readings])."
+            )
     for seen, readings in paired(traces, gold):
+        a_trace(seen)
         for reading in readings:
             _check_reading(reading)
         for kind in seen.kinds:

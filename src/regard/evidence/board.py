@@ -1,6 +1,6 @@
 """The scoreboard: what the best head finds, beside what finds as much without having learnt it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from regard.evidence.answers import GROUP, Answers
 from regard.evidence.intervals import holm, share_interval, sign_flip_test
+from regard.record.door import described, whole_number
 
 Rows = NDArray[np.intp]
 Group = tuple[str, str, str]  # name, kind and direction
@@ -81,14 +82,7 @@ def scoreboard(
     0       reads    1.0       1           1.0    False
     1  is read by    1.0       1           1.0    False
     """
-    if least < 1:
-        raise ValueError(f"A reading comes at least once in a half, but got least={least}.")
-    for other, name in ((untrained, "untrained"), (shuffled, "shuffled")):
-        if other is not None and other.num_sentences != answers.num_sentences:
-            raise ValueError(
-                f"The {name} model answered to {other.num_sentences} sentences, but the model to "
-                f"{answers.num_sentences}: collect both on the same sentences, in one order."
-            )
+    _check_asked(answers, {"untrained": untrained, "shuffled": shuffled}, level, least)
     chooses = _half(answers.num_sentences, seed)
     rows = []
     for group, at in answers.groups().items():
@@ -108,6 +102,28 @@ def scoreboard(
     return table.sort_values(
         ["finding", "share"], ascending=False, kind="stable", ignore_index=True
     )
+
+
+def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any) -> None:
+    if not isinstance(answers, Answers):
+        raise TypeError(
+            f"The answers of collect_answers(traces, gold) are expected, but got "
+            f"{described(answers)}."
+        )
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise ValueError(f"A level lies between 0 and 1, such as 0.95, but got {described(level)}.")
+    if whole_number("least", least) < 1:
+        raise ValueError(f"A reading comes at least once in a half, but got least={least}.")
+    for name, other in others.items():
+        if not isinstance(other, Answers | None):
+            raise TypeError(
+                f"{name} are answers of collect_answers(traces, gold), but got {described(other)}."
+            )
+        if other is not None and other.num_sentences != answers.num_sentences:
+            raise ValueError(
+                f"The {name} model answered to {other.num_sentences} sentences, but the model to "
+                f"{answers.num_sentences}: collect both on the same sentences, in one order."
+            )
 
 
 class _Row(NamedTuple):

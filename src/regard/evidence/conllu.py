@@ -1,7 +1,7 @@
 """Sentences whose words say what they belong to: treebanks in the CoNLL-U format."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -148,7 +148,27 @@ def _parsed(lines: list[Line], path: str, *, subtypes: bool) -> ParsedSentence:
         if int(head) > 0 and base != "punct":
             name = relation if subtypes else base
             dependencies.append(Dependency(name, place, int(head) - 1))
+    heads = {place: int(row[6]) for place, (_, row) in enumerate(rows, 1) if row[6] != "_"}
+    _check_tree(heads, [number for number, _ in rows], path)
     return ParsedSentence([columns[1] for _, columns in rows], dependencies)
+
+
+def _check_tree(head_of: Mapping[int, int], lines: Sequence[int], path: str) -> None:
+    """Raise where words hang on each other in a ring, and so on no root."""
+    leads: set[int] = {0}
+    for word in head_of:
+        way: list[int] = []
+        at = word
+        while at in head_of and at not in leads:
+            if at in way:
+                ring = ", ".join(str(one) for one in way[way.index(at) :])
+                raise ValueError(
+                    f"{path}, line {lines[at - 1]}: the words {ring} hang on each other in a "
+                    "ring. Each word's HEAD must lead to the root, whose HEAD is 0."
+                )
+            way.append(at)
+            at = head_of[at]
+        leads.update(way)
 
 
 def _columns(text: str, where: str) -> list[str]:

@@ -19,6 +19,7 @@ from regard.record.trace import Trace
 from regard.tracing.run import trace
 
 NOTHING_READ = "?"  # stands for a word that the tokenizer leaves out
+NO_BREAK_SPACE = "\u00a0"
 
 
 def score_treebank(
@@ -141,7 +142,8 @@ def trace_words(
 
 
 def _merged(words: list[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Trace:
-    return trace(words, model, tokenizer).merge_words().hide()
+    unparted = [word.replace(" ", NO_BREAK_SPACE) for word in words]  # as in Vietnamese
+    return trace(unparted, model, tokenizer).merge_words().hide()
 
 
 def untrained_twin(model: PreTrainedModel, seed: int = 0) -> PreTrainedModel:

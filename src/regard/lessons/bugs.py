@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regard.tracing.modules import attention_modules
+from regard.record.door import a_model, text, whole_number
+from regard.tracing.protocol import attention_modules
 
 Inputs = tuple[Tensor, Tensor, Tensor, int, Tensor | None]  # query, key, value, num_heads, mask
 Change = Callable[[str, Inputs], Inputs]  # kind and inputs of an attention module -> inputs
@@ -100,6 +101,8 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
 
     Raises
     ------
+    TypeError
+        If the model is none, or the name no text.
     ValueError
         If there is no such bug, or the model has no place for it.
 
@@ -115,9 +118,8 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
     >>> torch.equal(model(src, tgt), healthy)
     True
     """
-    if name not in BUGS:
-        raise ValueError(f"There is no bug {name!r} in the zoo: choose from {', '.join(BUGS)}.")
-    modules = attention_modules(model)
+    modules = attention_modules(a_model(model))
+    name = _in_the_zoo(name)
     if not modules:
         raise ValueError(
             f"{type(model).__name__} has no attention that follows the protocol of "
@@ -136,6 +138,13 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
                 hook = _changing(str(module.kind), INPUT_BUGS[name])
                 undo.callback(module.register_forward_pre_hook(hook).remove)
         yield
+
+
+def _in_the_zoo(name: str) -> str:
+    """Take the name of a bug, or say which there are."""
+    if text("The name of a bug", name) not in BUGS:
+        raise ValueError(f"There is no bug {name!r} in the zoo: choose from {', '.join(BUGS)}.")
+    return name
 
 
 def _changing(kind: str, change: Change) -> Callable[[nn.Module, Any], Inputs]:
@@ -204,6 +213,7 @@ class Mystery:
     """
 
     def __init__(self, seed: int | None = None) -> None:
+        seed = None if seed is None else whole_number("seed", seed)
         self._name = random.Random(seed).choice(BUGS)
 
     def in_(self, model: nn.Module) -> Any:
@@ -215,11 +225,11 @@ class Mystery:
 
         Raises
         ------
+        TypeError
+            If it is no text.
         ValueError
             If there is no such bug.
         """
-        if name not in BUGS:
-            raise ValueError(f"There is no bug {name!r} in the zoo: choose from {', '.join(BUGS)}.")
-        if name == self._name:
+        if _in_the_zoo(name) == self._name:
             return f'Yes: "{name}".'
         return f'Not "{name}". Look again: at the maps, at what the rows sum to, at the leak test.'

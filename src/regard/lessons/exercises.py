@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from regard.record.door import function
+
 AttentionFunction = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 RIGHT = "Right: it equals torch's scaled_dot_product_attention, with a mask and without."
@@ -28,11 +30,17 @@ def check_attention(attention: AttentionFunction) -> str:
         That it is right, or the first thing that is wrong and what to look at. The verdict comes
         from `torch.nn.functional.scaled_dot_product_attention`.
 
+    Raises
+    ------
+    TypeError
+        If it is no function: pass `my_attention`, not what it returned.
+
     Examples
     --------
     >>> check_attention(lambda q, k, v, mask: (q @ k.mT).softmax(-1) @ v)
     'Not yet: the scores are not divided by the square root of d_k. Look at the scale.'
     """
+    function("attention, a function (query, key, value, mask) and not what it returned,", attention)
     random = torch.Generator().manual_seed(0)
     query, key, value = (
         torch.randn(2, 3, length, 4, generator=random, dtype=torch.float64) for length in (5, 6, 6)

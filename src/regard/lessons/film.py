@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from regard.record.trace import Trace
+from regard.record.door import described, function, whole_number, within
+from regard.record.trace import Trace, a_trace
 from regard.record.words import Labels
 
 Place = tuple[str, int]  # kind and layer
@@ -68,6 +69,13 @@ class Film:
         num_frames: int = 40,
         measure: Callable[[Any], Mapping[str, float]] | None = None,
     ) -> None:
+        function("look, a function from the model to a trace,", look)
+        if measure is not None:
+            function("measure, a function from the model to numbers by name,", measure)
+        num_steps, num_frames = (
+            whole_number(name, number)
+            for name, number in (("num_steps", num_steps), ("num_frames", num_frames))
+        )
         if num_steps < 1 or num_frames < 2:
             raise ValueError(
                 f"A film needs steps and at least 2 frames, but got {num_steps} steps and "
@@ -81,6 +89,7 @@ class Film:
 
     def watch(self, loss: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
         """Give the same loss, which also takes a frame before the steps that are due."""
+        function("loss, a function (model, batch),", loss)
         step = 0
 
         def watched(model: nn.Module, batch: Any) -> Tensor:
@@ -98,17 +107,20 @@ class Film:
 
         Raises
         ------
+        TypeError
+            If the step is no whole number, or `look` gave no trace.
         ValueError
             If the probe sentence has other tokens than in the frames before, the step is not after
             theirs, or a measure is called "step" or "loss".
         """
+        step = whole_number("step", step)
         if self.frames and step <= self.frames[-1].step:
             raise ValueError(
                 f"A frame of step {step} comes after one of step {self.frames[-1].step}: take "
                 "frames in the order of the steps, one a step."
             )
         with torch.no_grad():
-            seen = self.look(model)
+            seen = a_trace(self.look(model))
             measures = dict(self.measure(model)) if self.measure else {}
         if {"step", "loss"} & measures.keys():
             raise ValueError('A measure is called "step" or "loss", which the film has itself.')
@@ -142,23 +154,31 @@ class Film:
 
         Raises
         ------
+        TypeError
+            If a number is no whole number.
         ValueError
             If there is no such frame, kind, layer or head.
         """
+        frame = whole_number("frame", frame)
         if not -len(self.frames) <= frame < len(self.frames):
             raise ValueError(f"There is no frame {frame}: there are {len(self.frames)}.")
-        of_layer = self.frames[frame].weights.get((kind, layer))
-        if of_layer is None or not 0 <= head < len(of_layer):
-            places = sorted(self.frames[frame].weights)
-            raise ValueError(
-                f"There is no {kind} layer {layer}, head {head} in this film, which has "
-                f"{places}: choose from these."
-            )
-        return of_layer[head].astype(np.float32) / STEPS
+        of_layer = self.frames[frame].weights[self._place(layer, kind)]
+        of_head = of_layer[within("head", head, len(of_layer), owner="this layer")]
+        return of_head.astype(np.float32) / STEPS
 
     def labels(self, layer: int, *, kind: str = "encoder") -> Labels:
-        """Give the words of the rows and the columns."""
-        return self._labels[(kind, layer)]
+        """Give the words of the rows and the columns, or raise as `weights` does."""
+        return self._labels[self._place(layer, kind)]
+
+    def _place(self, layer: int, kind: str) -> Place:
+        """Take a kind and layer that was filmed, or say which were."""
+        place = (kind, whole_number("A layer, counted from 0,", layer))
+        if place not in self._labels:
+            raise ValueError(
+                f"There is no layer {layer} of kind {kind!r} in this film, which has "
+                f"{sorted(self._labels)}: choose from these."
+            )
+        return place
 
     def to_dataframe(self) -> pd.DataFrame:
         """Give a row a frame: `step`, `loss`, and what was measured."""
@@ -177,6 +197,22 @@ class Film:
         reached = (table >= threshold)[::-1].cummin()[::-1]  # and in all frames after
         steps = [column.idxmax() if column.any() else pd.NA for _, column in reached.items()]
         return pd.Series(steps, index=reached.columns, dtype="Int64", name="step")
+
+
+def a_film(got: object) -> Film:
+    """Take a film, or say how one is made.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as a trace.
+    """
+    if not isinstance(got, Film):
+        raise TypeError(
+            f"A film is expected, but got {described(got)}: make one by "
+            "`regard.Film(look, num_steps=...)`, and train with `loss=film.watch(loss)`."
+        )
+    return got
 
 
 def _spread(num_steps: int, num_frames: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Pictures of what changes: a head while its model is trained, and between two traces."""
+"""Pictures of a film: a head while its model is trained, and when it locks on."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -10,26 +10,17 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from regard.lessons.film import Film
-from regard.measures.comparison import difference
-from regard.pictures.plots import (
-    IS_READ,
-    MANY,
-    PERCENT,
-    READS,
-    name_ticks,
-    new_heatmap_axes,
-    outline,
-    plot_heads,
-    plot_heatmap,
-)
-from regard.pictures.style import DIFFERENCE, FAINT, INK, MARKERS, QUIET
+from regard.lessons.film import Film, a_film
+from regard.pictures.axes import PERCENT, new_axes
+from regard.pictures.given import check_shares, given_axes
+from regard.pictures.head import plot_heatmap
+from regard.pictures.heads import plot_heads
+from regard.pictures.style import INK, MARKERS, QUIET, literal
+from regard.record.door import number, whole_number
 from regard.record.kinds import Head
-from regard.record.trace import Trace
 
 FRAME_DPI = 80
 
@@ -63,11 +54,14 @@ def plot_film(
 
     Raises
     ------
+    TypeError
+        If it is no film, or a number no whole number.
     ValueError
-        If the film has no frames, or no such head.
+        If the film has no frames, no such head, or none are to be drawn.
 
     Examples
     --------
+    >>> from regard.record.trace import Trace
     >>> film = Film(lambda _: Trace.from_weights([[1.0, 0.0], [0.25, 0.75]]), num_steps=9)
     >>> for step in (0, 9):
     ...     film.take(None, step)
@@ -75,6 +69,8 @@ def plot_film(
     ['step 0', 'step 9']
     """
     _check_frames(film)
+    if whole_number("num_frames", num_frames) < 1:
+        raise ValueError(f"Got num_frames={num_frames}: ask for 1 or more.")
     chosen = np.unique(np.linspace(0, len(film.frames) - 1, num_frames).round().astype(int))
     weights = np.stack([film.weights(int(at), layer, head, kind=kind) for at in chosen])
     titles = [f"step {film.frames[at].step:,}" for at in chosen]
@@ -96,15 +92,19 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     Returns
     -------
     matplotlib.axes.Axes
-        Its steps are spread as the frames are: densely in the beginning.
+        Its steps are spread as the frames are: densely in the beginning. The axis bears the name of
+        what was measured; of several things, the legend does.
 
     Raises
     ------
+    TypeError
+        If it is no film, the threshold no number, or `ax` no Axes.
     ValueError
-        If nothing was measured.
+        If nothing was measured, or what was measured are no shares.
 
     Examples
     --------
+    >>> from regard.record.trace import Trace
     >>> shares = iter([0.25, 1.0])
     >>> look = lambda _: Trace.from_weights([[1.0, 0.0], [0.25, 0.75]])
     >>> film = Film(look, num_steps=9, measure=lambda _: {"it reads its noun": next(shares)})
@@ -113,30 +113,47 @@ def plot_locks(film: Film, *, threshold: float = 0.9, ax: Axes | None = None) ->
     >>> plot_locks(film).get_legend_handles_labels()[1]
     ['it reads its noun: from step 9 on']
     """
-    if not film.frames or not film.frames[0].measures:
+    table = _measured(film)
+    locks = film.locked_on(number("threshold", threshold))
+    ax = given_axes(ax) or new_axes(7, 4)
+    for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
+        _draw_shares(ax, shares, locks[str(name)], marker)
+    ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
+    _name_steps(ax, max(film.steps))
+    ax.set_ylim(-0.04, 1.04)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.set_ylabel(literal(table.columns[0]) if table.shape[1] == 1 else "share, of what is named")
+    ax.legend(loc="best")
+    return ax
+
+
+def _measured(film: Film) -> pd.DataFrame:
+    """Give the shares that were measured, by step and name."""
+    if not a_film(film).frames or not film.frames[0].measures:
         raise ValueError(
             "The film has no measures to draw: make it with `measure=`, a function from the model "
             "to shares by name, and train."
         )
-    ax = ax or plt.subplots(figsize=(7, 4), layout="constrained")[1]
     table = film.to_dataframe().drop(columns="loss").set_index("step")
-    locks = film.locked_on(threshold)
-    for (name, shares), marker in zip(table.items(), cycle(MARKERS), strict=False):
-        lock = locks[str(name)]
-        said = "not locked on" if pd.isna(lock) else f"from step {lock:,} on"
-        (line,) = ax.plot(shares.index + 1, shares, label=f"{name}: {said}")
-        if not pd.isna(lock):
-            ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
-    ax.axhline(threshold, color=QUIET, linewidth=1, linestyle="--")
+    check_shares(table)
+    return table
+
+
+def _draw_shares(ax: Axes, shares: pd.Series, lock: Any, marker: str) -> None:
+    """Draw what was measured of one thing, with a mark where it locks on, if it does."""
+    said = "not locked on" if pd.isna(lock) else f"from step {lock:,} on"
+    (line,) = ax.plot(shares.index + 1, shares, label=literal(f"{shares.name}: {said}"))
+    if not pd.isna(lock):
+        ax.plot(lock + 1, shares[lock], marker=marker, color=line.get_color(), ms=8, mec=INK)
+
+
+def _name_steps(ax: Axes, last: int) -> None:
+    """Name the powers of ten, on an axis that shows step 0 too."""
     ax.set_xscale("log")
-    ticks = [0, *(10**power for power in range(8) if 10**power <= max(film.steps))]
+    ticks = [0, *(10**power for power in range(8) if 10**power <= last)]
     ax.set_xticks([step + 1 for step in ticks], [f"{step:,}" for step in ticks], minor=False)
     ax.minorticks_off()
-    ax.set_ylim(-0.04, 1.04)
-    ax.yaxis.set_major_formatter(PERCENT)
-    ax.set(xlabel="training step", ylabel="the best head reads the gold word")
-    ax.legend(loc="best")
-    return ax
+    ax.set_xlabel("training step")
 
 
 class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -187,7 +204,7 @@ class FilmPlayer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
 
 def _check_frames(film: Film) -> None:
-    if not film.frames:
+    if not a_film(film).frames:
         raise ValueError("The film has no frames yet: train with `loss=film.watch(loss)`.")
 
 
@@ -205,11 +222,14 @@ def play_film(film: Film, layer: int, head: int, *, kind: str = "encoder") -> Fi
 
     Raises
     ------
+    TypeError
+        If it is no film, or a number no whole number.
     ValueError
         If the film has no frames, or no such head.
 
     Examples
     --------
+    >>> from regard.record.trace import Trace
     >>> film = Film(lambda _: Trace.from_weights([[1.0, 0.0], [0.25, 0.75]]), num_steps=9)
     >>> for step in (0, 9):
     ...     film.take(None, step, loss=1.5)
@@ -220,64 +240,3 @@ def play_film(film: Film, layer: int, head: int, *, kind: str = "encoder") -> Fi
     """
     _check_frames(film)
     return FilmPlayer(film, layer, head, kind)
-
-
-def plot_difference(
-    first: Trace,
-    second: Trace,
-    layer: int,
-    head: int,
-    *,
-    kind: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw what a head reads more, and less, in the second of two traces.
-
-    Parameters
-    ----------
-    first, second
-        From `regard.trace`; tokens are aligned as in `regard.measures.comparison.align_tokens`.
-    layer, head, kind
-        Which head; layers and heads count from 0.
-    ax
-        Where to draw; a new figure, if not given.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        A row for each aligned token that reads, a column for each that is read: blue where the
-        second trace reads more, orange where the first does, blank where they agree.
-
-    Raises
-    ------
-    ValueError
-        If there is no such head in both, or the traces share no token.
-
-    Examples
-    --------
-    >>> first = Trace.from_weights([[1.0, 0.0], [0.5, 0.5]], tokens=["the", "dog"])
-    >>> second = Trace.from_weights([[1.0, 0.0], [0.0, 1.0]], tokens=["the", "cow"])
-    >>> ax = plot_difference(first, second, layer=0, head=0)
-    >>> [label.get_text() for label in ax.get_xticklabels()]
-    ['the', 'dog / cow']
-    """
-    kind = first.kinds[0] if kind is None else kind
-    changed, queries, keys = difference(first, second, layer, head, kind=kind)
-    ax = ax or new_heatmap_axes(queries, keys)
-    sns.heatmap(
-        changed,
-        vmin=-1,
-        vmax=1,
-        cmap=DIFFERENCE,
-        linewidths=0.5 if max(changed.shape) <= MANY else 0,
-        linecolor=FAINT,
-        cbar_kws={"label": "more in the first ← weight → more in the second", "shrink": 0.8},
-        ax=ax,
-    )
-    outline(ax)
-    name_ticks(ax.xaxis, keys)
-    name_ticks(ax.yaxis, queries)
-    ax.set_xlabel(IS_READ)
-    ax.set_ylabel(READS)
-    ax.set_title(f"{str(Head(kind, layer, head)).capitalize()}: difference")
-    return ax

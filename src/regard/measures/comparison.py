@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from regard.record.trace import Trace
+from regard.record.kinds import title_of
+from regard.record.trace import Trace, a_trace
 
 Pairs = list[tuple[int, int]]  # places of one token in the first trace and in the second
+Row = tuple[str, int, int, float, str | None, float]  # of the table that `compare` gives
 
 
 class Difference(NamedTuple):
@@ -58,10 +60,13 @@ def compare(first: Trace, second: Trace) -> pd.DataFrame:
         `query`, `query_change`: the token whose reading changed most, and by how much. A change is
         the total variation distance of a row over the aligned keys, half the sum of the absolute
         differences: 0 where both read alike, 1 where they read nothing in common; `change` is its
-        mean over the aligned queries.
+        mean over the aligned queries. Where the traces share no token, as a decoder's do when two
+        models write nothing alike, nothing can be said: those heads come last, their changes NaN.
 
     Raises
     ------
+    TypeError
+        If one is no trace.
     ValueError
         If no kind, layer and head is in both, or no token is.
 
@@ -73,22 +78,12 @@ def compare(first: Trace, second: Trace) -> pd.DataFrame:
           kind  layer  head  change query  query_change
     0  encoder      0     0    0.25   dog           0.5
     """
-    rows = []
-    for kind, layer in _places(first, second):
-        queries, keys = _aligned(first, second, kind, layer)
-        names = first.labels(layer, kind=kind).queries
-        changes = np.stack(
-            [
-                _part(trace.weights(layer, kind=kind), queries, keys, side)
-                for side, trace in enumerate((first, second))
-            ]
-        )  # (2, h, Q, K)
-        distances = np.abs(changes[1] - changes[0]).sum(axis=-1) / 2  # (h, Q)
-        for head, of_head in enumerate(distances):
-            most = int(of_head.argmax())
-            rows.append((kind, layer, head, of_head.mean(), names[queries[most][0]], of_head[most]))
+    places = list(_places(a_trace(first), a_trace(second)))
+    rows = [row for kind, layer in places for row in _rows(first, second, kind, layer)]
     columns = ["kind", "layer", "head", "change", "query", "query_change"]
     table = pd.DataFrame(rows, columns=columns)
+    if table["change"].isna().all():
+        raise _no_shared_token(*places[0])
     return table.sort_values("change", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -99,8 +94,10 @@ def difference(
 
     Raises
     ------
+    TypeError
+        If one is no trace.
     ValueError
-        If there is no such kind, layer or head in both, or the traces share no token.
+        If there is no such kind, layer or head in both, or the traces share no token there.
 
     Examples
     --------
@@ -110,8 +107,10 @@ def difference(
     Difference(weights=array([[ 0. ,  0. ],
            [-0.5,  0.5]], dtype=float32), queries=['the', 'dog / cow'], keys=['the', 'dog / cow'])
     """
-    kind = first.kinds[0] if kind is None else kind
-    queries, keys = _aligned(first, second, kind, layer)
+    kind = a_trace(first).kind_or_first(kind)
+    queries, keys = _aligned(first, a_trace(second), kind, layer)
+    if not queries or not keys:
+        raise _no_shared_token(kind, layer)
     parts = [
         _part(trace.weights(layer, head, kind=kind), queries, keys, side)
         for side, trace in enumerate((first, second))
@@ -140,17 +139,37 @@ def _places(first: Trace, second: Trace) -> Iterator[tuple[str, int]]:
         )
 
 
+def _rows(first: Trace, second: Trace, kind: str, layer: int) -> Iterator[Row]:
+    """Say of each head of a layer how much it changed, and whose reading most."""
+    queries, keys = _aligned(first, second, kind, layer)
+    if not queries or not keys:
+        for head in range(first.layer(layer, kind).shape[0]):
+            yield kind, layer, head, np.nan, None, np.nan
+        return
+    before, after = (
+        _part(trace.weights(layer, kind=kind), queries, keys, side)
+        for side, trace in enumerate((first, second))
+    )  # (h, Q, K)
+    names = first.labels(layer, kind=kind).queries
+    distances = np.abs(after - before).sum(axis=-1) / 2  # (h, Q)
+    for head, of_head in enumerate(distances):
+        most = int(of_head.argmax())
+        yield kind, layer, head, of_head.mean(), names[queries[most][0]], of_head[most]
+
+
 def _aligned(first: Trace, second: Trace, kind: str, layer: int) -> tuple[Pairs, Pairs]:
-    """Pair the queries and the keys of a layer."""
+    """Pair the queries and the keys of a layer; there may be none."""
     labels = [trace.labels(layer, kind=kind) for trace in (first, second)]
     queries = align_tokens(labels[0].queries, labels[1].queries)
     keys = align_tokens(labels[0].keys, labels[1].keys)
-    if not queries or not keys:
-        raise ValueError(
-            f"The traces share no token in {kind} layer {layer}: compare sentences that are alike, "
-            "read with one tokenizer."
-        )
     return queries, keys
+
+
+def _no_shared_token(kind: str, layer: int) -> ValueError:
+    advice = "compare sentences that are alike, read with one tokenizer"
+    if kind != "encoder":
+        advice += ", and trace both with one target= where the models write nothing alike"
+    return ValueError(f"The traces share no token in {title_of(kind)}, layer {layer}: {advice}.")
 
 
 def _part(

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.record.layers import Layer, blocks, each_head, of_head
-from regard.record.trace import Trace
+from regard.record.layers import Layer
+from regard.record.streams import blocks, each_head, of_head
+from regard.record.trace import Trace, a_trace
 
 MEASURES = (
     "entropy",
@@ -68,7 +69,7 @@ def measure_heads(trace: Trace) -> pd.DataFrame:
     """
     rows = [
         (kind, number, head, *measures)
-        for kind in trace.kinds
+        for kind in a_trace(trace).kinds
         for number, layer in trace.layers[kind].items()
         for head, measures in enumerate(_measure(layer, trace.special(kind)[1]).tolist())
     ]
@@ -163,7 +164,7 @@ def received_by_each(trace: Trace, kind: str | None = None) -> pd.DataFrame:
         _table_received(layer, trace.labels(number, kind=of_kind).keys).assign(
             kind=of_kind, layer=number
         )
-        for of_kind in (trace.kinds if kind is None else [trace.kind_or_first(kind)])
+        for of_kind in (a_trace(trace).kinds if kind is None else [trace.kind_or_first(kind)])
         for number, layer in trace.layers[of_kind].items()
     ]
     columns = ["kind", "layer", "head", "position", "token", "received"]
@@ -236,7 +237,7 @@ def top_keys(
     """
     if k < 1:
         raise ValueError(f"k = {k} keys a query are none to list: ask for 1 or more.")
-    asked = of_head(trace.layer(layer, kind), head)
+    asked = of_head(a_trace(trace).layer(layer, kind), head)
     labels = trace.labels(layer, kind=kind)
     weights, keys = _strongest(asked, k)
     head_at, query_at, rank = (at.ravel() for at in np.indices(keys.shape))

@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from regard.record.layers import Layer, blocks, each_head
-from regard.record.trace import Trace
+from regard.record.layers import Layer
+from regard.record.streams import blocks, each_head
+from regard.record.trace import Trace, a_trace
 
 Pattern = Literal["previous", "next", "same", "first", "special", "duplicate", "induction"]
 PATTERNS: tuple[Pattern, ...] = get_args(Pattern)
@@ -68,7 +69,7 @@ def score_patterns(trace: Trace, measure: Measure = "share") -> pd.DataFrame:
         raise ValueError(f"There is no measure {measure!r}: choose from {MEASURES}.")
     rows = [
         (kind, number, head, *scores)
-        for kind in trace.kinds
+        for kind in a_trace(trace).kinds
         if kind != "cross"
         for number, layer in trace.layers[kind].items()
         for head, scores in enumerate(_scores(trace, kind, layer, measure))
@@ -80,7 +81,9 @@ def score_patterns(trace: Trace, measure: Measure = "share") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "layer", "head", *PATTERNS])
 
 
-def pattern_rows(tokens: Sequence[str], special: Sequence[bool], rows: slice) -> Tensor:
+def pattern_rows(
+    tokens: Sequence[str] | Sequence[int], special: Sequence[bool], rows: slice
+) -> Tensor:
     """Say which keys each of some queries should read: bool (patterns, Q', N).
 
     Examples
@@ -109,7 +112,7 @@ def pattern_rows(tokens: Sequence[str], special: Sequence[bool], rows: slice) ->
 def _scores(trace: Trace, kind: str, layer: Layer, measure: Measure) -> list[list[float]]:
     """Score each head of a layer: (heads, patterns)."""
     is_target = kind == "decoder" and trace.target_tokens
-    tokens = trace.target_tokens if is_target else trace.source_tokens
+    tokens = (trace.target if is_target else trace.source).told_apart
     special, _ = trace.special(kind)
     if layer.shape[1:] != (len(tokens), len(tokens)):
         raise ValueError(

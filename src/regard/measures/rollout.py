@@ -7,8 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.record.layers import Layer, blocks, of_head
-from regard.record.trace import Trace
+from regard.record.door import described
+from regard.record.layers import Layer
+from regard.record.streams import blocks, of_head
+from regard.record.trace import Trace, a_trace
 
 LIMIT_BYTES = 2 * 10**9  # what is worth holding at once without being asked
 Floats32 = NDArray[np.float32]
@@ -34,6 +36,8 @@ def rollout(trace: Trace, kind: str | None = None) -> Floats32:
 
     Raises
     ------
+    TypeError
+        If it is no trace.
     ValueError
         If there is no such kind, it is cross-attention, layers are missing or of several sizes, or
         the text is so long that two N x N matrices would take more than 2 GB.
@@ -64,13 +68,12 @@ def rollout(trace: Trace, kind: str | None = None) -> Floats32:
 
 def _all_layers(trace: Trace, kind: str | None) -> list[Layer]:
     """Give the layers of a kind from first to last, or say why they cannot be rolled out."""
-    kind = trace.kinds[0] if kind is None else kind
+    kind = a_trace(trace).kind_or_first(kind)
     if kind == "cross":
         raise ValueError(
             "Cross-attention reads other tokens than it writes, so it cannot be rolled out: pass "
             'self-attention, of kind "encoder" or "decoder".'
         )
-    trace.special(kind)  # says what is wrong with a kind
     layers, count = trace.layers[kind], trace.counts[kind]
     if len(layers) < count:
         raise ValueError(
@@ -129,6 +132,8 @@ def value_weighted(
 
     Raises
     ------
+    TypeError
+        If it is no trace, a number no whole number, or `output` no tensor.
     ValueError
         If there is no such kind, layer or head, the layer or its values were not kept, `output`
         does not fit them, or the result would take more than 2 GB.
@@ -150,7 +155,7 @@ def value_weighted(
     array([[2.5, 0.1],
            [2.5, 0.1]], dtype=float32)
     """
-    seen = trace.layer(layer, kind)
+    seen = a_trace(trace).layer(layer, kind)
     asked = of_head(seen, head)
     _check_size(asked.shape, "ask for one head" if head is None else "trace a shorter text")
     lengths = _lengths(_value_of(seen, layer), seen.shape[0], output)  # (h, K)
@@ -178,6 +183,11 @@ def _lengths(value: Tensor, num_heads: int, output: Tensor | None) -> Tensor:
     num_groups, _, size = value.shape
     if output is None:
         return value.float().norm(dim=-1).repeat_interleave(num_heads // num_groups, dim=0)
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"output is a tensor (h * d_v, d_model), but got {described(output)}: pass `.weight.T` "
+            "of an nn.Linear."
+        )
     if output.dim() != 2 or output.size(0) != num_heads * size:
         raise ValueError(
             f"The output projection of {num_heads} heads with values of size {size} is "

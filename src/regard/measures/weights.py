@@ -1,14 +1,12 @@
 """What attention weights amount to: arrays in, numbers and tables out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from regard.record.trace import Trace
 
@@ -154,7 +152,7 @@ def score_heads(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> p
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.tracing.run import trace
     >>> from regard.model.transformer import build_transformer_model
@@ -313,53 +311,3 @@ def best_offsets(gold: Iterable[Sequence[Reading]]) -> pd.DataFrame:
     shares = readings.groupby("name", sort=False)["offset"].value_counts(normalize=True)
     best = shares.groupby(level="name", sort=False).head(1)  # the counts come sorted
     return best.rename("share").reset_index("offset")
-
-
-def leak_test(predict: Callable[[Tensor], Tensor], target: Tensor, replacement: int) -> Floats:
-    """Change one target token after the other, and measure which outputs move.
-
-    Parameters
-    ----------
-    predict
-        Gives logits (1, T, vocab_size) for target ids (1, T), without dropout: the model is in eval
-        mode.
-    target
-        Ids (1, T).
-    replacement
-        The id that each token is changed to, one that the target has not.
-
-    Returns
-    -------
-    numpy.ndarray
-        (T, T): row t, column s is the largest change of any logit at position t when token s is
-        changed. An honest decoder has zeros above the diagonal: the future moves nothing.
-
-    Raises
-    ------
-    ValueError
-        If the target is not (1, T), or has the replacement in it, whose change would be none.
-
-    Examples
-    --------
-    >>> embedding = torch.nn.Embedding(9, 9)
-    >>> moved = leak_test(embedding, torch.tensor([[3, 4]]), replacement=8)
-    >>> (moved > 0).tolist()
-    [[True, False], [False, True]]
-    """
-    if target.dim() != 2 or target.size(0) != 1:
-        raise ValueError(
-            f"The target is the ids (1, T) of one sentence, not {tuple(target.shape)}."
-        )
-    if (target == replacement).any():
-        raise ValueError(
-            f"The replacement, {replacement}, is in the target, where it would change nothing: "
-            "choose an id that is not."
-        )
-    moved = []
-    with torch.no_grad():
-        before = predict(target)
-        for position in range(target.size(1)):
-            changed = target.clone()
-            changed[0, position] = replacement
-            moved.append((predict(changed) - before).abs().amax(dim=-1)[0])
-    return torch.stack(moved, dim=1).double().cpu().numpy()

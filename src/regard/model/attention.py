@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from regard.model.door import check_types
+
 
 class Attention(NamedTuple):
     """What a head wrote, and where it looked."""
@@ -55,6 +57,7 @@ def calculate_attention_weights(
     tensor([[0.6698, 0.3302],
             [0.3302, 0.6698]])
     """
+    check_types(calculate_attention_weights, locals())
     check_attention_inputs(query, key, value, mask)
     d_k = query.size(-1)
     scores = query @ key.mT / math.sqrt(d_k)  # (..., T, S)
@@ -109,6 +112,7 @@ def multi_head_attention(
     >>> output.shape, weights.shape
     (torch.Size([1, 5, 8]), torch.Size([1, 2, 5, 5]))
     """
+    check_types(multi_head_attention, locals())
     query, key, value = (split_heads(x, num_heads) for x in (query, key, value))
     output, weights = calculate_attention_weights(query, key, value, mask)
     return Attention(output.transpose(-3, -2).flatten(-2), weights)

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regard.model.pairs import PAD, pronoun_edges
-from regard.model.training import Accuracy, Batch, make_dataloader
+from regard.model.lexicon import PAD
+from regard.model.pairs import pronoun_edges
+from regard.model.training import Batch, make_dataloader
 from regard.model.transformer import Embedding, EncoderLayer
+from regard.model.translation import Accuracy
 
 
 class GlossingEncoder(nn.Module):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from regard.model.door import check_types
+
 
 class Masks(NamedTuple):
     """The masks of one batch of sentence pairs."""
@@ -43,6 +45,7 @@ def mask_future_tokens(batch: Tensor) -> Tensor:
             [1, 1, 0],
             [1, 1, 1]], dtype=torch.int32)
     """
+    check_types(mask_future_tokens, locals())
     if batch.dim() not in {2, 3}:
         raise ValueError(
             f"A batch is token ids (B, T) or embeddings (B, T, d), but got {tuple(batch.shape)}."
@@ -85,6 +88,7 @@ def create_masks(src: Tensor, tgt: Tensor, *, pad_id: int = 0) -> Masks:
     tensor([[[[ True, False],
               [ True,  True]]]])
     """
+    check_types(create_masks, locals())
     if src.dim() != 2 or tgt.dim() != 2 or src.size(0) != tgt.size(0):
         raise ValueError(
             "src and tgt are token ids (B, S) and (B, T) of one batch, "

@@ -11,15 +11,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from regard.model.pairs import (
-    CATEGORIES,
-    SPECIAL_TOKENS,
-    Aligned,
-    Relation,
-    SentencePair,
-    draw_distinct,
-    row_of,
-)
+from regard.model.door import check_types
+from regard.model.grammar import CATEGORIES, Aligned, Relation, SentencePair
+from regard.model.lexicon import Vocabulary
+from regard.model.pairs import draw_distinct, row_of
 
 CLASSES = ("ka", "ki", "ma", "mu", "va", "zi")
 
@@ -34,52 +29,22 @@ class Meaning(NamedTuple):
 MEANINGS = (
     Meaning(
         (
-            "animal",
-            "dog",
-            "goat",
-            "horse",
-            "cow",
-            "cat",
-            "wolf",
-            "fox",
-            "hen",
-            "duck",
-            "lion",
-            "bear",
+            *("animal", "dog", "goat", "horse", "cow", "cat"),
+            *("wolf", "fox", "hen", "duck", "lion", "bear"),
         ),
         ("tired", "hungry", "sleepy", "timid"),
     ),
     Meaning(
         (
-            "street",
-            "road",
-            "river",
-            "bridge",
-            "path",
-            "valley",
-            "field",
-            "beach",
-            "canal",
-            "lake",
-            "square",
-            "track",
+            *("street", "road", "river", "bridge", "path", "valley"),
+            *("field", "beach", "canal", "lake", "square", "track"),
         ),
         ("wide", "steep", "narrow", "shallow"),
     ),
     Meaning(
         (
-            "truck",
-            "train",
-            "boat",
-            "wagon",
-            "tractor",
-            "car",
-            "bus",
-            "bicycle",
-            "ship",
-            "plane",
-            "van",
-            "cart",
+            *("truck", "train", "boat", "wagon", "tractor", "car"),
+            *("bus", "bicycle", "ship", "plane", "van", "cart"),
         ),
         ("rusty", "expensive", "fast", "noisy"),
     ),
@@ -106,21 +71,19 @@ def noun_classes() -> dict[str, str]:
     }
 
 
-def meaning_vocabulary() -> list[str]:
+def meaning_vocabulary() -> Vocabulary:
     """Give the special tokens, then all words and glosses; a word's place is its id."""
     classes = noun_classes()
-    words = [
+    alike = (  # in the gloss, too
         *MEANING_SMALL_WORDS,
         *MEANING_DETERMINERS,
         *MEANING_ADJECTIVES,
         *MEANING_PREPOSITIONS,
         *MEANING_VERBS,
         *(predicate for meaning in MEANINGS for predicate in meaning.predicates),
-        *classes,
-        *CLASSES,
-        *(f"{prefix}-{noun}" for noun, prefix in classes.items()),
-    ]
-    return list(dict.fromkeys((*SPECIAL_TOKENS, *words)))
+    )
+    glosses = (*CLASSES, *(f"{prefix}-{noun}" for noun, prefix in classes.items()))
+    return Vocabulary([(alike, alike), (classes, glosses)])
 
 
 def draw_glossed_sentence(rng: random.Random) -> SentencePair:
@@ -192,7 +155,8 @@ def generate_meaning_data(num_sentences: int, *, seed: int = 0) -> pd.DataFrame:
     >>> generate_meaning_data(2).loc[1, "target"]
     'the ma-road did not cross this mu-duck because mu was too hungry .'
     """
-    rng = random.Random(seed)
+    check_types(generate_meaning_data, locals())
+    rng = random.Random(int(seed))
     classes = noun_classes()
     ids = {word: i for i, word in enumerate(meaning_vocabulary())}
     famous = {*classes, *MEANING_VERBS}.intersection(MEANING_PAIR[0].split())

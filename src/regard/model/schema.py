@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
-from regard.model.pairs import CATEGORIES, RELATIONS, SPECIAL_TOKENS
+from regard.model.grammar import CATEGORIES, RELATIONS
+from regard.model.lexicon import SPECIAL_TOKENS
 
 ROWS_TO_NAME = 5
 
@@ -38,7 +39,8 @@ def validate_sentences(sentences: pd.DataFrame, vocabulary: Sequence[str]) -> pd
 
     Examples
     --------
-    >>> from regard.model.pairs import generate_synthetic_data, vocabulary
+    >>> from regard.model.pairs import generate_synthetic_data
+    >>> from regard.model.lexicon import vocabulary
     >>> pairs = generate_synthetic_data(num_sentences=9, vocab_size=300, max_length=20)
     >>> validate_sentences(pairs, vocabulary(300)) is pairs
     True
@@ -66,23 +68,6 @@ def sentence_schema(words: Sequence[str]) -> pa.DataFrameSchema:
 
     def say(text: str, ids: list[int]) -> bool:
         return text == " ".join(words[i] for i in ids)
-
-    def are_as_many(length: int, source_ids: list[int]) -> bool:
-        return length == len(source_ids)
-
-    def align(alignment: list[int], target_ids: list[int], source_ids: list[int]) -> bool:
-        positions = range(len(source_ids))
-        return len(alignment) == len(target_ids) and are_inside(alignment, positions)
-
-    def are_named(relations: list[tuple[str, int, int]]) -> bool:
-        return all(name in RELATIONS for name, _reader, _read in relations)
-
-    def lie_inside(relations: list[tuple[str, int, int]], source_ids: list[int]) -> bool:
-        positions = range(len(source_ids))
-        return all(are_inside([reader, read], positions) for _name, reader, read in relations)
-
-    def advances(time: pd.Series) -> pd.Series:
-        return ~(time.diff() <= pd.Timedelta(0))
 
     ids = f"must be a list of ids of words, {word_ids.start} to {word_ids.stop - 1}"
     categories, names = ", ".join(CATEGORIES), ", ".join(RELATIONS)
@@ -119,6 +104,33 @@ def sentence_schema(words: Sequence[str]) -> pa.DataFrameSchema:
         ],
         strict=True,  # no other columns
     )
+
+
+def are_as_many(length: int, source_ids: list[int]) -> bool:
+    """Say whether the length is the number of source words."""
+    return length == len(source_ids)
+
+
+def align(alignment: list[int], target_ids: list[int], source_ids: list[int]) -> bool:
+    """Say whether each target word has a position in the source."""
+    positions = range(len(source_ids))
+    return len(alignment) == len(target_ids) and are_inside(alignment, positions)
+
+
+def are_named(relations: list[tuple[str, int, int]]) -> bool:
+    """Say whether each relation is one of `RELATIONS`."""
+    return all(name in RELATIONS for name, _reader, _read in relations)
+
+
+def lie_inside(relations: list[tuple[str, int, int]], source_ids: list[int]) -> bool:
+    """Say whether each relation is between words of the source."""
+    positions = range(len(source_ids))
+    return all(are_inside([reader, read], positions) for _name, reader, read in relations)
+
+
+def advances(time: pd.Series) -> pd.Series:
+    """Say of each time whether it is later than the one before."""
+    return ~(time.diff() <= pd.Timedelta(0))
 
 
 def are_inside(numbers: object, limits: range) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from regard.model.pairs import SPECIAL_TOKENS
+from regard.model.door import check_types
+from regard.model.lexicon import SPECIAL_TOKENS
 
 
 def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -17,8 +18,8 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     Parameters
     ----------
     words
-        The vocabulary, special tokens first; a word's place is its id. See
-        `regard.model.pairs.vocabulary`.
+        The vocabulary, special tokens first; a word's place is its id. What a
+        `Vocabulary` knows of its two sides is kept, and saved, as `init_kwargs["sides"]`.
 
     Returns
     -------
@@ -36,6 +37,7 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     >>> tokenizer("The dog.").input_ids
     [4, 5, 6, 2]
     """
+    check_types(build_tokenizer, locals())
     if tuple(words[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
         raise ValueError(
             f"The vocabulary must start with {SPECIAL_TOKENS}, but starts with "
@@ -54,6 +56,7 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"$A {end}", special_tokens=[(end, ids[end])]
     )
+    sides = {side: list(getattr(words, side, words)) for side in ("source", "target")}
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=pad,
@@ -61,4 +64,5 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
         eos_token=end,
         unk_token=unknown,
         clean_up_tokenization_spaces=False,
+        sides=sides,
     )

@@ -15,10 +15,10 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
 
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
-from regard.model.pairs import END, PAD, START, target_pronouns
+from regard.model.door import check_types
+from regard.model.lexicon import END, PAD, START
 from regard.model.transformer import Transformer
 
 NO_WORD = -1  # the alignment of padding
@@ -62,12 +62,15 @@ def make_dataloader(
     >>> [len(batch.source) for batch in make_dataloader(sentences, batch_size=4, shuffle=False)]
     [4, 4, 2]
     """
+    check_types(make_dataloader, locals())
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, but is {batch_size}.")
     columns = (sentences[name] for name in ("source_ids", "target_ids", "alignment"))
     pairs = list(zip(*columns, strict=True))
     if shuffle:
         sampler = SimilarLengths([len(source) for source, _, _ in pairs], batch_size)
         return DataLoader(pairs, batch_sampler=sampler, collate_fn=make_batch)  # type: ignore[arg-type]  # a list is a fine dataset
-    return DataLoader(pairs, batch_size, collate_fn=make_batch)  # type: ignore[arg-type]  # likewise
+    return DataLoader(pairs, int(batch_size), collate_fn=make_batch)  # type: ignore[arg-type]  # likewise
 
 
 class SimilarLengths(Sampler[list[int]]):
@@ -198,6 +201,7 @@ def train_model(
     >>> history["epoch"].tolist()
     [1, 2]
     """
+    check_types(train_model, locals())
     if num_epochs < 1 or len(dataloader) == 0:
         raise ValueError(
             f"There is nothing to train: num_epochs is {num_epochs} and the data has "
@@ -206,32 +210,22 @@ def train_model(
     rows: list[dict[str, float]] = []
     if checkpoint is not None and Path(checkpoint).exists():
         rows = load_checkpoint(checkpoint, model, optimizer, steps_per_epoch=len(dataloader))
-    schedule = _schedule(optimizer, len(dataloader) * num_epochs, warmup_steps, done=len(rows))
+    total = len(dataloader) * num_epochs
+    schedule = _schedule(optimizer, total, warmup_steps, done=len(rows))
     started = time.perf_counter() - (rows[-1]["seconds"] if rows else 0.0)
     bar = tqdm(
-        total=len(dataloader) * num_epochs,
-        initial=len(rows),
         desc="Training",
+        total=total,
+        initial=len(rows),
         unit="step",
         file=sys.stdout,
         mininterval=0.5,
     )
     try:
         for epoch in range(len(rows) // len(dataloader) + 1, num_epochs + 1):
-            model.train()
-            for batch in dataloader:
-                rate = float(schedule.get_last_lr()[0])
-                value = _step(model, _to_device(batch, model), optimizer, loss)
-                schedule.step()
-                rows.append(
-                    {
-                        "step": len(rows) + 1,
-                        "epoch": epoch,
-                        "loss": value,
-                        "learning_rate": rate,
-                        "seconds": time.perf_counter() - started,
-                    }
-                )
+            for value, rate in steps(model, dataloader, optimizer, schedule, loss):
+                row = (len(rows) + 1, epoch, value, rate, time.perf_counter() - started)
+                rows.append(dict(zip(HISTORY, row, strict=True)))
                 bar.update()
             if evaluate is not None:
                 rows[-1].update(_evaluated(model, evaluate))
@@ -245,8 +239,23 @@ def train_model(
     finally:
         bar.close()
         model.eval()
-    history = pd.DataFrame(rows, columns=None if rows else HISTORY)
-    return history.astype({"step": int, "epoch": int})
+    return pd.DataFrame(rows, columns=None if rows else HISTORY).astype({"step": int, "epoch": int})
+
+
+def steps(
+    model: nn.Module,
+    dataloader: DataLoader[Batch],
+    optimizer: torch.optim.Optimizer,
+    schedule: LambdaLR,
+    loss: Loss,
+) -> Iterator[tuple[float, float]]:
+    """See all the data once, a step a batch; give the loss and the learning rate of each."""
+    model.train()
+    for batch in dataloader:
+        rate = float(schedule.get_last_lr()[0])
+        value = _step(model, _to_device(batch, model), optimizer, loss)
+        schedule.step()
+        yield value, rate
 
 
 def _schedule(
@@ -289,97 +298,3 @@ def _evaluated(
     model.eval()
     with torch.random.fork_rng():
         return evaluate(model)
-
-
-def greedy_translate(
-    model: Transformer, sentences: Sequence[str], tokenizer: PreTrainedTokenizerBase
-) -> list[str]:
-    """Translate each sentence, taking the likeliest word at each step.
-
-    Parameters
-    ----------
-    model
-        An encoder-decoder that can `generate(src)`. It is left in eval mode.
-    sentences
-        Source texts. A word that the tokenizer does not know is read as `<unk>`; `trace` names it.
-    tokenizer
-        The one that the model was trained with.
-
-    Returns
-    -------
-    list of str
-        A translation each, without special tokens.
-
-    Raises
-    ------
-    ValueError
-        If a sentence is longer than the model takes.
-
-    Notes
-    -----
-    Greedy decoding, in place of the beam search of Vaswani et al. (2017), section 6.1.
-
-    Examples
-    --------
-    >>> from regard.model.pairs import vocabulary
-    >>> from regard.model.tokenization import build_tokenizer
-    >>> from regard.model.transformer import build_transformer_model
-    >>> tokenizer = build_tokenizer(vocabulary(300))
-    >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
-    >>> len(greedy_translate(model, ["the dog saw the cow ."], tokenizer))
-    1
-    """
-    device = next(model.parameters()).device
-    source = tokenizer(list(sentences), return_tensors="pt", padding=True).input_ids
-    written = model.eval().generate(source.to(device))
-    return tokenizer.batch_decode(written.tolist(), skip_special_tokens=True)
-
-
-class Accuracy(NamedTuple):
-    """Shares of sentences; `pronoun` counts those that have one, and is NaN where none has."""
-
-    exact: float
-    pronoun: float
-
-
-def translation_accuracy(translations: Sequence[str], gold: Sequence[str]) -> Accuracy:
-    """Compare translations with the gold: whole sentences, and the pronoun alone.
-
-    Parameters
-    ----------
-    translations, gold
-        As many texts each.
-
-    Returns
-    -------
-    Accuracy
-        The shares that are right.
-
-    Raises
-    ------
-    ValueError
-        If there are no sentences, or not as many of both.
-
-    Examples
-    --------
-    >>> translation_accuracy(["quar elo trist semblava"], ["quar ela trist semblava"])
-    Accuracy(exact=0.0, pronoun=0.0)
-    """
-    if len(translations) != len(gold) or not gold:
-        raise ValueError(
-            f"There must be one translation for each gold sentence, and at least one, but got "
-            f"{len(translations)} translations of {len(gold)}."
-        )
-    pairs = list(zip(translations, gold, strict=True))
-    exact = [ours == theirs for ours, theirs in pairs]
-    pronoun = [pronouns(ours) == pronouns(theirs) for ours, theirs in pairs if pronouns(theirs)]
-    return Accuracy(_share(exact), _share(pronoun))
-
-
-def _share(right: list[bool]) -> float:
-    return sum(right) / len(right) if right else math.nan
-
-
-def pronouns(text: str) -> list[str]:
-    """Give the target pronouns of a sentence, in order."""
-    return [word for word in text.split() if word in target_pronouns()]

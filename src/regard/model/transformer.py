@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from regard.model.attention import Attention, multi_head_attention
+from regard.model.door import check_types
+from regard.model.lexicon import END, PAD, START
 from regard.model.masks import Masks, create_masks
-from regard.model.pairs import END, PAD, START
 
 
 class Heads(nn.Module):
@@ -300,6 +301,7 @@ def build_transformer_model(
     >>> model(src, tgt).shape
     torch.Size([1, 3, 50])
     """
+    check_types(build_transformer_model, locals())
     sizes = {
         "vocab_size": vocab_size,
         "d_model": d_model,

@@ -1,23 +1,18 @@
 """A head as lines of text, for a terminal: what each token reads most."""
 
-import json
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from regard.measures.heads import top_keys
-from regard.record.trace import Trace
+from regard.pictures.terminal import aligned, columns, legible
+from regard.record.door import whole_number
+from regard.record.trace import Trace, a_trace
 
 TOP = 3  # keys that are named in a line
 MOST_ROWS = 40  # lines that are read at a glance
 NARROWEST = 48  # columns
 BAR = 8  # columns
 BLOCKS = " ▏▎▍▌▋▊▉█"  # from none to all of a column, in eighths
-ISOLATE, END_ISOLATE = "\u2068", "\u2069"  # what is between them does not turn what is around
-DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
-RIGHT_TO_LEFT = frozenset(("R", "AL"))
-NO_WIDTH = frozenset(("Mn", "Me", "Cf"))
 
 Readings = dict[int, list[tuple[int, float]]]  # of a query, the keys that it reads most
 
@@ -54,6 +49,8 @@ def as_text(
 
     Raises
     ------
+    TypeError
+        If it is no trace, or a number no whole number.
     ValueError
         If the width or the rows are too few, or there is no such kind, layer or head.
 
@@ -66,31 +63,31 @@ def as_text(
     0 the ████████ the 1.00
     1 dog ██████   dog 0.75  the 0.25
     """
-    if width < NARROWEST:
-        raise ValueError(f"Got width={width}, but a line needs {NARROWEST} columns or more.")
-    if rows is not None and rows < 1:
-        raise ValueError(f"Got rows={rows}: ask for 1 or more, or for all with rows=None.")
-    kind = kind or trace.kinds[0]
-    labels = trace.labels(layer, kind=kind)
+    check_room(width, rows)
+    kind = a_trace(trace).kind_or_first(kind)
+    queries, keys = trace.labels(layer, kind=kind)
     readings = strongest(trace, layer, head, kind)
-    chosen = most_decided(readings, len(labels.queries), rows)
+    chosen = most_decided(readings, len(queries), rows)
     longest = width // 4
+    starts = aligned([[str(at), legible(queries[at], longest)] for at in chosen], gap=" ")
+    named = placed(keys, longest)
     lines = [
         str(trace.head(layer, head, kind=kind)),
         *of_hidden(trace, layer, head, kind),
-        *explanation(len(chosen), len(labels.queries), width),
+        *explanation(len(chosen), len(queries), width),
     ]
-    names = [legible(labels.queries[at], longest) for at in chosen]
-    wide = max(map(columns, names))
-    keys = placed(labels.keys, longest)
-    before = -1
-    for at, name in zip(chosen, names, strict=True):
-        if at != before + 1:
-            lines.append("…")
-        before = at
-        start = f"{at:>{len(str(chosen[-1]))}} {name}{' ' * (wide - columns(name))} "
-        lines.append(line(start, readings.get(at, []), keys, width))
+    for before, at, start in zip([-1, *chosen], chosen, starts, strict=False):
+        lines += ["…"] * (at != before + 1)
+        lines.append(line(f"{start} ", readings.get(at, []), named, width))
     return "\n".join(lines)
+
+
+def check_room(width: int, rows: int | None) -> None:
+    """Raise where lines of such a width, or so few of them, say nothing."""
+    if whole_number("width", width) < NARROWEST:
+        raise ValueError(f"Got width={width}, but a line needs {NARROWEST} columns or more.")
+    if rows is not None and whole_number("rows", rows) < 1:
+        raise ValueError(f"Got rows={rows}: ask for 1 or more, or for all with rows=None.")
 
 
 def of_hidden(trace: Trace, layer: int, head: int, kind: str) -> list[str]:
@@ -163,58 +160,3 @@ def bar(weight: float) -> str:
 def written(weight: float) -> str:
     """Write a weight; one that is not 0 does not become 0."""
     return f"{weight:.2f}" if weight >= 0.005 else "<.01"
-
-
-def legible(token: str, longest: int) -> str:
-    r"""Write a token on one line in so many columns, so that all that is shown is of the token.
-
-    Line breaks, control characters and marks of direction become signs; text that is written from
-    right to left does not turn what is around it.
-
-    Examples
-    --------
-    >>> legible("a\nb", 20), legible("\x1b[2J", 20), legible("unbelievably", 8), legible("", 20)
-    ('a↵b', '\\u001b[2J', 'unbelie…', '(empty)')
-    """
-    if not token.strip():
-        return json.dumps(token) if token else "(empty)"
-    text = "".join(map(sign, token[: 4 * longest]))  # a token may have 10,000 characters
-    if len(token) > 4 * longest or columns(text) > longest:
-        text = cut(text, longest - 1) + "…"
-    turns = any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in text)
-    return f"{ISOLATE}{text}{END_ISOLATE}" if turns else text
-
-
-def sign(letter: str) -> str:
-    """Write a letter that would not show, or would move others, as a sign."""
-    if letter == "\n":
-        return "↵"
-    if letter in DIRECTIONS or unicodedata.category(letter) in UNPRINTABLE:
-        return f"\\u{ord(letter):04x}"
-    return letter
-
-
-def cut(text: str, longest: int) -> str:
-    """Keep the first so many columns."""
-    kept = 0
-    for at, letter in enumerate(text):
-        kept += columns(letter)
-        if kept > longest:
-            return text[:at]
-    return text
-
-
-def columns(text: str) -> int:
-    """Count the columns that a text takes in a terminal.
-
-    Examples
-    --------
-    >>> columns("dog"), columns("犬"), columns("e\u0301")
-    (3, 2, 1)
-    """
-    return sum(
-        0
-        if unicodedata.category(letter) in NO_WIDTH
-        else 1 + (unicodedata.east_asian_width(letter) in {"W", "F"})
-        for letter in text
-    )

@@ -1,8 +1,12 @@
 """What a user asks for, looked at before anything is done with it: what was got, what is taken."""
 
 import operator
-from collections.abc import Iterable
-from typing import SupportsIndex, cast
+from collections.abc import Callable, Iterable
+from numbers import Real
+from pathlib import Path
+from typing import Any, SupportsIndex, cast
+
+from torch import nn
 
 
 def whole_number(name: str, got: object) -> int:
@@ -59,6 +63,19 @@ def whole_numbers(name: str, got: object) -> list[int]:
     return [whole_number(f"Each of {name}", one) for one in got]
 
 
+def number(name: str, got: object) -> float:
+    """Take one number, whole or not.
+
+    Raises
+    ------
+    TypeError
+        If it is something else; True is none.
+    """
+    if not isinstance(got, Real) or isinstance(got, bool):
+        raise TypeError(f"{name} is a number, but got {described(got)}.")
+    return float(got)
+
+
 def text(name: str, got: object) -> str:
     """Take a text.
 
@@ -69,6 +86,64 @@ def text(name: str, got: object) -> str:
     """
     if not isinstance(got, str):
         raise TypeError(f"{name} is a text, but got {described(got)}.")
+    return got
+
+
+def names(what: str, got: object) -> list[Any]:
+    """Take a list of names; a text is none, though it has letters.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if isinstance(got, str) or not isinstance(got, Iterable):
+        raise TypeError(
+            f"{what} is a list with a name for each token, but got {described(got)}: pass such "
+            'as ["the", "dog"].'
+        )
+    return list(got)
+
+
+def path(name: str, got: object) -> Path:
+    """Take the path of a file.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not isinstance(got, str | Path):
+        raise TypeError(f"{name} is the path of a file, but got {described(got)}.")
+    return Path(got)
+
+
+def function(name: str, got: object) -> Callable[..., Any]:
+    """Take a function, said with what it takes: "loss, a function (model, batch),".
+
+    Raises
+    ------
+    TypeError
+        If it cannot be called.
+    """
+    if not callable(got):
+        raise TypeError(f"{name} is expected, but got {described(got)}.")
+    return got
+
+
+def a_model(got: object) -> nn.Module:
+    """Take a model, or say how one is had.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as a model's name.
+    """
+    if not isinstance(got, nn.Module):
+        raise TypeError(
+            f"A model is expected, but got {described(got)}: pass a PyTorch module, such as "
+            "`AutoModel.from_pretrained(name)` or `regard.build_transformer_model(...)` gives."
+        )
     return got
 
 

@@ -1,12 +1,13 @@
 """Weights that someone has already, from whatever model: held against what attention must be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from regard.record.door import described, names, text
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.words import fitting
 
@@ -18,16 +19,28 @@ def layers_of(weights: Any, kind: str) -> dict[int, Layer]:
 
     Raises
     ------
+    TypeError
+        If they are no numbers.
     ValueError
         If there are none, or they are no attention weights of one sentence.
     """
-    if weights is None or len(weights) == 0:
+    kind = text("A kind of attention", kind)
+    parts = [name for name in dir(weights) if name.endswith("attentions")]
+    if isinstance(weights, Mapping) and parts:
+        raise TypeError(
+            f"Attention weights are arrays, but got {described(weights)}, all that a model "
+            f"returned: pass {' or '.join(f'its `.{name}`' for name in parts)}."
+        )
+    is_array = getattr(weights, "ndim", 1) > 0  # of numbers that have a length
+    if weights is None or (is_array and isinstance(weights, Sized) and len(weights) == 0):
         raise ValueError(
             "There are no attention weights. A transformers model under sdpa, its default, gives "
             "an empty tuple or None for output_attentions=True: use `regard.trace(sentence, model, "
             'tokenizer)`, or `model.set_attn_implementation("eager")` first.'
         )
-    if isinstance(weights, list | tuple) and any(w is None or np.ndim(w) > 2 for w in weights):
+    if isinstance(weights, list | tuple) and any(
+        w is None or _tensor(w).dim() > 2 for w in weights
+    ):
         several = {i: _tensor(w) for i, w in enumerate(weights) if w is not None}
         if not several:
             return layers_of(None, kind)
@@ -38,7 +51,16 @@ def layers_of(weights: Any, kind: str) -> dict[int, Layer]:
 
 
 def _tensor(weights: Any) -> Tensor:
-    return torch.as_tensor(weights if isinstance(weights, Tensor) else np.asarray(weights)).float()
+    """Take numbers in rows of one length."""
+    try:
+        numbers = weights if isinstance(weights, Tensor) else np.asarray(weights)
+        return torch.as_tensor(numbers).float()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"Attention weights are numbers in rows of one length, (Q, K), (h, Q, K) or (layers, "
+            f"h, Q, K), but got {described(weights)}: pass a tensor, an array or nested lists; of "
+            "a model, make a trace by `regard.trace(sentence, model, tokenizer)`."
+        ) from error
 
 
 def _checked(weights: Tensor, layer: int) -> Tensor:
@@ -69,13 +91,14 @@ def _checked(weights: Tensor, layer: int) -> Tensor:
     return weights
 
 
-def named(names: Sequence[str] | None, count: int, what: str) -> list[str]:
+def named(given: Iterable[str] | None, count: int, what: str) -> list[str]:
     """Take a name for each token; numbers, if none are given."""
-    if names is None:
+    if given is None:
         return fitting([], count)
-    if len(names) != count:
+    listed = names(what, given)
+    if len(listed) != count:
         raise ValueError(
-            f"{what} has {len(names)} tokens, but the weights have {count}: name every token that "
+            f"{what} has {len(listed)} tokens, but the weights have {count}: name every token that "
             "the model saw, special ones too."
         )
-    return list(names)
+    return listed

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from regard.record import door
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer
 
 FORMAT = "regard trace 1"
@@ -18,7 +19,9 @@ Layers = Mapping[str, Mapping[int, Layer]]
 
 def write_trace(path: str | Path, layers: Layers, plain: Mapping[str, Any]) -> None:
     """Write layers, and what else a trace holds; the old file stays until the new one is whole."""
-    path = Path(path)
+    path = door.path("Where a trace is saved", path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it, such as {path / 'x.trace'}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[int, Tensor] = {}  # by identity: layers share masks and biases
     described = {
@@ -57,15 +60,24 @@ def read_trace(path: str | Path) -> tuple[dict[str, dict[int, Layer]], dict[str,
 
     Raises
     ------
+    TypeError
+        If the path is none.
     ValueError
-        If the file is damaged or no trace.
+        If there is no such file, or it is damaged or no trace.
     """
+    path = door.path("What a trace is loaded from", path)
+    if not path.is_file():
+        is_there = "is a folder" if path.is_dir() else "is not there"
+        raise ValueError(f"{path} {is_there}: name a file that `seen.save(path)` wrote.")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no dict
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a trace ({error}).") from error
+        raise ValueError(
+            f"{path} cannot be read as a trace ({error}): it is damaged, or no file that "
+            "`seen.save(path)` wrote."
+        ) from error
     if metadata.get("format") != FORMAT:
         raise ValueError(
             f"{path} is a safetensors file but no trace that this version reads: its format is "

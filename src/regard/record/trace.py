@@ -1,13 +1,12 @@
 """The `Trace`: what each head attended to in one forward pass, computed when it is asked for."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,21 +14,10 @@ from regard.record.door import described, text, within
 from regard.record.given import layers_of, named
 from regard.record.kinds import Head
 from regard.record.labelled import labelled_array
-from regard.record.layers import Layer, grouped, total
+from regard.record.layers import Layer
+from regard.record.regrouping import merged_words, share_hidden, sides_of, without_special
 from regard.record.storage import read_trace, write_trace
-from regard.record.words import (
-    Groups,
-    Labels,
-    Side,
-    fitting,
-    joined,
-    kept,
-    ordinary_tokens,
-    side_from,
-    token_name,
-    word_groups,
-    word_name,
-)
+from regard.record.words import Labels, Side, fitting, side_from
 
 if TYPE_CHECKING:
     import xarray
@@ -70,7 +58,12 @@ class Trace:
 
     @property
     def tokens(self) -> list[str]:
-        """The tokens of the sentence, special ones included."""
+        """The tokens of the sentence, special ones included.
+
+        Each is called by its stretch of the text. A space that belongs to it is `␣`, a line break
+        `↵`; `牛 1/3` is the first of three tokens of one character; `·ly` goes on with a word,
+        where no token has a space; `😀 [UNK]` is not known to the tokenizer.
+        """
         return self.source.tokens
 
     @property
@@ -110,8 +103,7 @@ class Trace:
         """
         if kind is None:
             return self.kinds[0]
-        if kind not in self.kinds:
-            kind = text("A kind of attention", kind)
+        if text("A kind of attention", kind) not in self.kinds:
             raise ValueError(
                 f"There is no attention of kind {kind!r} in this trace: choose from {self.kinds}."
             )
@@ -166,7 +158,7 @@ class Trace:
         kind = self.kind_or_first(kind)
         number = next(iter(self.layers[kind])) if layer is None else layer
         _, num_queries, num_keys = self.layer(number, kind).shape
-        rows, columns = self._sides(kind)
+        rows, columns = sides_of(self, kind)
         reads = rows.tokens
         if kind != "encoder" and len(self.written_tokens) == len(reads):
             pairs = zip(reads, self.written_tokens, strict=True)
@@ -175,7 +167,7 @@ class Trace:
 
     def special(self, kind: str | None = None) -> tuple[list[bool], list[bool]]:
         """Say which queries and which keys of a kind are special tokens."""
-        rows, columns = self._sides(self.kind_or_first(kind))
+        rows, columns = sides_of(self, self.kind_or_first(kind))
         return rows.special, columns.special
 
     def weights(self, layer: int, head: int | None = None, *, kind: str | None = None) -> Weights:
@@ -251,7 +243,8 @@ class Trace:
     def merge_words(self) -> "Trace":
         """Put sub-words together to words: keys are summed, queries averaged.
 
-        Rows still sum to 1. `.whole` is the trace before.
+        Rows still sum to 1. `.whole` is the trace before. A word is a run of letters between spaces
+        or signs, also in Korean and Thai; in Chinese and Japanese an ideograph or a run of kana.
 
         Raises
         ------
@@ -264,40 +257,31 @@ class Trace:
 
         Examples
         --------
+        >>> from dataclasses import replace
         >>> from regard.record.words import Word
         >>> weights = [[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]]
         >>> words = [Word(0, "the"), Word(1, "cows"), Word(1, "cows")]
-        >>> seen = Trace.from_weights(weights, tokens=["the", "cow", "##s"])
+        >>> seen = Trace.from_weights(weights, tokens=["the", "cow", "s"])
         >>> seen = replace(seen, source=replace(seen.source, words=words)).merge_words()
         >>> seen.tokens, seen.weights(0, 0).tolist()
         (['the', 'cows'], [[0.5, 0.5], [0.25, 0.75]])
         """
-        for side in (self.source, self.target):
-            if side.tokens and side.words is None:
-                raise ValueError(
-                    "The tokenizer does not say which tokens are of one word, so they cannot be "
-                    "merged: use a fast tokenizer (`use_fast=True`), or pass pre-split words."
-                )
-        return self._regrouped(word_groups, word_name)
+        return merged_words(self)
 
     def hide(self, *, special: bool = True) -> "Trace":
         """Leave special tokens out, as rows and as columns; `.whole` is the trace before.
 
         Rows then sum to less than 1: see `hidden_share`.
         """
-        return self._regrouped(ordinary_tokens, token_name) if special else self
+        return without_special(self) if special else self
 
     def hidden_share(self, layer: int, head: int, *, kind: str | None = None) -> float:
         """Give the share of the shown rows' attention that goes to tokens that are hidden.
 
         Rows that read nothing at all are left out, and what goes to a sink, which is no token.
         """
-        seen = self.layer(layer, kind)
-        head = self.head(layer, head, kind=kind).head
-        before = total(seen, slice(head, head + 1))[0]
-        shown = torch.from_numpy(self.weights(layer, head, kind=kind)).sum(dim=-1)
-        before, shown = before.cpu()[before.cpu() > 0], shown[before.cpu() > 0]
-        return float((1 - shown / before).mean().clamp(min=0)) if len(before) else 0.0
+        number = self.head(layer, head, kind=kind).head
+        return share_hidden(self.layer(layer, kind), self.weights(layer, head, kind=kind), number)
 
     @classmethod
     def from_weights(
@@ -325,6 +309,8 @@ class Trace:
 
         Raises
         ------
+        TypeError
+            If they are no numbers, or the tokens no list of names.
         ValueError
             If there are none, they are of several sentences, are not finite or negative, do not sum
             to 1, or the tokens do not fit them.
@@ -347,6 +333,13 @@ class Trace:
         """Write the trace to one safetensors file, with what is needed to make it again.
 
         Queries and keys are written where they are there, else weights. Values are left out.
+
+        Raises
+        ------
+        TypeError
+            If the path is none.
+        ValueError
+            If it is that of a folder.
         """
         write_trace(path, self.layers, self._plain())
 
@@ -356,8 +349,10 @@ class Trace:
 
         Raises
         ------
+        TypeError
+            If the path is none.
         ValueError
-            If the file is damaged or no trace.
+            If there is no such file, or it is damaged or no trace.
         """
         layers, plain = read_trace(path)
         return cls(
@@ -371,44 +366,6 @@ class Trace:
             "target": vars(self.target),
             "rest": {name: getattr(self, name) for name in rest},
         }
-
-    def _sides(self, kind: str) -> tuple[Side, Side]:
-        """Give the tokens that read and those that are read."""
-        if kind == "encoder" or not self.target.tokens:
-            return self.source, self.source
-        return self.target, self.target if kind == "decoder" else self.source
-
-    def _regrouped(
-        self, group: Callable[[Side], Groups], name: Callable[[Side, list[int]], str]
-    ) -> "Trace":
-        groups = {id(side): group(side) for side in (self.source, self.target)}
-        layers: dict[str, dict[int, Layer]] = {}
-        for kind, of_kind in self.layers.items():
-            rows, columns = self._sides(kind)
-            layers[kind] = {}
-            for number, layer in of_kind.items():
-                if layer.shape[1:] != (len(rows.tokens), len(columns.tokens)):
-                    raise ValueError(
-                        f"Layer {number} ({kind}) has other rows or columns than there are tokens, "
-                        "so its tokens can be neither merged nor hidden."
-                    )
-                layers[kind][number] = grouped(layer, groups[id(rows)], groups[id(columns)])
-        source, target = (
-            joined(side, groups[id(side)], name) for side in (self.source, self.target)
-        )
-        return replace(
-            self,
-            source=source,
-            target=target,
-            layers=layers,
-            written_tokens=kept(self.written_tokens, groups[id(self._writing_side)]),
-            probabilities=kept(self.probabilities, groups[id(self._writing_side)]),
-            whole=self.whole or self,
-        )
-
-    @property
-    def _writing_side(self) -> Side:
-        return self.target if self.target.tokens else self.source
 
     def _vectors(self, name: str, layer: int, kind: str | None) -> Weights:
         vectors = getattr(self.layer(layer, kind), name, None)

@@ -21,12 +21,39 @@ class Side:
     tokens: list[str] = field(default_factory=list)
     special: list[bool] = field(default_factory=list)  # is it [CLS], </s>, padding, ...?
     words: list[Word | None] | None = None  # of each token; None where the tokenizer cannot tell
+    ids: list[int] | None = None  # in the vocabulary, if there is one: what the model told apart
 
     @classmethod
     def of_names(cls, names: Iterable[str]) -> "Side":
         """Take names that someone gave: none is special."""
         tokens = [str(name) for name in names]  # numbers are names too
         return cls(tokens, [False] * len(tokens))
+
+    @property
+    def told_apart(self) -> list[str] | list[int]:
+        """Give what is equal for tokens that are one to the model, whatever their names show."""
+        return self.tokens if self.ids is None else self.ids
+
+    def part(self, tokens: slice) -> "Side":
+        """Take some of the tokens."""
+        words, ids = self.words, self.ids
+        return Side(
+            self.tokens[tokens],
+            self.special[tokens],
+            None if words is None else words[tokens],
+            None if ids is None else ids[tokens],
+        )
+
+    def followed_by(self, others: "Side") -> "Side":
+        """Put the tokens of another side after these."""
+        known = self.words is not None and others.words is not None
+        numbered = self.ids is not None and others.ids is not None
+        return Side(
+            self.tokens + others.tokens,
+            self.special + others.special,
+            [*(self.words or ()), *(others.words or ())] if known else None,
+            [*(self.ids or ()), *(others.ids or ())] if numbered else None,
+        )
 
 
 class Labels(NamedTuple):
@@ -41,7 +68,7 @@ def side_from(plain: Mapping[str, Any]) -> Side:
     words = plain["words"]
     if words is not None:
         words = [None if word is None else Word(*word) for word in words]
-    return Side(plain["tokens"], plain["special"], words)
+    return Side(plain["tokens"], plain["special"], words, plain.get("ids"))
 
 
 def word_groups(side: Side) -> Groups:
@@ -73,11 +100,14 @@ def token_name(side: Side, group: list[int]) -> str:
 
 
 def joined(side: Side, groups: Groups, name: Callable[[Side, list[int]], str]) -> Side:
-    """Make a side whose tokens are groups of those of another."""
+    """Make a side whose tokens are groups of those of another; a group of several has no id."""
+    firsts = [group[0] for group in groups]
+    is_single = all(len(group) == 1 for group in groups)
     return Side(
         [name(side, group) for group in groups],
-        [side.special[group[0]] for group in groups],
-        None if side.words is None else [side.words[group[0]] for group in groups],
+        [side.special[at] for at in firsts],
+        None if side.words is None else [side.words[at] for at in firsts],
+        None if side.ids is None or not is_single else [side.ids[at] for at in firsts],
     )
 
 

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 
 from regard.tracing.calls import Allow, Edit, Numbers
 from regard.tracing.huggingface_editing import editing_pretrained, narrowing_pretrained
-from regard.tracing.module_editing import attending_modules, editing_modules, narrowing_modules
+from regard.tracing.modules import attending_modules, editing_modules, narrowing_modules
+from regard.tracing.wrapped import look_inside
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def editing(model: nn.Module, edit: Edit) -> Iterator[Numbers]:
     ValueError
         If it is known beforehand that no attention of the model can be edited.
     """
+    model = look_inside(model).model
     numbers = Numbers(model)
     with numbers.counting():
         if isinstance(model, PreTrainedModel):
@@ -51,6 +53,7 @@ def editing(model: nn.Module, edit: Edit) -> Iterator[Numbers]:
 @contextmanager
 def narrowing(model: nn.Module, allow: Allow) -> Iterator[Numbers]:
     """Narrow what the heads of a model may read, while within; see `editing`."""
+    model = look_inside(model).model
     numbers = Numbers(model)
     with numbers.counting():
         if isinstance(model, PreTrainedModel):
@@ -63,6 +66,7 @@ def narrowing(model: nn.Module, allow: Allow) -> Iterator[Numbers]:
 
 def kinds_of(model: nn.Module) -> set[str] | None:
     """Name the kinds of attention that a model has, where it tells before it runs."""
+    model = look_inside(model).model
     if isinstance(model, PreTrainedModel):
         return None
     kinds = {getattr(module, "kind", None) for module in attending_modules(model)}

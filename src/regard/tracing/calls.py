@@ -1,13 +1,16 @@
 """One call of an attention layer, and how layers are numbered: what all ways to edit one share."""
 
+import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+
+from regard.record.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ Edit = Callable[[Call], Tensor | None]
 Allow = Callable[[str, int, int], Tensor | None]
 """From a layer's kind, number and number of heads to who may read whom, a bool broadcastable to
 (B, h, T, S); None to leave it."""
+
+
+Read = Callable[[nn.Module, Mapping[str, Any], Any], Layer | None]
+"""From a module, the arguments of its forward by name and what it returned, to the layer of the
+batch's first sentence; None where this was no attention."""
 
 
 class Numbers:
@@ -105,3 +113,12 @@ def evenly(value: Tensor, allowed: Tensor, num_heads: int) -> Tensor:
     share = allowed.to(value.dtype) / allowed.sum(-1, keepdim=True).clamp(min=1)
     of_heads = value.repeat_interleave(num_heads // value.size(1), dim=1)  # (B, h, S, d_v)
     return share.to(value.dtype) @ of_heads
+
+
+def arguments_of(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Mapping[str, Any]:
+    """Give the arguments of a module's forward by name, those that it was not given too."""
+    bound = inspect.signature(module.forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 import torch
@@ -15,9 +15,12 @@ from regard.tracing.texts import (
     Text,
     check_ids,
     check_one_sentence,
-    encode,
+    check_words,
+    said_of,
     side_of,
+    side_of_target,
     tokenize,
+    tokenize_known,
 )
 
 BATCHED = {  # what transformers models take with a sentence, picture or sound a row
@@ -27,15 +30,27 @@ BATCHED = {  # what transformers models take with a sentence, picture or sound a
 ROTARY = ("rope_parameters", "rope_theta", "rope_scaling")  # such positions have no last one
 
 
-@dataclass
+@dataclass(frozen=True)
 class Inputs:
     """The arguments of one forward pass, with a batch of one."""
 
     positional: tuple[Tensor, ...] = ()
     named: dict[str, Any] = field(default_factory=dict)
     source: Side = field(default_factory=Side)
-    read: list[int] = field(default_factory=list)  # ids that the decoder of two sides reads
-    written: list[int] = field(default_factory=list)  # ids that it writes at each of them
+    target: Side = field(default_factory=Side)  # what the decoder of two sides reads
+    read: list[int] = field(default_factory=list)  # the ids of that
+    written: list[int] = field(default_factory=list)  # ids that are written at each token read
+    writes: list[str] = field(default_factory=list)  # the names of those
+
+    def reading(self, ids: list[int], side: Side) -> "Inputs":
+        """Let a decoder read all these tokens but the last, and write all but the first."""
+        return replace(
+            self,
+            target=side.part(slice(None, -1)),
+            read=ids[:-1],
+            written=ids[1:],
+            writes=side.tokens[1:],
+        )
 
 
 def is_text(sentence: Any) -> TypeGuard[Text]:
@@ -61,23 +76,24 @@ def inputs_of_module(
             raise ValueError("A target is for text: pass both sides as tensors instead.")
         return _tensors(sentence, device)
     tokenizer = _needed(tokenizer)
-    sentence = " ".join(sentence) if isinstance(sentence, list) else sentence
-    ids = encode(sentence, tokenizer)
-    src = torch.tensor([ids], device=device)
-    source = side_of(ids, tokenizer, tokenize(sentence, tokenizer).side.words)
+    if isinstance(sentence, list):
+        check_words(sentence)
+    text = " ".join(sentence) if isinstance(sentence, list) else sentence
+    source = tokenize_known(text, tokenizer).side
+    src = torch.tensor([source.ids], device=device)
     if not hasattr(model, "generate"):
         _refuse_target(target, model)
         return Inputs((src,), source=source)
     if target is None:
-        whole = model.generate(src)[0].tolist()  # type: ignore[operator]  # as the protocol says
-        whole = whole[: 1 + (max_new_tokens or len(whole))]
-        read, written = whole[:-1], whole[1:]
-    else:
-        written = encode(target, tokenizer)  # ... </s>
-        read = [tokenizer.bos_token_id, *written[:-1]]
-    return Inputs(
-        (src, torch.tensor([read], device=device)), source=source, read=read, written=written
-    )
+        ids = model.generate(src)[0].tolist()  # type: ignore[operator]  # as the protocol says
+        ids = ids[: 1 + (max_new_tokens or len(ids))]
+        side = side_of(ids, tokenizer)
+    else:  # it reads <s> ..., and writes ... </s>
+        ids, side = _after(
+            tokenizer.bos_token_id, tokenize_known(target, tokenizer, "target").side, tokenizer
+        )
+    inputs = Inputs((src,), source=source).reading(ids, side)
+    return replace(inputs, positional=(src, torch.tensor([inputs.read], device=device)))
 
 
 def inputs_of_pretrained(
@@ -88,62 +104,62 @@ def inputs_of_pretrained(
     max_new_tokens: int | None = None,
 ) -> Inputs:
     """Prepare for a transformers model, by the names of its forward method."""
-    if is_text(sentence):
-        tensors, source = tokenize(sentence, _needed(tokenizer))
-        inputs = Inputs(named=dict(tensors), source=source)
-    else:
-        inputs = _tensors(sentence, model.device)
-        inputs.named |= dict(zip([model.main_input_name], inputs.positional, strict=False))
-        inputs.positional = ()
-        check_one_sentence([x for name, x in inputs.named.items() if name in BATCHED])
-        if "input_ids" in inputs.named:
-            _check_fit(inputs.named["input_ids"], model)
-            inputs.source = side_of(inputs.named["input_ids"][0].tolist(), tokenizer)
+    inputs = _named(sentence, model, tokenizer)
+    inputs = _taken(inputs, model, is_text=is_text(sentence))
     parameters = inspect.signature(model.forward).parameters
-    unknown = inputs.named.keys() - parameters.keys()
-    for name in unknown & {"attention_mask", "token_type_ids"}:  # which tokenizers give for all
-        del inputs.named[name]
-    unknown &= inputs.named.keys()
-    if is_text(sentence):
-        inputs.named = {k: x for k, x in inputs.named.items() if k not in unknown}
-    elif unknown:
-        raise ValueError(
-            f"{type(model).__name__} takes no {sorted(unknown)}: choose from {sorted(parameters)}."
-        )
-    inputs.named = {name: x.to(model.device) for name, x in inputs.named.items()}
-    if "input_ids" in inputs.named:
-        _check_fit(inputs.named["input_ids"], model)
     if "decoder_input_ids" in parameters:
-        _add_target(inputs, model, tokenizer, target, max_new_tokens)
+        inputs = _with_target(inputs, model, tokenizer, target, max_new_tokens)
+        ids = torch.tensor([inputs.read], device=model.device)
+        inputs = replace(inputs, named=inputs.named | {"decoder_input_ids": ids})
     else:
         _refuse_target(target, model)
-    if "use_cache" in parameters:
-        inputs.named["use_cache"] = False
-    return inputs
+    unheld = {"use_cache": False} if "use_cache" in parameters else {}
+    return replace(inputs, named=inputs.named | unheld)
+
+
+def _named(
+    sentence: Sentence, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None
+) -> Inputs:
+    """Turn a sentence into tensors by name, and name its tokens."""
+    if is_text(sentence):
+        tensors, source = tokenize(sentence, _needed(tokenizer))
+        return Inputs(named=dict(tensors), source=source)
+    given = _tensors(sentence, model.device)
+    named = given.named | dict(zip([model.main_input_name], given.positional, strict=False))
+    check_one_sentence([x for name, x in named.items() if name in BATCHED])
+    if "input_ids" not in named:
+        return Inputs(named=named)
+    _check_fit(named["input_ids"], model)
+    return Inputs(named=named, source=side_of(named["input_ids"][0].tolist(), tokenizer))
+
+
+def _taken(inputs: Inputs, model: PreTrainedModel, *, is_text: bool) -> Inputs:
+    """Leave out what a tokenizer gives and the model does not take; check what it does take."""
+    parameters = inspect.signature(model.forward).parameters
+    unknown = inputs.named.keys() - parameters.keys()
+    refused = unknown - {"attention_mask", "token_type_ids"}  # which tokenizers give for all
+    if refused and not is_text:
+        raise ValueError(
+            f"{type(model).__name__} takes no {sorted(refused)}: choose from {sorted(parameters)}."
+        )
+    named = {n: x.to(model.device) for n, x in inputs.named.items() if n not in unknown}
+    if "input_ids" in named:
+        _check_fit(named["input_ids"], model)
+    return replace(inputs, named=named)
 
 
 def _tensors(sentence: Any, device: torch.device) -> Inputs:
     """Take tensors that are ready."""
     if isinstance(sentence, Tensor):
-        inputs = Inputs((sentence.to(device),))
-    elif isinstance(sentence, tuple) and all(isinstance(x, Tensor) for x in sentence):
-        inputs = Inputs(tuple(x.to(device) for x in sentence))
-    elif isinstance(sentence, Mapping) and all(isinstance(x, Tensor) for x in sentence.values()):
-        inputs = Inputs(named={name: x.to(device) for name, x in sentence.items()})
-    else:
-        raise TypeError(
-            "A sentence is a string, a pair of strings or a list of words; or a tensor, a tuple of "
-            f"tensors or tensors by name; but got {_said(sentence)}."
-        )
-    return inputs
-
-
-def _said(sentence: Any) -> str:
-    """Say of what type something is, and of a mapping what in it is no tensor."""
-    if not isinstance(sentence, Mapping):
-        return type(sentence).__name__
-    others = {n: type(x).__name__ for n, x in sentence.items() if not isinstance(x, Tensor)}
-    return f"a mapping in which {others} are no tensors"
+        return Inputs((sentence.to(device),))
+    if isinstance(sentence, tuple) and all(isinstance(x, Tensor) for x in sentence):
+        return Inputs(tuple(x.to(device) for x in sentence))
+    if isinstance(sentence, Mapping) and all(isinstance(x, Tensor) for x in sentence.values()):
+        return Inputs(named={name: x.to(device) for name, x in sentence.items()})
+    raise TypeError(
+        "A sentence is a string, a pair of strings or a list of words; or a tensor, a tuple of "
+        f"tensors or tensors by name; but got {said_of(sentence)}."
+    )
 
 
 def _needed(tokenizer: PreTrainedTokenizerBase | None) -> PreTrainedTokenizerBase:
@@ -189,19 +205,19 @@ def check_length(length: int, model: PreTrainedModel, what: str) -> None:
         )
 
 
-def _add_target(
+def _with_target(
     inputs: Inputs,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase | None,
     target: str | None,
     max_new_tokens: int | None,
-) -> None:
+) -> Inputs:
     """Give the decoder what it reads: ids that are there, the target, or what the model writes."""
     if "decoder_input_ids" in inputs.named:
         if target is not None:
             raise ValueError("Pass either a target or decoder_input_ids, not both.")
-        inputs.read = inputs.named["decoder_input_ids"][0].tolist()
-        return
+        read = inputs.named["decoder_input_ids"][0].tolist()
+        return replace(inputs, read=read, target=side_of(read, tokenizer))
     start = model.generation_config.decoder_start_token_id if model.can_generate() else None
     start = getattr(model.config, "decoder_start_token_id", None) if start is None else start
     if target is not None:
@@ -210,19 +226,22 @@ def _add_target(
                 f"{type(model).__name__} does not say with which token its decoder starts: pass "
                 "decoder_input_ids among the tensors."
             )
-        inputs.written = list(_needed(tokenizer)(text_target=target).input_ids)
-        inputs.read = [start, *inputs.written[:-1]]
-    elif model.can_generate():
-        whole = generate(model, inputs.named, max_new_tokens)
-        if start is not None and whole[0] != start:  # some leave out what they start with
-            whole = [start, *whole]
-        inputs.read, inputs.written = whole[:-1], whole[1:]
-    else:
+        tokenizer = _needed(tokenizer)
+        return inputs.reading(*_after(start, side_of_target(target, tokenizer), tokenizer))
+    if not model.can_generate():
         raise ValueError(
             f"{type(model).__name__} cannot write a target itself: pass target=, or load it with a "
             "head that generates (AutoModelForSeq2SeqLM)."
         )
-    inputs.named["decoder_input_ids"] = torch.tensor([inputs.read], device=model.device)
+    whole = generate(model, inputs.named, max_new_tokens)
+    if start is not None and whole[0] != start:  # some leave out what they start with
+        whole = [start, *whole]
+    return inputs.reading(whole, side_of(whole, tokenizer))
+
+
+def _after(start: int, text: Side, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], Side]:
+    """Put the token that a decoder starts with before a text."""
+    return [start, *(text.ids or ())], side_of([start], tokenizer).followed_by(text)
 
 
 def generate(model: Any, named: Mapping[str, Any], max_new_tokens: int | None) -> list[int]:

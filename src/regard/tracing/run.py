@@ -12,9 +12,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from regard.record.door import whole_number, whole_numbers
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
 from regard.record.words import Side
+from regard.tracing.calls import Read
+from regard.tracing.expected import a_flag, a_tokenizer, check_call, in_order, readers_by_class
 from regard.tracing.huggingface import record
 from regard.tracing.inputs import (
     Inputs,
@@ -24,8 +27,10 @@ from regard.tracing.inputs import (
     inputs_of_pretrained,
     is_text,
 )
-from regard.tracing.modules import Read, evaluating, recording, refusing_batches, traceable
+from regard.tracing.modules import evaluating, recording, traceable
+from regard.tracing.multihead import refusing_batches
 from regard.tracing.texts import Sentence, side_of
+from regard.tracing.wrapped import look_inside, tokenizer_of
 
 
 def trace(
@@ -50,7 +55,8 @@ def trace(
         A text; a pair of texts; a list of words; or what the model takes, with a batch of one: a
         tensor, a tuple of tensors, or tensors by name.
     model
-        A transformers model of any kind; or any PyTorch module that attends by
+        A transformers model of any kind, also inside a wrapper, such as a pipeline, a PEFT model or
+        what `torch.compile` gives; or any PyTorch module that attends by
         `nn.MultiheadAttention`, by the protocol of `regard.tracing.modules.AttentionModule`, or by
         the classes that `attention` names.
     tokenizer
@@ -91,7 +97,7 @@ def trace(
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -100,14 +106,19 @@ def trace(
     >>> seen.kinds, seen.weights(0, 1, kind="cross").shape
     (('encoder', 'decoder', 'cross'), (6, 6))
     """
-    keeping = Keeping([layers] if isinstance(layers, int) else layers, values, attention)
+    in_order(sentence, model, tokenizer)
+    keeping = Keeping.of(layers, values=values, attention=attention)
+    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
+    inside = look_inside(model)
+    model = inside.model
     with evaluating(model):
         inputs = _inputs_of(sentence, model, tokenizer, target, attention=attention)
         recorder, _, how = _run(model, inputs, keeping)
+    how += inside.said
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
     origin = _origin(model, code if is_text(sentence) else "regard.trace(tensors, model)")
-    seen = _trace_of(inputs, recorder, tokenizer, how, origin)
+    seen = _trace_of(inputs, recorder, how, origin)
     return _renamed(seen, tokens, target_tokens)
 
 
@@ -117,7 +128,7 @@ def trace_generation(
     tokenizer: PreTrainedTokenizerBase,
     *,
     max_new_tokens: int = 20,
-    layers: Collection[int] | None = None,
+    layers: Collection[int] | int | None = None,
     values: bool = True,
 ) -> Trace:
     """Let the model write on, greedily, and keep what every head saw at each token.
@@ -148,7 +159,7 @@ def trace_generation(
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -156,8 +167,13 @@ def trace_generation(
     >>> len(seen.probabilities) == len(seen.written_tokens) == len(seen.target_tokens)
     True
     """
-    if max_new_tokens < 1:
+    in_order(prompt, model, tokenizer)
+    keeping = Keeping.of(layers, values=values)
+    if whole_number("max_new_tokens", max_new_tokens) < 1:
         raise ValueError(f"max_new_tokens must be at least 1, but is {max_new_tokens}.")
+    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
+    inside = look_inside(model)
+    model = inside.model
     can_generate = (
         model.can_generate() if isinstance(model, PreTrainedModel) else hasattr(model, "generate")
     )
@@ -169,14 +185,15 @@ def trace_generation(
     with evaluating(model):
         inputs = _inputs_of(prompt, model, tokenizer, None, max_new_tokens=max_new_tokens)
         if isinstance(model, PreTrainedModel) and not inputs.written:
-            _write_on(inputs, model, tokenizer, max_new_tokens)
-        recorder, outputs, how = _run(model, inputs, Keeping(layers, values))
+            inputs = _write_on(inputs, model, tokenizer, max_new_tokens)
+        recorder, outputs, how = _run(model, inputs, keeping)
+    how += inside.said
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
     chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
     written = torch.tensor(inputs.written, device=chances.device)
     probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
     code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
-    seen = _trace_of(inputs, recorder, tokenizer, how, _origin(model, code))
+    seen = _trace_of(inputs, recorder, how, _origin(model, code))
     return replace(seen, probabilities=probabilities)
 
 
@@ -187,6 +204,12 @@ class Keeping:
     layers: Collection[int] | None
     values: bool
     attention: Mapping[type[nn.Module], Read] | None = None
+
+    @classmethod
+    def of(cls, layers: Any, *, values: Any, attention: Any = None) -> "Keeping":
+        """Take what a user asks for, or say what is wrong with it."""
+        wanted = None if layers is None else whole_numbers("layers", layers)
+        return cls(wanted, a_flag("values", values), readers_by_class(attention))
 
     def new_recorder(self) -> Recorder:
         """Give a recorder that has seen nothing yet."""
@@ -204,11 +227,6 @@ def _inputs_of(
 ) -> Inputs:
     if isinstance(model, PreTrainedModel):
         return inputs_of_pretrained(sentence, model, tokenizer, target, max_new_tokens)
-    inside = next((n for n, m in model.named_modules() if isinstance(m, PreTrainedModel)), None)
-    if inside is not None and attention is None:
-        raise ValueError(
-            f"{type(model).__name__} wraps a transformers model: pass that one, `model.{inside}`."
-        )
     if not traceable(model, attention):
         raise ValueError(
             f"No attention that can be traced was found in {type(model).__name__}: it must be "
@@ -224,7 +242,7 @@ def _write_on(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     max_new_tokens: int,
-) -> None:
+) -> Inputs:
     """Let a decoder continue its prompt; it then reads all but the last token."""
     if "input_ids" not in inputs.named:
         raise ValueError(
@@ -233,15 +251,18 @@ def _write_on(
     prompt_ids = inputs.named["input_ids"]
     check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
     whole = generate(model, inputs.named, max_new_tokens)
-    read, inputs.written = whole[:-1], whole[1:]
-    inputs.source = side_of(read, tokenizer)
+    written = inputs.reading(whole, side_of(whole, tokenizer))
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
-    mask = torch.ones(1, len(read), dtype=prompt.dtype, device=model.device)
-    mask[:, : prompt.size(1)] = prompt[:, : len(read)]
-    inputs.named |= {"input_ids": torch.tensor([read], device=model.device), "attention_mask": mask}
-    inputs.named.pop("token_type_ids", None)
+    mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=model.device)
+    mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
+    named = {name: x for name, x in inputs.named.items() if name != "token_type_ids"}
+    named |= {
+        "input_ids": torch.tensor([written.read], device=model.device),
+        "attention_mask": mask,
+    }
     if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
-        inputs.named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
+        named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
+    return replace(written, named=named, source=written.target, target=Side(), read=[])
 
 
 def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, Any, str]:
@@ -249,6 +270,7 @@ def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, 
     if isinstance(model, PreTrainedModel) and not keeping.attention:
         return record(model, inputs.named, keeping.new_recorder)
     recorder = keeping.new_recorder()
+    check_call(model, inputs.positional, inputs.named)
     with recording(model, recorder, keeping.attention), refusing_batches(model):
         outputs = model(*inputs.positional, **inputs.named)
     return recorder, outputs, "queries and keys"
@@ -257,7 +279,6 @@ def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, 
 def _trace_of(
     inputs: Inputs,
     recorder: Recorder,
-    tokenizer: PreTrainedTokenizerBase | None,
     how: str,
     origin: dict[str, str],
 ) -> Trace:
@@ -271,8 +292,8 @@ def _trace_of(
     source, target = _numbered_sides(layers)
     return Trace(
         inputs.source if inputs.source.tokens else source,
-        side_of(inputs.read, tokenizer) if inputs.read else target,
-        side_of(inputs.written, tokenizer).tokens,
+        inputs.target if inputs.target.tokens else target,
+        inputs.writes,
         layers,
         dict(recorder.counts),
         how=how,

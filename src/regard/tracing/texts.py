@@ -3,24 +3,24 @@
 Every function takes a tokenizer with the Hugging Face interface.
 """
 
-import difflib
-import re
-import unicodedata
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
+from regard.record.door import described
 from regard.record.words import Side, Word
+from regard.tracing.names import Span, going_on, names_at, shown
+from regard.tracing.sides import check_side
+from regard.tracing.spelling import Piece, forms_of, pieces_of, spelling_of
+from regard.tracing.stretches import stretches_in, text_of
+from regard.tracing.words import words_at
 
 # What trace takes: a text, a pair of texts, a list of words; or tensors that are ready.
 Text = str | tuple[str, str] | list[str]
 Sentence = Text | Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
-# an ideograph; or letters, with an apostrophe between; or a sign
-WORD = re.compile(
-    r"[\u3400-\u9fff\uf900-\ufaff]|(?:(?![\u3400-\u9fff\uf900-\ufaff])\w)+(?:['’]\w+)*|[^\w\s]"
-)
 
 
 class Tokenized(NamedTuple):
@@ -38,7 +38,7 @@ def tokenize(sentence: Text, tokenizer: PreTrainedTokenizerBase) -> Tokenized:
     TypeError
         If it is none of these.
     ValueError
-        If it is empty.
+        If it is empty, or what should be a word has spaces in it.
     """
     if isinstance(sentence, str):
         check_not_empty(sentence)
@@ -47,108 +47,164 @@ def tokenize(sentence: Text, tokenizer: PreTrainedTokenizerBase) -> Tokenized:
         check_not_empty(" ".join(sentence))
         texts, encoded = list(sentence), tokenizer(*sentence, return_tensors="pt")
     elif isinstance(sentence, list) and all(isinstance(word, str) for word in sentence):
-        check_not_empty(" ".join(sentence))
+        check_words(sentence)
         texts = sentence
         encoded = tokenizer(sentence, is_split_into_words=True, return_tensors="pt")
     else:
         raise TypeError(
             "A sentence is a string, a pair of strings, a list of words, or tensors, but got "
-            f"{type(sentence).__name__}."
+            f"{said_of(sentence)}."
         )
-    ids = encoded["input_ids"][0].tolist()
-    side = side_of(ids, tokenizer, words_of(encoded, texts, is_split=isinstance(sentence, list)))
+    side = side_of_texts(encoded, texts, tokenizer, are_words=isinstance(sentence, list))
     return Tokenized({name: x for name, x in encoded.items() if isinstance(x, Tensor)}, side)
 
 
-def side_of(
-    ids: Sequence[int],
-    tokenizer: PreTrainedTokenizerBase | None,
-    words: list[Word | None] | None = None,
+def side_of_texts(
+    encoded: BatchEncoding,
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    are_words: bool = False,
 ) -> Side:
-    """Name tokens by the tokenizer, or by their ids where there is none."""
+    """Name tokens by their stretches of the text that was given.
+
+    The stretch is as the user wrote it, also where the tokenizer lower-cases it or drops accents:
+    the token of *Café* is called so, though the model reads *cafe*. What the tokenizer does not
+    know has both its text and what the model reads: `😀 [UNK]`. Special tokens keep their names.
+    """
+    ids: list[int] = encoded["input_ids"][0].tolist()
+    if not encoded.is_fast:
+        return side_of(ids, tokenizer)
+    pieces = pieces_of(ids, tokenizer, spelling_of(tokenizer))
+    names = forms_of(ids, tokenizer)
+    words: list[Word | None] = [None] * len(ids)
+    owners = encoded.word_ids() if are_words else encoded.sequence_ids()
+    for number, of_text in _tokens_by(owners).items():
+        text, meant = texts[number], [pieces[token] for token in of_text]
+        spans = stretches_in(text, [encoded.token_to_chars(token) for token in of_text], meant)
+        first = number * sum(map(len, texts))  # so that no word of this text is one of the others
+        found = words_at(text, spans, first)
+        for token, name, word in zip(of_text, names_in(text, spans, meant), found, strict=True):
+            names[token] = name or names[token]
+            words[token] = Word(number, shown(text)) if are_words else word
+            if ids[token] == tokenizer.unk_token_id and pieces[token] is not None:
+                names[token] = f"{name} {tokenizer.unk_token}".strip()
+    return Side(names, [piece is None for piece in pieces], words, ids)
+
+
+def _tokens_by(owners: Sequence[int | None]) -> dict[int, list[int]]:
+    """Give the tokens of each text or word."""
+    tokens: dict[int, list[int]] = {}
+    for token, owner in enumerate(owners):
+        if owner is not None:
+            tokens.setdefault(owner, []).append(token)
+    return tokens
+
+
+def side_of(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase | None) -> Side:
+    """Name tokens of which only the ids are known, by what they mean together.
+
+    Without a tokenizer, by the ids.
+    """
     if tokenizer is None:
         return Side.of_names([str(i) for i in ids])
-    special = special_ids(tokenizer)
+    spelling = spelling_of(tokenizer)
+    pieces = pieces_of(ids, tokenizer, spelling)
+    text, spans = text_of(pieces, drops_first=spelling.drops_first)
+    names = names_in(text, spans, pieces)
     return Side(
-        [str(tokenizer.convert_ids_to_tokens(i)) for i in ids],
-        [i in special for i in ids],
-        words or words_of_ids(ids, tokenizer),
+        [name or form for name, form in zip(names, forms_of(ids, tokenizer), strict=True)],
+        [piece is None for piece in pieces],
+        words_at(text, spans),
+        list(ids),
     )
 
 
-def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """Give the ids of tokens that stand for no text: all special ones but the unknown word."""
-    others = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
-    unknown = {tokenizer.unk_token_id} - others  # GPT-2 calls several things by one name
-    return set(tokenizer.all_special_ids) - unknown
+def names_in(text: str, spans: Sequence[Span | None], pieces: Sequence[Piece | None]) -> list[str]:
+    """Name tokens by their stretches, or by what they mean without one; special ones by nothing."""
+    named = zip(names_at(text, spans), pieces, strict=True)
+    return ["" if piece is None else _named(name, piece) for name, piece in named]
 
 
-def words_of(
-    encoded: BatchEncoding, texts: Sequence[str], *, is_split: bool
-) -> list[Word | None] | None:
-    """Give the word of each token; None for special tokens, or at all where it is not known."""
-    if not encoded.is_fast:
-        return None
-    if is_split:
-        return [None if i is None else Word(i, texts[i]) for i in encoded.word_ids()]
-    words: list[Word | None] = [None] * len(encoded.sequence_ids())
-    for number, text in enumerate(texts):
-        first = len(words) * number  # so that no word of the second text is one of the first
-        of_text = [i for i, s in enumerate(encoded.sequence_ids()) if s == number]
-        spans = [encoded.token_to_chars(i) for i in of_text]
-        for i, word in zip(of_text, words_at(text, spans, first), strict=True):
-            words[i] = word
-    return words
+def _named(name: str, piece: Piece) -> str:
+    bare = name or shown(piece.meant.decode("utf-8", "surrogateescape"))
+    return going_on(bare) if piece.goes_on and bare else bare
 
 
-def words_of_ids(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> list[Word | None]:
-    """Give the word of each token of which only the id is known, from how it is spelled."""
-    special = special_ids(tokenizer)
-    text = ""
-    spans: list[tuple[int, int] | None] = []
-    before: list[int] = []  # the token before, since some are spelled otherwise at the start
-    for i in ids:
-        piece = "" if i in special else _spelled([*before, i], tokenizer)
-        piece = piece[len(_spelled(before, tokenizer)) :]
-        spans.append((len(text), len(text) + len(piece)) if piece else None)
-        text += piece or " "
-        before = [] if i in special else [i]
-    return words_at(text, spans, first=0)
-
-
-def _spelled(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
-    return str(tokenizer.decode(ids, clean_up_tokenization_spaces=False)) if ids else ""
-
-
-def words_at(text: str, spans: Sequence[tuple[int, int] | None], first: int) -> list[Word | None]:
-    """Give the word that stands in each span of a text; a span may begin with spaces."""
-    starts: dict[int, Word] = {}
-    # vowel signs and accents belong to the letter before them, but are no letters to `re`
-    plain = "".join("x" if unicodedata.category(c).startswith("M") else c for c in text)
-    for number, match in enumerate(WORD.finditer(plain), first):
-        starts |= dict.fromkeys(range(*match.span()), Word(number, text[slice(*match.span())]))
-    found = []
-    for span in spans:
-        at = range(*span) if span else ()
-        found.append(next((starts[i] for i in at if i in starts), None))
-    return found
-
-
-def encode(sentence: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Turn a sentence into token ids, or say what is wrong with it; every word must be known."""
+def tokenize_known(
+    sentence: Any, tokenizer: PreTrainedTokenizerBase, side: str = "source"
+) -> Tokenized:
+    """Tokenize a sentence whose side knows every word, or say what is wrong with it."""
     if not isinstance(sentence, str):
         raise TypeError(f"A sentence is a string, but got {type(sentence).__name__}.")
-    check_not_empty(sentence)
-    ids: list[int] = tokenizer(sentence).input_ids
-    if tokenizer.unk_token_id in ids:
-        raise ValueError(_unknown_words(sentence, tokenizer))
-    return ids
+    tokenized = tokenize(sentence, tokenizer)
+    check_side(sentence, tokenized.side.ids or (), tokenizer, side)
+    return tokenized
+
+
+def side_of_target(target: str, tokenizer: PreTrainedTokenizerBase) -> Side:
+    """Name the tokens of a text that a decoder is to write."""
+    return side_of_texts(tokenizer(text_target=target, return_tensors="pt"), [target], tokenizer)
 
 
 def check_not_empty(sentence: str) -> None:
-    """Raise where there is nothing to read."""
+    """Raise where there is nothing to read, or half a character.
+
+    Raises
+    ------
+    ValueError
+        If all is white space, or a letter is one of two that stand for one together: no tokenizer
+        reads such.
+    """
     if not sentence.strip():
         raise ValueError("The sentence is empty: type one, such as 'the dog saw the cow .'")
+    halves = [letter for letter in sentence if "\ud800" <= letter <= "\udfff"]
+    if halves:
+        raise ValueError(
+            f"The sentence has half a character, {halves[0]!r}, which is no text: decode it anew, "
+            "such as by `text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')`."
+        )
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raise where what should be words are none.
+
+    Raises
+    ------
+    ValueError
+        If there are none, one is empty, or one has white space in it: then it is a sentence. A
+        space that belongs to a word, as in `10 000`, is written as a no-break space.
+    """
+    check_not_empty(" ".join(words))
+    for number, word in enumerate(words):
+        if not word.strip():
+            raise ValueError(
+                f"Word {number} (from 0) of the list is {word!r}, which is no word: leave it out."
+            )
+        if set(word) & set(string.whitespace):
+            raise ValueError(
+                f"A list is the words of one sentence, but {_short(word)} has white space in it. "
+                "Trace several sentences one by one, `[trace(text, ...) for text in texts]`; pass "
+                "a pair of texts as a tuple, `(first, second)`; or one sentence as one string."
+            )
+
+
+def said_of(sentence: Any) -> str:
+    """Say of what type something is that is no sentence, and what in it is not as it should be."""
+    if isinstance(sentence, Mapping):
+        others = {n: type(x).__name__ for n, x in sentence.items() if not isinstance(x, Tensor)}
+        return f"a mapping in which {others} are no tensors"
+    if not isinstance(sentence, list | tuple):
+        return type(sentence).__name__
+    kind = type(sentence).__name__
+    wrong = [at for at, part in enumerate(sentence) if not isinstance(part, str)]
+    if not wrong:
+        return f"{kind} of {len(sentence)} texts" if sentence else f"an empty {kind}"
+    return f"{kind} in which number {wrong[0]} (from 0) is {described(sentence[wrong[0]])}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
 def check_one_sentence(tensors: Sequence[Tensor]) -> None:
@@ -173,22 +229,3 @@ def check_ids(ids: Tensor, num_embeddings: int) -> None:
             f"Token ids go up to {int(ids.max())}, but the model knows {num_embeddings} tokens: "
             "pass the tokenizer that belongs to the model."
         )
-
-
-def _unknown_words(sentence: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Name the words that the tokenizer does not know, each with those that come near."""
-    known = [word for word in tokenizer.get_vocab() if word not in tokenizer.all_special_tokens]
-    pieces = tokenizer(sentence, return_offsets_mapping=True)
-    unknown = dict.fromkeys(
-        sentence[slice(*span)]
-        for i, span in zip(pieces.input_ids, pieces.offset_mapping, strict=True)
-        if i == tokenizer.unk_token_id
-    )
-    hints = []
-    for word in unknown:
-        near = difflib.get_close_matches(word.lower(), known)
-        hints.append(f"{word!r}" + (f" (did you mean {' or '.join(near)}?)" if near else ""))
-    return (
-        f"The tokenizer does not know {', '.join(hints)}. Its {len(known)} words are, for example: "
-        f"{', '.join(sorted(known)[:: max(len(known) // 12, 1)])}."
-    )

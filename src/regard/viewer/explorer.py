@@ -3,7 +3,6 @@
 What it shows is the interactive view, or a picture that the learner's own function draws.
 """
 
-import html
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +15,12 @@ import traitlets
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from regard.pictures.markup import as_markup
+from regard.record.door import function, text
 from regard.record.kinds import Head, title_of
 from regard.record.trace import Trace
 from regard.tracing.run import trace
-from regard.viewer.page import png_of
+from regard.viewer.files import png_of
 from regard.viewer.widget import AttentionView
 
 LONGEST_MESSAGE = 600  # characters
@@ -98,6 +99,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.screen.show(self.seen[sentence], target=target, **chosen)
         except Exception as error:  # noqa: BLE001 - a learner's model or picture may raise anything
             self.say(error)
+            self.value = self.value or NothingShown(self.problem)
             return
         self.problem = ""
         self.message.value = ""
@@ -131,7 +133,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if len(text) > LONGEST_MESSAGE:
             text = f"{text[:LONGEST_MESSAGE]} …"
         self.problem = text
-        self.message.value = ERROR.format(html.escape(text))
+        self.message.value = ERROR.format(as_markup(" ".join(text.split())))
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """Give the live view and, for where there is no kernel, the picture and a line of text."""
@@ -143,6 +145,17 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             "text/plain": f"{Head(kind, layer, head)}: {self.value['sentence']}",
             "image/png": b64encode(self.screen.png()).decode("ascii"),
         }
+
+
+class NothingShown(dict[str, Any]):
+    """What `value` is before anything could be shown: whoever asks is told why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self.problem = problem
+
+    def __missing__(self, name: str) -> Any:
+        raise ValueError(f"The explorer shows no {name} yet, only this message: {self.problem}")
 
 
 class Drawn:
@@ -255,13 +268,18 @@ def explore(
         Its `.value` holds sentence, layer, head and kind of the picture that it shows, so that
         `visualize_attention_weights(model=model, tokenizer=tokenizer, **explorer.value)` draws it.
 
+    Raises
+    ------
+    TypeError
+        If the sentence or the target is no text, or `draw` no function.
+
     Notes
     -----
     Nothing that is typed or chosen raises: a message says what is wrong and the last picture stays.
 
     Examples
     --------
-    >>> from regard.model.pairs import vocabulary
+    >>> from regard.model.lexicon import vocabulary
     >>> from regard.model.tokenization import build_tokenizer
     >>> from regard.model.transformer import build_transformer_model
     >>> model = build_transformer_model(300, 16, nhead=2, num_layers=1, dim_feedforward=32)
@@ -270,4 +288,9 @@ def explore(
     >>> explorer.value
     {'sentence': 'the dog saw it .', 'layer': 0, 'head': 1, 'kind': 'encoder'}
     """
+    text("sentence, after the model and the tokenizer,", sentence)
+    if target is not None:
+        text("target", target)
+    if draw is not None:
+        function("draw, a function that draws and returns the Axes,", draw)
     return Explorer(model, tokenizer, sentence, target=target, draw=draw)

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from regard.measures.heads import MEASURES, measure_heads
 from regard.record.kinds import Head, title_of
-from regard.record.layers import Layer, blocks, of_head, spans
+from regard.record.layers import Layer
+from regard.record.streams import blocks, of_head, spans
 from regard.record.trace import Trace
+from regard.viewer.contract import Kind, Meta, Words
+from regard.viewer.contract import Layer as LayerOfView
+from regard.viewer.contract import Side as SideOfView
 from regard.viewer.tiles import HeadMap, edges_of, pool
 
 Matrix = NDArray[np.float32]
@@ -143,7 +147,7 @@ def _listed(numbers: Collection[int] | None) -> str:
 
 def pack_meta(
     trace: Trace, layers: Collection[int] | None = None, heads: Collection[int] | None = None
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[Meta, bytes]:
     """Describe a trace to the front end, and draw its thumbnails.
 
     Parameters
@@ -165,7 +169,7 @@ def pack_meta(
     sides, masks = _Numbered(), _Numbered()
     looks = count_cells(trace, layers, heads) <= MOST_AT_ONCE
     words = None if any(is_map(layer) for _, _, layer, _ in part_of(trace)) else merged(trace)
-    kinds: dict[str, dict[str, Any]] = {}
+    kinds: dict[str, Kind] = {}
     thumbnails: list[bytes] = []
     for kind, number, layer, chosen in part_of(trace, layers, heads):
         of_kind = kinds.setdefault(
@@ -178,7 +182,7 @@ def pack_meta(
                 "heads": chosen,
                 "rows": sides.number(rows),
                 "columns": sides.number(columns),
-                "shape": list(layer.shape[1:]),
+                "shape": layer.shape[1:],
                 "spans": masks.number(spans(layer).ravel().tolist()),
             }
         )
@@ -186,7 +190,7 @@ def pack_meta(
         thumbnails.append(as_thumbnail(pooled))
     for name, of_kind in kinds.items():
         of_kind["measures"] = _measures_of(trace, name, of_kind["layers"]) if looks else {}
-    meta = {
+    meta: Meta = {
         "format": FORMAT,
         "sides": sides.items,
         "spans": masks.items,
@@ -227,9 +231,7 @@ def as_thumbnail(pooled: NDArray[np.floating[Any]]) -> bytes:
     return np.rint(np.nan_to_num(pooled, nan=0.0) * STEPS).clip(0, STEPS).astype(np.uint8).tobytes()
 
 
-def with_thumbnail(
-    meta: dict[str, Any], thumbnails: bytes, head: Head, packed: PackedHead
-) -> bytes:
+def with_thumbnail(meta: Meta, thumbnails: bytes, head: Head, packed: PackedHead) -> bytes:
     """Put a head that was opened among the thumbnails."""
     pixels = [edges_of(count, min(count, THUMBNAIL)) for count in packed.pixels]
     small = as_thumbnail(pool(packed.weights, *pixels))
@@ -249,7 +251,7 @@ def _small(layer: Layer) -> tuple[int, int]:
 
 
 def _measures_of(
-    trace: Trace, kind: str, layers: list[dict[str, Any]]
+    trace: Trace, kind: str, layers: list[LayerOfView]
 ) -> dict[str, list[float | None]]:
     """Give each measure that has a meaning for the heads, in their order."""
     kept = {layer["number"]: trace.layers[kind][layer["number"]] for layer in layers}
@@ -274,24 +276,24 @@ def merged(trace: Trace) -> Trace | None:
 
 def _sides_of(
     trace: Trace, words_too: Trace | None, kind: str, number: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[SideOfView, SideOfView]:
     """Describe the rows and the columns of a layer."""
     names = trace.labels(number, kind=kind)
     special = trace.special(kind)
-    merges: list[dict[str, Any] | None] = [None, None]
+    merges: list[Words | None] = [None, None]
     if words_too is not None:
         layer: Any = words_too.layers[kind][number]  # a GroupedLayer
         groups = (layer.query_groups, layer.key_groups)
         in_words = words_too.labels(number, kind=kind)
         merges = [_words(*side) for side in zip(in_words, groups, names, strict=True)]
     rows, columns = (
-        {"names": of_side, "special": marks if len(marks) == len(of_side) else [], "words": merge}
+        SideOfView(names=of_side, special=marks if len(marks) == len(of_side) else [], words=merge)
         for of_side, marks, merge in zip(names, special, merges, strict=True)
     )
     return rows, columns
 
 
-def _words(names: list[str], groups: list[list[int]], tokens: list[str]) -> dict[str, Any] | None:
+def _words(names: list[str], groups: list[list[int]], tokens: list[str]) -> Words | None:
     """Name the words, where they are not the tokens."""
     return {"names": names, "groups": groups} if names != tokens else None
 

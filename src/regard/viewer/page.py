@@ -1,4 +1,4 @@
-"""A view as a file: one HTML page that needs nothing else, a picture for a paper, or a table."""
+"""A view as one HTML page that works anywhere and needs nothing else."""
 
 import base64
 import hashlib
@@ -6,23 +6,13 @@ import html
 import json
 import math
 import zlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
-
-from regard.pictures.plots import plot_attention
-from regard.pictures.style import use_style
-from regard.pictures.text import as_text
+from regard.record.door import whole_number, whole_numbers
 from regard.record.kinds import Head
 from regard.record.layers import Layer
 from regard.record.trace import Trace
@@ -37,16 +27,12 @@ from regard.viewer.packing import (
     with_thumbnail,
 )
 
-FRONT_END = Path(__file__).parents[1] / "static" / "view.js"
+FRONT_END = Path(__file__).parent / "static" / "view.js"
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
 OF_BASE64 = 4 / 3  # bytes that one byte becomes
 OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale
 TITLE_WORDS, LONGEST_TITLE = 16, 120
 PAGE_EXTRA = 50_000  # bytes of all else
-MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
-PICTURES = (".svg", ".pdf", ".png")
-SUFFIXES = (".html", *PICTURES, ".csv", ".txt")
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run
 
 PAGE_STYLE = (
     ":root{color-scheme:light dark}"
@@ -82,7 +68,10 @@ class Choice:
     pixels: int | None = None  # as many as there are tokens, if they are not more than 4,096
 
     def __post_init__(self) -> None:
-        if self.pixels is not None and self.pixels < 1:
+        for name in ("layers", "heads"):
+            if (asked := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole_numbers(name, asked))  # also the only one
+        if self.pixels is not None and whole_number("pixels", self.pixels) < 1:
             raise ValueError(f"A matrix of {self.pixels} pixels a side shows nothing: pass more.")
 
     def of(self, trace: Trace) -> list[tuple[str, int, Layer, list[int]]]:
@@ -97,49 +86,6 @@ class Choice:
 
 
 ALL = Choice()
-
-
-def save(
-    path: Path,
-    trace: Trace,
-    selected: Head,
-    choice: Choice = ALL,
-    *,
-    largest: int = LARGEST_PAGE,
-) -> None:
-    """Write a page, or a picture, a table or lines of text of the selected head, as the path ends.
-
-    Raises
-    ------
-    ValueError
-        If the ending is another, there is no such head, a choice is made for what is no page, or
-        the page could become larger than `largest` bytes, which is said before any weight is
-        computed.
-    """
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES and suffix != ".html" and choice != ALL:
-        raise ValueError(
-            f"layers, heads and pixels are of a page, .html, but {path.name!r} holds the one head "
-            "that is selected: leave them out, and select another head first if you want it."
-        )
-    if suffix in SUFFIXES:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    if suffix == ".html":
-        check_size(trace, choice, largest)
-        page = page_of(trace, selected, choice)
-        path.write_text(page, encoding="utf-8", newline="\n")
-    elif suffix in PICTURES:
-        write_picture(path, trace, selected)
-    elif suffix == ".csv":
-        write_table(path, trace, selected)
-    elif suffix == ".txt":
-        kind, layer, head = selected
-        path.write_text(as_text(trace, layer, head, kind, rows=None) + "\n", encoding="utf-8")
-    else:
-        raise ValueError(
-            f"Got {path.name!r}, but a view is saved as one of {', '.join(SUFFIXES)}: end the name "
-            "with one of them."
-        )
 
 
 def page_size(trace: Trace, choice: Choice = ALL) -> str:
@@ -274,97 +220,3 @@ def fingerprint(source: str) -> str:
 def deflated(raw: bytes) -> str:
     """Pack bytes for a page."""
     return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")
-
-
-def write_picture(path: Path, trace: Trace, selected: Head) -> None:
-    """Draw one head for a paper: its text is text, its bytes are the same on each run."""
-    with drawn(trace, selected) as figure:
-        figure.savefig(path, metadata=picture_metadata(path.suffix.lower(), trace, selected))
-
-
-def png_of(trace: Trace, selected: Head) -> bytes:
-    """Draw one head for where nothing moves."""
-    png = BytesIO()
-    with drawn(trace, selected) as figure:
-        figure.savefig(png, format="png", bbox_inches="tight", dpi="figure")
-    return png.getvalue()
-
-
-@contextmanager
-def drawn(trace: Trace, selected: Head) -> Iterator[Figure]:
-    """Draw one head; the figure is closed in the end."""
-    kind, layer, head = selected
-    with mpl.rc_context():
-        use_style()
-        mpl.rcParams["svg.fonttype"] = "none"  # words, not outlines
-        mpl.rcParams["svg.hashsalt"] = "regard"  # names are not drawn by chance
-        mpl.rcParams["pdf.fonttype"] = 42  # TrueType fonts are embedded
-        mpl.rcParams["savefig.dpi"] = 300  # of cells that are pixels
-        ax = plot_attention(trace, layer, head, kind=kind)
-        ax.collections[0].set_rasterized(np.prod(trace.layers[kind][layer].shape[1:]) > MANY_CELLS)
-        figure = ax.get_figure(root=True)
-        if figure is None:
-            raise RuntimeError("The picture is in no figure.")
-        try:
-            yield figure
-        finally:
-            plt.close(figure)
-
-
-def picture_metadata(suffix: str, trace: Trace, selected: Head) -> dict[str, Any]:
-    """Say where a picture comes from, and leave out when it was made."""
-    title = str(selected)
-    origin = one_line("; ".join(f"{name}: {value}" for name, value in trace.origin.items()))
-    made = f"regard {version('regard')}"
-    if suffix == ".svg":
-        return {"Title": title, "Description": origin, "Creator": made, "Date": None}
-    if suffix == ".pdf":
-        return {"Title": title, "Subject": origin, "Creator": made, "CreationDate": None}
-    return {"Title": title, "Description": origin, "Software": made}
-
-
-def tidy(trace: Trace, selected: Head) -> pd.DataFrame:
-    """Give a head's weights, one a row, with the tokens and their positions.
-
-    Examples
-    --------
-    >>> seen = Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"])
-    >>> tidy(seen, ("encoder", 0, 0))[["query", "key", "weight"]]
-      query  key  weight
-    0   the  the    1.00
-    1   the  dog    0.00
-    2   dog  the    0.25
-    3   dog  dog    0.75
-    """
-    kind, layer, head = selected
-    labels, weights = trace.labels(layer, kind=kind), trace.weights(layer, head, kind=kind)
-    query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
-    table = pd.DataFrame(
-        {
-            "query_position": query_at,
-            "query": np.array(labels.queries, dtype=object)[query_at],
-            "key_position": key_at,
-            "key": np.array(labels.keys, dtype=object)[key_at],
-            "weight": weights.ravel(),
-        }
-    )
-    whose = pd.DataFrame({"kind": kind, "layer": layer, "head": head}, index=table.index)
-    return pd.concat([whose, table], axis=1)
-
-
-def write_table(path: Path, trace: Trace, selected: Head) -> None:
-    """Write a head's weights as CSV; no token is a formula to a spreadsheet."""
-    table = tidy(trace, selected)
-    table[["query", "key"]] = table[["query", "key"]].map(no_formula)
-    table.to_csv(path, index=False, lineterminator="\n")
-
-
-def no_formula(token: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run.
-
-    Examples
-    --------
-    >>> no_formula("=1+1"), no_formula("dog")
-    ("'=1+1", 'dog')
-    """
-    return f"'{token}" if token.lstrip(" ").startswith(FORMULAS) else token

@@ -4,26 +4,28 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import numpy as np
 
-from regard.measures.anatomy import Anatomy, dissect, strongest_pair
+from regard.measures.anatomy import Anatomy as Dissected
+from regard.measures.anatomy import dissect, strongest_pair
 from regard.record.kinds import Head
-from regard.record.layers import of_head
+from regard.record.streams import of_head
 from regard.record.trace import Trace
+from regard.viewer.contract import (
+    Anatomy,
+    AnatomyReply,
+    ExactReply,
+    Reply,
+    StrongestReply,
+    TileReply,
+)
 from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map
 from regard.viewer.tiles import HeadMap, Part
 
-Reply = tuple[dict[str, Any], list[bytes]]  # what JSON can hold, and bytes beside it
+Answer = tuple[Reply, list[bytes]]  # what JSON can hold, and bytes beside it
 MAPS_KEPT = 8  # of 64 MB at most
-
-
-class Exact(NamedTuple):
-    """A weight as it is, and where it stands among those of its query."""
-
-    weight: float
-    rank: int  # from 1
 
 
 class Replies:
@@ -40,7 +42,7 @@ class Replies:
         self.trace = trace
         self._maps: OrderedDict[Head, HeadMap] = OrderedDict()
 
-    def to(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+    def to(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         """Answer a question about a head.
 
         Raises
@@ -75,26 +77,26 @@ class Replies:
         self._maps.move_to_end(head)
         return self._maps[head]
 
-    def _weight(self, head: Head, asked: Mapping[str, Any]) -> Reply:
-        return exact(self.trace, head, asked["queries"], asked["keys"])._asdict(), []
+    def _weight(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+        return exact(self.trace, head, asked["queries"], asked["keys"]), []
 
-    def _tile(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+    def _tile(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         whole = self.map_of(head)
         part = Part.within(whole.whole, asked["part"])
         high, wide = (min(max(int(asked[side]), 1), OVERVIEW) for side in ("high", "wide"))
         packed = PackedHead.of(whole.tile(part, high, wide), whole.largest)
-        return {"pixels": packed.pixels, "scale": packed.scale}, [packed.bytes]
+        return TileReply(pixels=packed.pixels, scale=packed.scale), [packed.bytes]
 
-    def _strongest(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+    def _strongest(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         """List what some queries read most, or what reads some keys most, summed."""
         whole = self.map_of(head)
         lines = [whole.line(at, is_query=asked["role"] == "rows") for at in asked["ats"]]
         sums = np.sum(lines, axis=0)
         strongest = np.argsort(-sums, kind="stable")[:3]
-        found = [[int(at), float(sums[at])] for at in strongest if sums[at] > 0]
-        return {"found": found, "sum": float(sums.sum())}, []
+        found = [(int(at), float(sums[at])) for at in strongest if sums[at] > 0]
+        return StrongestReply(found=found, sum=float(sums.sum())), []
 
-    def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Reply:
+    def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         kind, layer, number = head
         seen = self.trace.layers[kind][layer]
         check_tokens(self.trace, head, asked["queries"], asked["keys"])
@@ -102,11 +104,11 @@ class Replies:
         try:
             found = dissect(self.trace, layer, number, query, key, kind=kind)
         except ValueError as error:  # nothing is wrong, but there is no more to know
-            return {"why_not": str(error)}, []
-        return {"anatomy": as_json(found)}, []
+            return AnatomyReply(why_not=str(error)), []
+        return AnatomyReply(anatomy=as_json(found)), []
 
 
-def exact(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> Exact:
+def exact(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> ExactReply:
     """Give an exact weight: of a word, the mean of its queries and the sum of its keys.
 
     Its rank is among the tokens, each by itself.
@@ -122,7 +124,7 @@ def exact(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> Exac
     weights = of_head(trace.layers[kind][layer], number).weigh(rows=rows)[0].cpu()
     row = weights[[at - rows.start for at in queries]].mean(dim=0)  # (K,)
     weight = row[keys].sum()
-    return Exact(float(weight), 1 + int((row > weight).sum()))
+    return ExactReply(weight=float(weight), rank=1 + int((row > weight).sum()))
 
 
 def check_tokens(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> None:
@@ -134,7 +136,8 @@ def check_tokens(trace: Trace, head: Head, queries: list[int], keys: list[int]) 
             raise ValueError(f"There is no {what} {asked}: there are {len(names)}.")
 
 
-def as_json(found: Anatomy) -> dict[str, Any]:
+def as_json(found: Dissected) -> Anatomy:
     """Write what JSON can hold: no minus infinity."""
     fields = asdict(found) | {"query": found.query.tolist(), "key": found.key.tolist()}
-    return fields | {"score": found.score if math.isfinite(found.score) else None}
+    fields["score"] = found.score if math.isfinite(found.score) else None
+    return cast("Anatomy", fields)

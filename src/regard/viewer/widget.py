@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anywidget
 import traitlets
@@ -11,8 +11,10 @@ import traitlets
 from regard.pictures.text import as_text
 from regard.record.kinds import Head
 from regard.record.trace import Trace
-from regard.viewer.packing import pack_meta, with_thumbnail
-from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size, png_of, save
+from regard.viewer.contract import Meta
+from regard.viewer.files import png_of, save
+from regard.viewer.packing import PackedHead, pack_meta, with_thumbnail
+from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size
 from regard.viewer.replies import Replies
 
 
@@ -34,25 +36,26 @@ class AttentionView(anywidget.AnyWidget):
     def __init__(self, trace: Trace, selected: Head) -> None:
         self.trace = trace
         self._replies = Replies(trace)
-        kind, layer, head = selected
-        trace.layer(layer, kind)  # says what is wrong with a kind or a layer
-        self._replies.pack(selected)  # says what is wrong with a head
+        selected = trace.head(selected.layer, selected.head, kind=selected.kind)
+        packed = self._replies.pack(selected)  # raises here; later, the front end is told
         meta, thumbnails = pack_meta(trace)
-        super().__init__(meta=meta, thumbnails=thumbnails)
+        super().__init__(meta=meta, thumbnails=thumbnails, selection=selected._asdict())
+        self._show(packed)
         self.observe(self._send_weights, "selection")
         self.on_msg(self._answer)
-        self.select(layer, head, kind=kind)
 
     def select(self, layer: int, head: int, *, kind: str | None = None) -> None:
         """Show another head; layers and heads count from 0.
 
         Raises
         ------
-        traitlets.TraitError
+        TypeError
+            If a number is no whole number, or the kind no text.
+        ValueError
             If there is no such kind, layer or head.
         """
-        kind = kind or self.selection.get("kind", self.trace.kinds[0])
-        self.selection = {"kind": kind, "layer": layer, "head": head}
+        kind = self.selected.kind if kind is None else kind
+        self.selection = self.trace.head(layer, head, kind=kind)._asdict()
 
     @property
     def selected(self) -> Head:
@@ -95,6 +98,8 @@ class AttentionView(anywidget.AnyWidget):
 
         Raises
         ------
+        TypeError
+            If the path is none, or a number no whole number.
         ValueError
             If the ending is another, or the page would be too large.
 
@@ -108,26 +113,18 @@ class AttentionView(anywidget.AnyWidget):
         'encoder,0,0,1,dog,1,dog,0.75'
         """
         choice = Choice(layers, heads, pixels)
-        save(Path(path), self.trace, self.selected, choice, largest=largest)
+        save(path, self.trace, self.selected, choice, largest=largest)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
         wanted = proposal["value"]
         try:
-            kind, layer, head = (wanted[name] for name in ("kind", "layer", "head"))
-            heads = self._heads(kind, layer)
+            head = self.trace.head(wanted["layer"], wanted["head"], kind=wanted["kind"])
         except (KeyError, TypeError, ValueError) as error:
             raise traitlets.TraitError(
                 f"{wanted} is no head of this view, which has the kinds {self.trace.kinds}: {error}"
             ) from error
-        if head not in heads:
-            raise traitlets.TraitError(
-                f"There is no head {head!r} in layer {layer} ({kind}), only {heads}."
-            )
-        return dict(wanted)
-
-    def _heads(self, kind: str, layer: int) -> list[int]:
-        return list(range(self.trace.layer(layer, kind).shape[0]))
+        return head._asdict()
 
     def _send_weights(self, _: object = None) -> None:
         try:
@@ -135,9 +132,14 @@ class AttentionView(anywidget.AnyWidget):
         except ValueError as error:  # whoever chose the head is in the front end
             self.send({"answer": "problem", "text": str(error)})
             return
+        self._show(packed)
+
+    def _show(self, packed: PackedHead) -> None:
         self.weights = {**self.selection, **vars(packed)}
         if not self.meta["looked"]:
-            self.thumbnails = with_thumbnail(self.meta, self.thumbnails, self.selected, packed)
+            self.thumbnails = with_thumbnail(
+                cast("Meta", self.meta), self.thumbnails, self.selected, packed
+            )
 
     def _answer(self, _: object, content: Any, __: object) -> None:
         """Answer the front end; what goes wrong, it shows."""
@@ -147,7 +149,7 @@ class AttentionView(anywidget.AnyWidget):
         except (KeyError, TypeError, ValueError) as error:
             self.send({"answer": "problem", "text": str(error)})
             return
-        self.send(content | {"answer": content["ask"]} | answer, buffers)
+        self.send(content | {"answer": content["ask"]} | dict(answer), buffers)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Give the live view and, for where there is no kernel, the picture and a line of text."""
@@ -196,6 +198,9 @@ def view(
 
     Raises
     ------
+    TypeError
+        If it is neither a trace nor numbers, such as a model or what it returned, the tokens are no
+        list, or a number is no whole number.
     ValueError
         If the weights are no attention of these tokens, there is no such kind, layer or head, or
         a trace comes with tokens.

@@ -1,0 +1,108 @@
+"""Tokens put together to words, or left out: the trace that is left, and what it does not show."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from regard.record.layers import Layer, grouped, total
+from regard.record.words import (
+    Groups,
+    Side,
+    joined,
+    kept,
+    ordinary_tokens,
+    token_name,
+    word_groups,
+    word_name,
+)
+
+if TYPE_CHECKING:
+    from regard.record.trace import Trace
+
+
+def merged_words(trace: "Trace") -> "Trace":
+    """Put the tokens of each word together.
+
+    Raises
+    ------
+    ValueError
+        If it is not known which tokens are of one word.
+    """
+    for side in (trace.source, trace.target):
+        if side.tokens and side.words is None:
+            raise ValueError(
+                "It is not known which tokens are of one word, so they cannot be merged: trace "
+                "text with its tokenizer, `regard.trace(sentence, model, tokenizer)`."
+            )
+    return _regrouped(trace, word_groups, word_name)
+
+
+def without_special(trace: "Trace") -> "Trace":
+    """Leave special tokens out."""
+    return _regrouped(trace, ordinary_tokens, token_name)
+
+
+def share_hidden(layer: Layer, shown: NDArray[np.float32], head: int) -> float:
+    """Give the share of a head's attention that goes to tokens other than those that are shown.
+
+    Rows that read nothing at all are left out.
+
+    Parameters
+    ----------
+    layer, head
+        The layer as it is shown, and the number of the head.
+    shown
+        The head's weights, (Q, K).
+    """
+    before = total(layer, slice(head, head + 1))[0].cpu()
+    after = torch.from_numpy(shown).sum(dim=-1)
+    reads = before > 0
+    share = (1 - after[reads] / before[reads]).mean().clamp(min=0)
+    return float(share) if reads.any() else 0.0
+
+
+def sides_of(trace: "Trace", kind: str) -> tuple[Side, Side]:
+    """Give the tokens that read and those that are read."""
+    if kind == "encoder" or not trace.target.tokens:
+        return trace.source, trace.source
+    return trace.target, trace.target if kind == "decoder" else trace.source
+
+
+def _regrouped(
+    trace: "Trace", group: Callable[[Side], Groups], name: Callable[[Side, list[int]], str]
+) -> "Trace":
+    groups = {id(side): group(side) for side in (trace.source, trace.target)}
+    source, target = (joined(side, groups[id(side)], name) for side in (trace.source, trace.target))
+    of_written = groups[id(trace.target if trace.target.tokens else trace.source)]
+    return replace(
+        trace,
+        source=source,
+        target=target,
+        layers={
+            kind: {
+                number: _fitting(layer, number, kind, sides_of(trace, kind), groups)
+                for number, layer in of_kind.items()
+            }
+            for kind, of_kind in trace.layers.items()
+        },
+        written_tokens=kept(trace.written_tokens, of_written),
+        probabilities=kept(trace.probabilities, of_written),
+        whole=trace.whole or trace,
+    )
+
+
+def _fitting(
+    layer: Layer, number: int, kind: str, sides: tuple[Side, Side], groups: dict[int, Groups]
+) -> Layer:
+    """Regroup the rows and columns of a layer, if they are the tokens."""
+    rows, columns = sides
+    if layer.shape[1:] != (len(rows.tokens), len(columns.tokens)):
+        raise ValueError(
+            f"Layer {number} ({kind}) has other rows or columns than there are tokens, so its "
+            "tokens can be neither merged nor hidden."
+        )
+    return grouped(layer, groups[id(rows)], groups[id(columns)])

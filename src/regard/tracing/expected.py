@@ -1,0 +1,94 @@
+"""What a trace is asked for with, looked at before the model runs."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from regard.record.door import described, function
+
+ORDER = "trace(sentence, model, tokenizer)"
+
+
+def a_tokenizer(got: Any) -> Any:
+    """Take a tokenizer, or none.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as its name.
+    """
+    if got is None or (callable(got) and hasattr(got, "convert_ids_to_tokens")):
+        return got
+    raise TypeError(
+        f"A tokenizer is expected, but got {described(got)}: pass one with the interface of "
+        "transformers, such as AutoTokenizer.from_pretrained(name) gives."
+    )
+
+
+def in_order(sentence: Any, model: Any, tokenizer: Any) -> None:
+    """Raise where the three were passed in another order.
+
+    Raises
+    ------
+    TypeError
+        If a model or a tokenizer is where another of them belongs.
+    """
+    for place, got in (("sentence", sentence), ("model", model), ("tokenizer", tokenizer)):
+        is_model = isinstance(got, nn.Module) and place != "model"
+        if is_model or (isinstance(got, PreTrainedTokenizerBase) and place != "tokenizer"):
+            kind = "model" if is_model else "tokenizer"
+            raise TypeError(f"A {kind} is where the {place} belongs: the order is {ORDER}.")
+
+
+def a_flag(name: str, got: object) -> bool:
+    """Take True or False.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not isinstance(got, bool):
+        raise TypeError(f"{name} is True or False, but got {described(got)}.")
+    return got
+
+
+def readers_by_class(got: Any) -> Mapping[type[nn.Module], Any] | None:
+    """Take functions by the classes of modules that they read.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    is_one = isinstance(got, Mapping) and all(isinstance(one, type) for one in got)
+    if got is not None and not is_one:
+        raise TypeError(
+            f"attention is a mapping from classes of modules to functions, but got "
+            f"{described(got)}: such as {{MyAttention: read}} (docs/own-models.md)."
+        )
+    for read in (got or {}).values():
+        function("What reads a class, a function (module, arguments, output),", read)
+    return got
+
+
+def check_call(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Raise where a model does not take what it would be called with.
+
+    Raises
+    ------
+    TypeError
+        If arguments are missing or too many.
+    """
+    signature = inspect.signature(model.forward)
+    try:
+        signature.bind(*positional, **named)
+    except TypeError as error:
+        raise TypeError(
+            f"{type(model).__name__} takes {signature}, but the sentence has {len(positional)} "
+            f"tensors and the names {list(named)} ({error}): pass a tuple of tensors, or tensors "
+            "by name."
+        ) from error

@@ -1,0 +1,130 @@
+"""What Python and the view say to each other: the same names as in `frontend/src/contract.ts`.
+
+A test compares the two, field by field.
+"""
+
+from typing import NotRequired, TypedDict
+
+
+class Words(TypedDict):
+    """A group of tokens for each word."""
+
+    names: list[str]
+    groups: list[list[int]]
+
+
+class Side(TypedDict):
+    """What tokens are called, and what makes a word."""
+
+    names: list[str]
+    special: list[bool]
+    words: Words | None
+
+
+class Layer(TypedDict):
+    """One layer: which side reads and which is read, and which of the spans says what is masked."""
+
+    number: int
+    heads: list[int]
+    rows: int
+    columns: int
+    shape: tuple[int, int]
+    spans: int
+
+
+class Kind(TypedDict):
+    """The layers of one kind; the measures of each head, layer by layer."""
+
+    name: str
+    title: str
+    layers: list[Layer]
+    measures: dict[str, list[float | None]]
+
+
+class Meta(TypedDict):
+    """All that is known before a head is opened."""
+
+    format: int
+    sides: list[Side]
+    spans: list[list[int]]
+    kinds: list[Kind]
+    thumbnail: int
+    looked: bool
+    writes: bool
+    hidden: bool
+    origin: dict[str, str]
+
+
+class Selection(TypedDict):
+    """The head that is shown."""
+
+    kind: str
+    layer: int
+    head: int
+
+
+class Weights(TypedDict):
+    """The weights of the head that is shown, or their pixels: byte / 255 * scale."""
+
+    kind: str
+    layer: int
+    head: int
+    pixels: tuple[int, int]
+    scale: float
+    bytes: bytes
+
+
+class Anatomy(TypedDict):
+    """What makes one weight; a score of None is minus infinity."""
+
+    query_token: str
+    key_token: str
+    query: list[float]
+    key: list[float]
+    dot: float
+    scale: float
+    bias: float
+    softcap: float | None
+    score: float | None
+    log_sum: float
+    sink: float | None
+    weight: float
+    num_keys: int
+
+
+class ExactReply(TypedDict):
+    """The exact weight of a cell, and its place among those of its row."""
+
+    weight: float
+    rank: int
+
+
+class TileReply(TypedDict):
+    """A part of a map: pixels that travel as bytes beside it."""
+
+    pixels: tuple[int, int]
+    scale: float
+
+
+class StrongestReply(TypedDict):
+    """What some tokens read most, or are read most by: places and sums."""
+
+    found: list[tuple[int, float]]
+    sum: float
+
+
+class AnatomyReply(TypedDict):
+    """Why a weight is what it is, or why nobody can tell."""
+
+    anatomy: NotRequired[Anatomy]
+    why_not: NotRequired[str]
+
+
+class ProblemReply(TypedDict):
+    """Something went wrong; the view shows the text."""
+
+    answer: str
+    text: str
+
+
+Reply = ExactReply | TileReply | StrongestReply | AnatomyReply

@@ -1,0 +1,172 @@
+"""A view as a file: a page, a picture for a paper, a table, or lines of text."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from regard.pictures.head import plot_attention
+from regard.pictures.style import use_style
+from regard.pictures.text import as_text
+from regard.record import door
+from regard.record.kinds import Head
+from regard.record.trace import Trace
+from regard.viewer.page import ALL, LARGEST_PAGE, Choice, check_size, one_line, page_of
+
+MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
+PICTURES = (".svg", ".pdf", ".png")
+SUFFIXES = (".html", *PICTURES, ".csv", ".txt")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run
+
+
+def save(
+    path: str | Path,
+    trace: Trace,
+    selected: Head,
+    choice: Choice = ALL,
+    *,
+    largest: int = LARGEST_PAGE,
+) -> None:
+    """Write a page, or a picture, a table or lines of text of the selected head, as the path ends.
+
+    Raises
+    ------
+    TypeError
+        If the path is none, or a number no whole number.
+    ValueError
+        If the ending is another, there is no such head, a choice is made for what is no page, or
+        the page could become larger than `largest` bytes, which is said before any weight is
+        computed.
+    """
+    file = door.path("The file of a view", path)
+    suffix = checked_suffix(file, choice)
+    if suffix == ".html":
+        check_size(trace, choice, door.whole_number("largest", largest))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if suffix == ".html":
+        file.write_text(page_of(trace, selected, choice), encoding="utf-8", newline="\n")
+    elif suffix == ".csv":
+        write_table(file, trace, selected)
+    elif suffix == ".txt":
+        kind, layer, head = selected
+        file.write_text(as_text(trace, layer, head, kind, rows=None) + "\n", encoding="utf-8")
+    else:
+        write_picture(file, trace, selected)
+
+
+def checked_suffix(path: Path, choice: Choice) -> str:
+    """Give the ending of a path, or raise where no view is saved so, or no part of one."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f"Got {path.name!r}, but a view is saved as one of {', '.join(SUFFIXES)}: end the name "
+            "with one of them."
+        )
+    if suffix != ".html" and choice != ALL:
+        raise ValueError(
+            f"layers, heads and pixels are of a page, .html, but {path.name!r} holds the one head "
+            "that is selected: leave them out, and select another head first if you want it."
+        )
+    return suffix
+
+
+def write_picture(path: Path, trace: Trace, selected: Head) -> None:
+    """Draw one head for a paper: its text is text, its bytes are the same on each run."""
+    with drawn(trace, selected) as figure:
+        figure.savefig(path, metadata=picture_metadata(path.suffix.lower(), trace, selected))
+
+
+def png_of(trace: Trace, selected: Head) -> bytes:
+    """Draw one head for where nothing moves."""
+    png = BytesIO()
+    with drawn(trace, selected) as figure:
+        figure.savefig(png, format="png", bbox_inches="tight", dpi="figure")
+    return png.getvalue()
+
+
+@contextmanager
+def drawn(trace: Trace, selected: Head) -> Iterator[Figure]:
+    """Draw one head; the figure is closed in the end."""
+    kind, layer, head = selected
+    with mpl.rc_context():
+        use_style()
+        mpl.rcParams["svg.fonttype"] = "none"  # words, not outlines
+        mpl.rcParams["svg.hashsalt"] = "regard"  # names are not drawn by chance
+        mpl.rcParams["pdf.fonttype"] = 42  # TrueType fonts are embedded
+        mpl.rcParams["savefig.dpi"] = 300  # of cells that are pixels
+        ax = plot_attention(trace, layer, head, kind=kind)
+        ax.collections[0].set_rasterized(np.prod(trace.layers[kind][layer].shape[1:]) > MANY_CELLS)
+        figure = ax.get_figure(root=True)
+        if figure is None:
+            raise RuntimeError("The picture is in no figure.")
+        try:
+            yield figure
+        finally:
+            plt.close(figure)
+
+
+def picture_metadata(suffix: str, trace: Trace, selected: Head) -> dict[str, Any]:
+    """Say where a picture comes from, and leave out when it was made."""
+    title = str(selected)
+    origin = one_line("; ".join(f"{name}: {value}" for name, value in trace.origin.items()))
+    made = f"regard {version('regard')}"
+    if suffix == ".svg":
+        return {"Title": title, "Description": origin, "Creator": made, "Date": None}
+    if suffix == ".pdf":
+        return {"Title": title, "Subject": origin, "Creator": made, "CreationDate": None}
+    return {"Title": title, "Description": origin, "Software": made}
+
+
+def tidy(trace: Trace, selected: Head) -> pd.DataFrame:
+    """Give a head's weights, one a row, with the tokens and their positions.
+
+    Examples
+    --------
+    >>> seen = Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"])
+    >>> tidy(seen, ("encoder", 0, 0))[["query", "key", "weight"]]
+      query  key  weight
+    0   the  the    1.00
+    1   the  dog    0.00
+    2   dog  the    0.25
+    3   dog  dog    0.75
+    """
+    kind, layer, head = selected
+    labels, weights = trace.labels(layer, kind=kind), trace.weights(layer, head, kind=kind)
+    query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
+    table = pd.DataFrame(
+        {
+            "query_position": query_at,
+            "query": np.array(labels.queries, dtype=object)[query_at],
+            "key_position": key_at,
+            "key": np.array(labels.keys, dtype=object)[key_at],
+            "weight": weights.ravel(),
+        }
+    )
+    whose = pd.DataFrame({"kind": kind, "layer": layer, "head": head}, index=table.index)
+    return pd.concat([whose, table], axis=1)
+
+
+def write_table(path: Path, trace: Trace, selected: Head) -> None:
+    """Write a head's weights as CSV; no token is a formula to a spreadsheet."""
+    table = tidy(trace, selected)
+    table[["query", "key"]] = table[["query", "key"]].map(no_formula)
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def no_formula(token: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run.
+
+    Examples
+    --------
+    >>> no_formula("=1+1"), no_formula("dog")
+    ("'=1+1", 'dog')
+    """
+    return f"'{token}" if token.lstrip(" ").startswith(FORMULAS) else token

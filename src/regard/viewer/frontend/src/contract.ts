@@ -1,0 +1,139 @@
+/**
+ * What Python and the view say to each other: the same names as in `viewer/contract.py`, which a
+ * test compares field by field.
+ */
+
+/** A group of tokens for each word. */
+export interface Words {
+  names: string[];
+  groups: number[][];
+}
+
+/** What tokens are called, and what makes a word. */
+export interface Side {
+  names: string[];
+  special: boolean[];
+  words: Words | null;
+}
+
+export interface Layer {
+  number: number;
+  heads: number[];
+  /** Which of the sides reads. */
+  rows: number;
+  /** Which is read. */
+  columns: number;
+  shape: [number, number];
+  /** Which of the spans says what is masked. */
+  spans: number;
+}
+
+export interface Kind {
+  name: string;
+  title: string;
+  layers: Layer[];
+  /** Of each head, layer by layer. */
+  measures: Record<string, (number | null)[]>;
+}
+
+export interface Meta {
+  format: number;
+  sides: Side[];
+  /** For each query, the first key and the one after the last that it may read. */
+  spans: number[][];
+  kinds: Kind[];
+  /** Pixels of a side, at most. */
+  thumbnail: number;
+  /** Are there thumbnails of all heads, not only of those that were opened? */
+  looked: boolean;
+  /** Are rows named by the token that is written next, too? */
+  writes: boolean;
+  /** Were special tokens left out before? */
+  hidden: boolean;
+  origin: Record<string, string>;
+}
+
+export interface Selection {
+  kind: string;
+  layer: number;
+  head: number;
+}
+
+/** A weight is its byte / 255 * scale; with fewer pixels than weights, the largest of a pixel. */
+export interface Weights {
+  kind: string;
+  layer: number;
+  head: number;
+  pixels: [number, number];
+  scale: number;
+  bytes: Bytes;
+}
+
+/** What makes one weight; a score of null is minus infinity. */
+export interface Anatomy {
+  query_token: string;
+  key_token: string;
+  query: number[];
+  key: number[];
+  dot: number;
+  scale: number;
+  bias: number;
+  softcap: number | null;
+  score: number | null;
+  log_sum: number;
+  sink: number | null;
+  weight: number;
+  num_keys: number;
+}
+
+/** The exact weight of a cell, and its place among those of its row. */
+export interface ExactReply {
+  weight: number;
+  rank: number;
+}
+
+/** A part of a map: pixels that travel as bytes beside it. */
+export interface TileReply {
+  pixels: [number, number];
+  scale: number;
+}
+
+/** What some tokens read most, or are read most by: places and sums. */
+export interface StrongestReply {
+  found: [number, number][];
+  sum: number;
+}
+
+/** Why a weight is what it is, or why nobody can tell. */
+export interface AnatomyReply {
+  anatomy?: Anatomy;
+  why_not?: string;
+}
+
+/** Something went wrong; the view shows the text. */
+export interface ProblemReply {
+  answer: string;
+  text: string;
+}
+
+export type Bytes = DataView | Uint8Array;
+
+/** The traits: the same names as those of the Python class. */
+export interface Traits {
+  meta: Meta;
+  selection: Selection;
+  thumbnails: Bytes;
+  weights: Weights;
+}
+
+export type Hear = (message?: unknown, buffers?: DataView[]) => void;
+
+/** What anywidget hands over; a saved page has one without `send`. */
+export interface Model {
+  get<K extends keyof Traits>(name: K): Traits[K];
+  set<K extends keyof Traits>(name: K, value: Traits[K]): void;
+  save_changes(): void;
+  on(event: string, hear: Hear): void;
+  off(event: string, hear: Hear): void;
+  send?: (message: object) => void;
+}

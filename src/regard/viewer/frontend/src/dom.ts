@@ -1,0 +1,32 @@
+/** Elements, and numbers within bounds. */
+
+/** Make an element; text goes in as text. */
+export function make<T extends keyof HTMLElementTagNameMap>(
+  tag: T,
+  attributes: Record<string, string> = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[T] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** Keep a number within bounds. */
+export const clamp = (x: number, low: number, high: number): number =>
+  Math.max(low, Math.min(high, x));
+
+/** Give the step of an arrow key, down and right; null for another key, or with a modifier. */
+export function stepOf(event: KeyboardEvent): [number, number] | null {
+  if (hasModifier(event)) return null;
+  const steps: Record<string, [number, number]> = {
+    ArrowLeft: [0, -1],
+    ArrowRight: [0, 1],
+    ArrowUp: [-1, 0],
+    ArrowDown: [1, 0],
+  };
+  return steps[event.key] ?? null;
+}
+
+export const hasModifier = (event: KeyboardEvent): boolean =>
+  event.ctrlKey || event.metaKey || event.altKey;

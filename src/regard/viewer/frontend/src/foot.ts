@@ -1,0 +1,55 @@
+/** What stands below the pictures: the colours, remarks, the keys, where it all comes from. */
+
+import { paintOn } from "./brush";
+import { colour } from "./colours";
+import { make } from "./dom";
+import { remark } from "./sentences";
+import type { State } from "./state";
+
+const KEYS = [
+  "Tab goes from picture to picture. Heads: arrow keys choose layer and head. Matrix: arrow keys ",
+  "walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. Lines: up ",
+  "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
+  "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
+  "number in brackets: the place of one of several tokens that are alike, counted from 0.",
+].join("");
+const [LEFT, WIDE] = [20, 160];
+
+export class Foot {
+  readonly element: HTMLElement;
+  private readonly legend = make("canvas", { role: "img", "aria-label": "Colours of the weights" });
+  private readonly note = make("p");
+
+  constructor(private readonly state: State) {
+    const keys = make("details", {}, make("summary", {}, "Keys and mouse"), make("p", {}, KEYS));
+    const rows = Object.entries(state.meta.origin).flatMap(([name, value]) => [
+      make("dt", {}, name),
+      make("dd", {}, String(value)),
+    ]);
+    const summary = make("summary", {}, "Where this comes from");
+    const origin = make("details", {}, summary, make("dl", {}, ...rows));
+    const legend = make("span", { class: "legend" }, this.legend);
+    this.element = make("div", { class: "foot" }, legend, this.note, keys, origin);
+  }
+
+  remark(): void {
+    if (this.state.shown) this.note.textContent = remark(this.state, this.state.shown);
+  }
+
+  drawLegend(): void {
+    const { theme, log } = this.state;
+    const brush = paintOn(this.legend, 200, 32);
+    for (let x = 0; x < WIDE; x++) {
+      brush.fillStyle = colour(theme.table, Math.round((x / (WIDE - 1)) * 255));
+      brush.fillRect(LEFT + x, 2, 1.2, 12);
+    }
+    brush.strokeStyle = theme.quiet;
+    brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
+    brush.fillStyle = theme.ink;
+    brush.textAlign = "center";
+    const ticks = log ? ["≤.001", ".01", ".1", "1"] : ["0", ".5", "1"];
+    ticks.forEach((tick, at) => {
+      brush.fillText(tick, LEFT + (WIDE * at) / (ticks.length - 1), 24);
+    });
+  }
+}

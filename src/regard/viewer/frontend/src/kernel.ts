@@ -1,0 +1,95 @@
+/** What the view asks a kernel, and what it replies; only the last question of each sort counts. */
+
+import type { AnatomyReply, ExactReply, ProblemReply, StrongestReply, TileReply } from "./contract";
+import type { Place } from "./pooling";
+import { enlarge } from "./pooling";
+import type { Shown } from "./shown";
+import { unpack } from "./shown";
+import type { Cell, Focus, State } from "./state";
+
+type Answer = (reply: unknown, buffers: DataView[]) => void;
+
+export class Kernel {
+  // all views of a model hear every reply: each asks under a name of its own
+  private readonly name = Math.random().toString(36).slice(2);
+  private asked = 0;
+  private readonly open = new Map<string, { id: string; answer: Answer }>();
+  private asking = 0;
+  private fetching = 0;
+
+  constructor(private readonly state: State) {}
+
+  /** Take a reply, if it is to the last question of its sort; raise what went wrong. */
+  hear(message: unknown, buffers: DataView[] = []): void {
+    const { answer, id, text } = message as ProblemReply & { id?: string };
+    if (answer === "problem") throw new Error(String(text));
+    const question = this.open.get(answer);
+    if (!question || question.id !== id) return;
+    this.open.delete(answer);
+    question.answer(message, buffers);
+  }
+
+  /** Another head is shown: what was asked about the one before is of no use. */
+  forget(): void {
+    this.open.clear();
+  }
+
+  /** Ask for the exact weight of a cell, and why it is, once one rests on it. */
+  explain(cell: Cell): void {
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => {
+      const { shown } = this.state;
+      if (cell !== this.state.cell || !shown) return;
+      const tokens = {
+        queries: shown.rows.groups[cell.row],
+        keys: shown.columns.groups[cell.column],
+      };
+      this.ask("weight", tokens, (reply) => {
+        if (cell === this.state.cell) this.put("exact", reply as ExactReply);
+      });
+      this.ask("anatomy", tokens, (reply) => {
+        if (cell !== this.state.cell) return;
+        this.state.explained = cell;
+        this.put("anatomy", reply as AnatomyReply);
+      });
+    }, 80);
+  }
+
+  /** Ask what some tokens of a map read most, or are read most by. */
+  rank(focus: Focus): void {
+    if (this.state.strongest?.focus === focus) return;
+    this.ask("strongest", focus, (reply) => {
+      this.put("strongest", { focus, ...(reply as StrongestReply) });
+    });
+  }
+
+  /** Give a part of a map as pixels: a tile from the kernel, or until it comes, the overview. */
+  mapped(shown: Shown, place: Place, high: number, wide: number): Float32Array {
+    const { tile } = this.state;
+    const isSame = tile && tile.high === high && tile.wide === wide;
+    if (isSame && place.every((at, side) => at === tile.place[side])) return tile.values;
+    clearTimeout(this.fetching);
+    this.fetching = setTimeout(() => {
+      this.ask("tile", { part: place, high, wide }, (reply, [bytes]) => {
+        if (!bytes) throw new Error("A part of the map came without its weights: move it anew.");
+        const values = unpack(bytes, (reply as TileReply).scale);
+        this.put("tile", { place, high, wide, values });
+      });
+    }, 60);
+    return enlarge(shown, place, high, wide);
+  }
+
+  private ask(what: string, about: object, answer: Answer): void {
+    const id = `${this.name}-${++this.asked}`;
+    this.open.set(what, { id, answer });
+    this.state.model.send?.({ ask: what, id, ...this.state.selection, ...about });
+  }
+
+  private put<K extends "exact" | "strongest" | "anatomy" | "tile">(
+    name: K,
+    reply: NonNullable<State[K]>,
+  ): void {
+    (this.state as Pick<State, K>)[name] = reply as State[K];
+    this.state.tell(name);
+  }
+}

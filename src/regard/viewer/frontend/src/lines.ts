@@ -1,0 +1,201 @@
+/** One head: the tokens in two columns, a line for each weight. */
+
+import type { Brush } from "./brush";
+import { labelWidth, paintOn } from "./brush";
+import { colour, isDark, shadeOf } from "./colours";
+import { clamp, hasModifier, make, stepOf } from "./dom";
+import { item } from "./items";
+import { LONGEST_LABEL, legible } from "./names";
+import type { Role, Shown } from "./shown";
+import { Stage } from "./stage";
+import type { Focus, State } from "./state";
+import { sums } from "./state";
+import { TALLEST } from "./styles";
+
+const LINE = 19; // the height of a token
+const TOP = 24;
+const MOST_LINKS = 1500;
+
+interface Link {
+  row: number;
+  column: number;
+  shade: number;
+}
+
+export class Lines {
+  readonly element: HTMLElement;
+  private readonly caption = make("small");
+  private wide = 0; // of a column of names
+  private readonly stage = new Stage(
+    "Lines: arrow keys walk tokens and change sides, Enter locks one, " +
+      "shift and Enter sums several, Escape unlocks",
+  );
+
+  constructor(private readonly state: State) {
+    const heading = make("figcaption", {}, "Lines");
+    this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
+    const { base, element } = this.stage;
+    element.addEventListener("scroll", () => state.tell("sight"));
+    base.addEventListener("pointermove", (event) => {
+      const token = this.tokenAt(event);
+      state.hover(token);
+      base.style.cursor = token ? "pointer" : "default";
+    });
+    base.addEventListener("pointerleave", () => state.leave());
+    base.addEventListener("click", (event) => {
+      const token = this.tokenAt(event);
+      if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
+      else state.unlock();
+    });
+    base.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  draw(): void {
+    const { stage, state } = this;
+    const { shown } = state;
+    this.element.hidden = Boolean(shown?.pixels); // pixels are of no token
+    if (!shown || shown.pixels) return;
+    const count = Math.max(shown.rows.names.length, shown.columns.names.length);
+    const width = Math.max(200, this.element.clientWidth);
+    const all = 26 + count * LINE + 4;
+    stage.measure(width, Math.min(TALLEST, all), 0, all);
+    const brush = paintOn(stage.base, stage.width, stage.height);
+    const longest = Math.max(labelWidth(shown.rows.names), labelWidth(shown.columns.names));
+    this.wide = Math.min((stage.width - 70) / 2, 130, Math.max(longest, 40) + 12);
+    brush.fillStyle = state.theme.quiet;
+    brush.textAlign = "right";
+    brush.fillText("reads", this.wide - 5, 10);
+    brush.textAlign = "left";
+    brush.fillText("is read", stage.width - this.wide + 5, 10);
+    brush.save();
+    brush.beginPath();
+    brush.rect(0, 22, stage.width, stage.height);
+    brush.clip();
+    this.drawLinks(brush, shown);
+    this.drawNames(brush, shown, "rows");
+    this.drawNames(brush, shown, "columns");
+    brush.restore();
+  }
+
+  /** Give the middle of a token. */
+  private y(at: number): number {
+    return TOP + (at + 0.5) * LINE - this.stage.element.scrollTop;
+  }
+
+  /** Give the tokens in sight. */
+  private sight(count: number): [number, number] {
+    const { scrollTop } = this.stage.element;
+    const end = Math.ceil((scrollTop + this.stage.height) / LINE);
+    return [clamp(Math.floor((scrollTop - TOP) / LINE), 0, count), clamp(end, 0, count)];
+  }
+
+  /** Collect the links that are to be drawn, the strongest last. */
+  private links(shown: Shown): Link[] {
+    const focus = this.state.focus();
+    const all = shown.columns.names.map((_, column) => column);
+    const columns = focus?.role === "columns" ? focus.ats : all;
+    const links: Link[] = [];
+    for (const row of this.linkedRows(shown, focus)) {
+      for (const column of columns) {
+        const value = shown.values[row * all.length + column] ?? 0;
+        const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+        if (shade >= 2) links.push({ row, column, shade });
+      }
+    }
+    links.sort((a, b) => a.shade - b.shade);
+    this.caption.textContent =
+      links.length > MOST_LINKS
+        ? `the strongest ${MOST_LINKS} of ${links.length} links in sight`
+        : "";
+    return links.slice(-MOST_LINKS);
+  }
+
+  private linkedRows(shown: Shown, focus: Focus | null): number[] {
+    if (focus?.role === "rows") return focus.ats;
+    const rows = shown.rows.names.map((_, row) => row);
+    return focus ? rows : rows.slice(...this.sight(rows.length));
+  }
+
+  private drawLinks(brush: Brush, shown: Shown): void {
+    const [from, to] = [this.wide + 3, this.stage.width - this.wide - 3];
+    const bend = (to - from) * 0.4;
+    brush.strokeStyle = this.state.theme.link;
+    for (const { row, column, shade } of this.links(shown)) {
+      const [y, end] = [this.y(row), this.y(column)];
+      brush.globalAlpha = 0.06 + (0.94 * shade) / 255;
+      brush.lineWidth = 0.6 + (2.8 * shade) / 255;
+      brush.beginPath();
+      brush.moveTo(from, y);
+      brush.bezierCurveTo(from + bend, y, to - bend, end, to, end);
+      brush.stroke();
+    }
+    brush.globalAlpha = 1;
+  }
+
+  private drawNames(brush: Brush, shown: Shown, role: Role): void {
+    const { state, wide } = this;
+    const { names } = shown[role];
+    const isLeft = role === "rows";
+    const x = isLeft ? 0 : this.stage.width - wide;
+    const focus = state.focus();
+    const all = focus && focus.role !== role ? sums(shown, focus) : null;
+    const [top, bottom] = this.sight(names.length);
+    brush.textAlign = isLeft ? "right" : "left";
+    for (let at = top; at < bottom; at++) {
+      const y = this.y(at) - LINE / 2 + 1;
+      brush.fillStyle = state.theme.ink;
+      if (all && focus) this.shade(brush, x, y, item(all, at) / focus.ats.length);
+      const name = legible(item(names, at), LONGEST_LABEL);
+      brush.fillText(name, isLeft ? x + wide - 5 : x + 5, this.y(at), wide - 8);
+      if (focus?.role === role && focus.ats.includes(at)) {
+        brush.strokeStyle = state.theme.accent;
+        brush.lineWidth = state.locked ? 3 : 1.5;
+        brush.strokeRect(x + 1.5, y, wide - 3, LINE - 2);
+      }
+    }
+  }
+
+  /** Lay a weight's colour under a name, and choose an ink that is read on it. */
+  private shade(brush: Brush, x: number, y: number, value: number): void {
+    const { table } = this.state.theme;
+    const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+    brush.fillStyle = colour(table, shade);
+    brush.fillRect(x, y, this.wide, LINE - 2);
+    brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#1b1b1b";
+  }
+
+  private tokenAt({ offsetX, offsetY }: MouseEvent): Focus | null {
+    const { shown } = this.state;
+    const role = this.roleAt(offsetX);
+    if (!shown || !role || offsetY < TOP) return null;
+    const at = Math.floor((offsetY - TOP + this.stage.element.scrollTop) / LINE);
+    return at < shown[role].names.length ? { role, ats: [at] } : null;
+  }
+
+  private roleAt(x: number): Role | null {
+    if (x < this.wide) return "rows";
+    return x > this.stage.width - this.wide ? "columns" : null;
+  }
+
+  private press(event: KeyboardEvent): void {
+    const { state } = this;
+    if (!state.shown || hasModifier(event)) return;
+    const step = stepOf(event);
+    const role = state.token?.role ?? "rows";
+    const at = state.token?.ats[0] ?? 0;
+    if (step?.[0]) this.walk(state.shown, role, state.token ? at + step[0] : 0);
+    else if (step) this.walk(state.shown, step[1] < 0 ? "rows" : "columns", at);
+    else if (event.key === "Enter" || event.key === " ") state.lock(role, at, event.shiftKey);
+    else if (event.key === "Escape") state.unlock();
+    else return;
+    event.preventDefault();
+  }
+
+  private walk(shown: Shown, role: Role, at: number): void {
+    const { element, height } = this.stage;
+    const next = clamp(at, 0, shown[role].names.length - 1);
+    const least = (next + 1) * LINE + 26 - height;
+    element.scrollTop = clamp(element.scrollTop, least, next * LINE);
+    this.state.hover({ role, ats: [next] });
+  }
+}

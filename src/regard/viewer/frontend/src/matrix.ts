@@ -1,0 +1,130 @@
+/** One head: a row for each token that reads, a column for each that is read. */
+
+import { paintOn } from "./brush";
+import { clamp, hasModifier, make, stepOf } from "./dom";
+import { Frame } from "./frame";
+import type { Kernel } from "./kernel";
+import { drawCells, drawNames, drawOver } from "./matrix_ink";
+import { Stage } from "./stage";
+import type { State } from "./state";
+
+export class Matrix {
+  readonly element: HTMLElement;
+  private readonly caption = make("small");
+  private readonly frame: Frame;
+  private readonly stage = new Stage(
+    "Matrix: arrow keys walk its cells, plus and minus zoom, Enter locks a row",
+  );
+
+  constructor(
+    private readonly state: State,
+    private readonly kernel: Kernel,
+  ) {
+    const buttons = [
+      this.button("−", "Zoom out", () => this.zoomTo(this.frame.zoom / 1.5)),
+      this.button("+", "Zoom in", () => this.zoomTo(this.frame.zoom * 1.5)),
+      this.button("whole", "Show the whole matrix", () => this.zoomTo(1)),
+    ];
+    const heading = make("figcaption", {}, "Matrix", ...buttons);
+    this.element = make("figure", { class: "matrix" }, heading, this.stage.element, this.caption);
+    this.frame = new Frame(this.stage, this.element);
+    this.listen();
+  }
+
+  private button(text: string, label: string, act: () => void): HTMLElement {
+    const button = make("button", { type: "button", "aria-label": label }, text);
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  private listen(): void {
+    const { state } = this;
+    const { base, element } = this.stage;
+    const cellAt = (event: MouseEvent) =>
+      state.shown ? this.frame.cellAt(event, state.shown) : null;
+    element.addEventListener("scroll", () => state.tell("sight"));
+    base.addEventListener("pointermove", (event) => state.point(cellAt(event)));
+    base.addEventListener("pointerleave", () => state.leave());
+    base.addEventListener("click", (event) => {
+      const cell = cellAt(event);
+      if (cell) state.lock("rows", cell.row, event.shiftKey);
+    });
+    base.addEventListener("keydown", (event) => this.press(event));
+    base.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+  }
+
+  draw(): void {
+    const { state, stage, frame } = this;
+    const { shown, selection } = state;
+    if (!shown) return;
+    frame.measure(shown);
+    const brush = paintOn(stage.base, stage.width, stage.height);
+    const writes = state.meta.writes && selection.kind !== "encoder";
+    this.caption.textContent = writes
+      ? "rows read (→ what is written next), columns are read"
+      : "rows read, columns are read";
+    const part = frame.sight(shown);
+    const [top, bottom, left, right] = part;
+    if (bottom <= top || right <= left) return;
+    drawCells(brush, frame, state, this.kernel, shown, part);
+    drawNames(brush, frame, state.theme, shown, part);
+    this.drawOver();
+  }
+
+  /** Mark what is pointed at and what is locked. */
+  drawOver(): void {
+    const { stage, state, frame } = this;
+    if (state.shown) {
+      drawOver(paintOn(stage.over, stage.width, stage.height), frame, state, state.shown);
+    }
+  }
+
+  private zoomTo(zoom: number, atX?: number, atY?: number): void {
+    if (!this.state.shown) return;
+    this.frame.zoomTo(zoom, this.state.shown, atX, atY);
+    this.state.tell("sight");
+  }
+
+  private roll(event: WheelEvent): void {
+    if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
+    event.preventDefault();
+    const zoom = this.frame.zoom * Math.exp(-event.deltaY / 200);
+    this.zoomTo(zoom, event.offsetX, event.offsetY);
+  }
+
+  private press(event: KeyboardEvent): void {
+    if (!this.state.shown || hasModifier(event)) return;
+    const step = stepOf(event);
+    const act = step ? () => this.walk(step) : this.actOf(event);
+    if (!act) return;
+    act();
+    event.preventDefault();
+  }
+
+  private actOf(event: KeyboardEvent): (() => void) | undefined {
+    const { zoom } = this.frame;
+    const { cell } = this.state;
+    const lock = cell ? () => this.state.lock("rows", cell.row, event.shiftKey) : undefined;
+    const acts: Record<string, (() => void) | undefined> = {
+      "+": () => this.zoomTo(zoom * 1.5),
+      "=": () => this.zoomTo(zoom * 1.5),
+      "-": () => this.zoomTo(zoom / 1.5),
+      "0": () => this.zoomTo(1),
+      Enter: lock,
+      " ": lock,
+    };
+    return acts[event.key];
+  }
+
+  private walk([down, right]: [number, number]): void {
+    const { state } = this;
+    if (!state.shown) return;
+    const { rows, columns } = state.shown;
+    const at = state.cell ?? { row: -down, column: -right };
+    state.point({
+      row: clamp(at.row + down, 0, rows.names.length - 1),
+      column: clamp(at.column + right, 0, columns.names.length - 1),
+    });
+    if (state.cell) this.frame.reveal(state.cell);
+  }
+}

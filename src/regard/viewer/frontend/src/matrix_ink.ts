@@ -1,0 +1,151 @@
+/** What the matrix draws: cells, what is masked, names, and marks above them. */
+
+import type { Brush } from "./brush";
+import { hatching, picture, ratio } from "./brush";
+import type { Theme } from "./colours";
+import { shadeOf } from "./colours";
+import { clamp } from "./dom";
+import type { Frame } from "./frame";
+import { item } from "./items";
+import type { Kernel } from "./kernel";
+import { LONGEST_LABEL, legible } from "./names";
+import type { Place } from "./pooling";
+import { pool } from "./pooling";
+import type { Role, Shown } from "./shown";
+import { spanOf } from "./shown";
+import type { State } from "./state";
+
+export function drawCells(
+  brush: Brush,
+  frame: Frame,
+  state: State,
+  kernel: Kernel,
+  shown: Shown,
+  part: Place,
+): void {
+  const [top, bottom, left, right] = part;
+  const [high, wide] = [(bottom - top) * frame.cell, (right - left) * frame.cell];
+  const pixelsOf = (count: number, size: number) =>
+    Math.max(1, Math.min(count, Math.floor(size * ratio())));
+  const [pixelsHigh, pixelsWide] = [pixelsOf(bottom - top, high), pixelsOf(right - left, wide)];
+  const values = shown.pixels
+    ? kernel.mapped(shown, part, pixelsHigh, pixelsWide)
+    : pool(shown, part, pixelsHigh, pixelsWide);
+  const shades = Uint8Array.from(values, (value) => (value ? shadeOf(value, state.log) : 0));
+  brush.save();
+  brush.beginPath();
+  brush.rect(frame.left, frame.top, frame.stage.width, frame.stage.height);
+  brush.clip();
+  brush.imageSmoothingEnabled = false;
+  const image = picture(state.theme, shades, pixelsWide);
+  brush.drawImage(image, frame.x(left), frame.y(top), wide, high);
+  hatchMasked(brush, frame, state.theme, shown, part);
+  if (frame.cell >= 9) rule(brush, frame, state.theme, part);
+  brush.strokeStyle = state.theme.quiet;
+  const [allWide, allHigh] = [shown.columns.names.length, shown.rows.names.length];
+  brush.strokeRect(frame.x(0), frame.y(0), allWide * frame.cell, allHigh * frame.cell);
+  brush.restore();
+}
+
+function hatchMasked(
+  brush: Brush,
+  frame: Frame,
+  theme: Theme,
+  shown: Shown,
+  [top, bottom, left, right]: Place,
+): void {
+  brush.fillStyle = hatching(brush, theme);
+  const step = Math.max(1, Math.floor(1 / frame.cell));
+  for (let row = top; row < bottom; row += step) {
+    const [first, end] = spanOf(shown, row);
+    const high = Math.min(step, bottom - row) * frame.cell;
+    const fill = (from: number, to: number) => {
+      if (from < to) brush.fillRect(frame.x(from), frame.y(row), (to - from) * frame.cell, high);
+    };
+    fill(left, clamp(first, left, right));
+    fill(clamp(end, left, right), right);
+  }
+}
+
+/** Draw thin lines between cells. */
+function rule(brush: Brush, frame: Frame, theme: Theme, [top, bottom, left, right]: Place): void {
+  brush.strokeStyle = theme.faint;
+  brush.lineWidth = 0.5;
+  brush.beginPath();
+  for (let row = top; row <= bottom; row++) {
+    brush.moveTo(frame.x(left), frame.y(row));
+    brush.lineTo(frame.x(right), frame.y(row));
+  }
+  for (let column = left; column <= right; column++) {
+    brush.moveTo(frame.x(column), frame.y(top));
+    brush.lineTo(frame.x(column), frame.y(bottom));
+  }
+  brush.stroke();
+}
+
+/** Write the names beside the cells, and which axis is which. */
+export function drawNames(
+  brush: Brush,
+  frame: Frame,
+  theme: Theme,
+  { rows, columns }: Shown,
+  [top, bottom, left, right]: Place,
+): void {
+  const every = Math.max(1, Math.ceil(12 / frame.cell));
+  const { width, height } = frame.stage;
+  brush.fillStyle = theme.ink;
+  brush.textAlign = "right";
+  for (let row = Math.ceil(top / every) * every; row < bottom; row += every) {
+    const y = frame.y(row + 0.5);
+    if (y <= frame.top || y >= height - 3) continue;
+    const name = legible(item(rows.names, row), LONGEST_LABEL);
+    brush.fillText(name, frame.left - 5, y, frame.left - 24);
+  }
+  brush.textAlign = "left";
+  for (let column = Math.ceil(left / every) * every; column < right; column += every) {
+    const x = frame.x(column + 0.5);
+    if (x < frame.left || x > width - 3) continue;
+    const name = legible(item(columns.names, column), LONGEST_LABEL);
+    upwards(brush, x, frame.top - 5, () => brush.fillText(name, 0, 0, frame.top - 26));
+  }
+  brush.fillStyle = theme.quiet;
+  brush.fillText("is read →", frame.left, 9);
+  brush.textAlign = "right";
+  upwards(brush, 9, frame.top, () => brush.fillText("← reads", 0, 0));
+}
+
+/** Draw turned by a quarter, so that text runs upwards from a place. */
+function upwards(brush: Brush, x: number, y: number, draw: () => void): void {
+  brush.save();
+  brush.translate(x, y);
+  brush.rotate(-Math.PI / 2);
+  draw();
+  brush.restore();
+}
+
+/** Mark what is pointed at and what is locked. */
+export function drawOver(brush: Brush, frame: Frame, state: State, { rows, columns }: Shown): void {
+  brush.beginPath();
+  brush.rect(frame.left - 2, frame.top - 2, frame.stage.width, frame.stage.height);
+  brush.clip();
+  brush.strokeStyle = state.theme.accent;
+  brush.lineWidth = frame.cell < 6 ? 1 : 2;
+  const band = (role: Role, at: number) => {
+    const size = Math.max(frame.cell, 2);
+    const [wide, high] = [columns.names.length * frame.cell, rows.names.length * frame.cell];
+    if (role === "rows") brush.strokeRect(frame.x(0), frame.y(at), wide, size);
+    else brush.strokeRect(frame.x(at), frame.y(0), size, high);
+  };
+  const focus = state.focus();
+  for (const at of focus?.ats ?? []) band(focus?.role ?? "rows", at);
+  if (!state.cell) return;
+  const { row, column } = state.cell;
+  brush.globalAlpha = 0.45;
+  brush.lineWidth = 1;
+  band("rows", row);
+  band("columns", column);
+  brush.globalAlpha = 1;
+  brush.lineWidth = 2.5;
+  const side = Math.max(frame.cell, 3);
+  brush.strokeRect(frame.x(column), frame.y(row), side, side);
+}

@@ -1,0 +1,108 @@
+/** The saved page: a model that unpacks the head that is chosen, in place of a kernel. */
+
+import type { Bytes, Hear, Meta, Model, Selection, Traits, Weights } from "./contract";
+import { make } from "./dom";
+import { mount } from "./view";
+
+/** Its scale, its bytes and its pixels. */
+type Packed = [number, string, [number, number]];
+
+/** What a saved page holds: heads by kind, layer and head. */
+interface Saved {
+  meta: Meta;
+  selection: Selection;
+  thumbnails: string;
+  heads: Record<string, Record<string, Record<string, Packed>>>;
+}
+
+/** Undo base64 of deflated bytes. */
+async function inflate(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+class SavedModel implements Model {
+  private readonly traits: Traits;
+  private readonly ears = new Map<string, Set<Hear>>();
+
+  constructor(
+    private readonly saved: Saved,
+    thumbnails: Bytes,
+    weights: Weights,
+  ) {
+    this.traits = { meta: saved.meta, selection: saved.selection, thumbnails, weights };
+  }
+
+  get<K extends keyof Traits>(name: K): Traits[K] {
+    return this.traits[name];
+  }
+
+  set<K extends keyof Traits>(name: K, value: Traits[K]): void {
+    this.traits[name] = value;
+    this.tell(`change:${name}`);
+    if (name === "selection") void this.load();
+  }
+
+  tell(event: string, message?: unknown): void {
+    for (const ear of this.ears.get(event) ?? []) ear(message);
+  }
+
+  save_changes(): void {}
+
+  on(event: string, ear: Hear): void {
+    const ears = this.ears.get(event) ?? new Set();
+    this.ears.set(event, ears.add(ear));
+  }
+
+  off(event: string, ear: Hear): void {
+    this.ears.get(event)?.delete(ear);
+  }
+
+  /** Unpack the chosen head; say what is wrong with it, if anything is. */
+  private async load(): Promise<void> {
+    const { selection } = this.traits;
+    try {
+      const weights = await unpacked(this.saved, selection);
+      const isMeant = this.traits.selection === selection; // else another was chosen meanwhile
+      if (isMeant) this.set("weights", weights);
+    } catch (error) {
+      this.tell("msg:custom", { answer: "problem", text: damaged(error) });
+    }
+  }
+}
+
+async function unpacked(saved: Saved, selection: Selection): Promise<Weights> {
+  const { kind, layer, head } = selection;
+  const [scale, text, pixels] = saved.heads[kind]?.[layer]?.[head] ?? [0, "", [0, 0]];
+  return { ...selection, pixels, scale, bytes: await inflate(text) };
+}
+
+const damaged = (error: unknown): string =>
+  `This page is damaged, save it anew. ${error instanceof Error ? error.message : error}`;
+
+/** Show what a saved page holds. */
+export async function openSaved(page: Document): Promise<void> {
+  const place = page.getElementById("regard-view") ?? page.body;
+  try {
+    if (!("DecompressionStream" in window)) {
+      throw new Error("This browser is too old for it (no DecompressionStream).");
+    }
+    const saved: Saved = JSON.parse(page.getElementById("regard-data")?.textContent ?? "");
+    // both before anything is drawn, so that it is drawn once
+    const nothing = { ...saved.selection, pixels: [0, 0], scale: 0, bytes: new Uint8Array() };
+    let problem: unknown = null;
+    const [thumbnails, weights] = await Promise.all([
+      inflate(saved.thumbnails),
+      unpacked(saved, saved.selection).catch((error: unknown) => {
+        problem = { answer: "problem", text: damaged(error) };
+        return { ...nothing, kind: "" } as Weights; // of no head, so that nothing is drawn
+      }),
+    ]);
+    const model = new SavedModel(saved, thumbnails, weights);
+    mount(place, model);
+    if (problem) model.tell("msg:custom", problem);
+  } catch (error) {
+    place.append(make("p", { role: "alert" }, damaged(error)));
+  }
+}

@@ -1,0 +1,147 @@
+/** What is shown of a head: its bytes undone, keys summed to words, queries averaged. */
+
+import { checkWeights } from "./checks";
+import type { Bytes, Layer, Meta, Side, Weights } from "./contract";
+import { item } from "./items";
+
+/** Some rows or columns of a head; a group is the tokens that one of them stands for. */
+export interface Axis {
+  names: string[];
+  groups: number[][];
+}
+
+/** What is drawn of a head: words or tokens, all or only ordinary ones. */
+export interface Shown {
+  rows: Axis;
+  columns: Axis;
+  values: Float32Array;
+  /** For each row, the first column it may read and the one after the last. */
+  spans: Int32Array;
+  hiddenShare: number;
+  /** By how much a value may be off. */
+  rounding: number;
+  /** Of a map: how many its values are; else, all weights. */
+  pixels: [number, number] | null;
+}
+
+export type Role = "rows" | "columns";
+
+/** Give the first column that a row may read and the one after the last. */
+export const spanOf = ({ spans }: Shown, row: number): [number, number] => [
+  item(spans, 2 * row),
+  item(spans, 2 * row + 1),
+];
+
+export const asBytes = (bytes: Bytes): Uint8Array =>
+  new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+export const unpack = (bytes: Bytes, scale: number): Float32Array =>
+  Float32Array.from(asBytes(bytes), (byte) => (byte * scale) / 255);
+
+/** Choose what stands for a row or a column. */
+function axisOf(side: Side, words: boolean, hide: boolean): Axis {
+  const merged = words ? side.words : null;
+  const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
+  const names = merged ? merged.names : side.names;
+  const isHidden = ([first = 0]: number[]) => hide && side.special[first];
+  const isKept = groups.map((group) => !isHidden(group));
+  return {
+    names: names.filter((_, at) => isKept[at]),
+    groups: groups.filter((_, at) => isKept[at]),
+  };
+}
+
+/** Undo the bytes, sum keys and average queries, as `Trace.merge_words` and `Trace.hide` do. */
+export function show(
+  meta: Meta,
+  layer: Layer,
+  weights: Weights,
+  choice: { words: boolean; hide: boolean },
+): Shown {
+  checkWeights(layer, weights);
+  if (weights.pixels.some((count, side) => count < item(layer.shape, side))) {
+    return showMap(meta, layer, weights);
+  }
+  const rows = axisOf(item(meta.sides, layer.rows), choice.words, choice.hide);
+  const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
+  const place = placesOf(columns, layer.shape[1]);
+  const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
+  const { values, hidden } = isPlain
+    ? { values: unpack(weights.bytes, weights.scale), hidden: 0 }
+    : grouped(weights, rows, columns, place);
+  const largest = columns.groups.reduce((most, group) => Math.max(most, group.length), 1);
+  return {
+    rows,
+    columns,
+    values,
+    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place),
+    hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
+    rounding: (largest * weights.scale) / 255 / 2,
+    pixels: null,
+  };
+}
+
+/** Give the column of each key; -1 where it is hidden. */
+function placesOf(columns: Axis, numKeys: number): Int32Array {
+  const place = new Int32Array(numKeys).fill(-1);
+  columns.groups.forEach((group, at) => {
+    for (const key of group) place[key] = at;
+  });
+  return place;
+}
+
+/** Sum the keys of a column, average the queries of a row; what is hidden is only summed. */
+function grouped(
+  weights: Weights,
+  rows: Axis,
+  columns: Axis,
+  place: Int32Array,
+): { values: Float32Array; hidden: number } {
+  const bytes = asBytes(weights.bytes);
+  const [numKeys, wide] = [place.length, columns.groups.length];
+  const values = new Float32Array(rows.groups.length * wide);
+  let hidden = 0;
+  rows.groups.forEach((queries, row) => {
+    const share = weights.scale / 255 / queries.length;
+    for (const query of queries) {
+      for (let key = 0; key < numKeys; key++) {
+        const column = place[key] ?? -1;
+        const weight = (bytes[query * numKeys + key] ?? 0) * share;
+        if (column < 0) hidden += weight;
+        else values[row * wide + column] = (values[row * wide + column] ?? 0) + weight;
+      }
+    }
+  });
+  return { values, hidden };
+}
+
+/** Give for each row the columns that any of its queries may read. */
+function spansOf(allowed: number[], rows: Axis, columns: Axis, place: Int32Array): Int32Array {
+  const spans = new Int32Array(2 * rows.groups.length);
+  const isHidden = (key: number) => item(place, key) < 0;
+  rows.groups.forEach((queries, row) => {
+    let [first, end] = [columns.groups.length, 0];
+    for (const query of queries) {
+      let [from, to] = [item(allowed, 2 * query), item(allowed, 2 * query + 1)];
+      while (from < to && isHidden(from)) from++;
+      while (from < to && isHidden(to - 1)) to--;
+      if (from >= to) continue;
+      [first, end] = [Math.min(first, item(place, from)), Math.max(end, item(place, to - 1) + 1)];
+    }
+    spans.set(end ? [first, end] : [0, 0], 2 * row);
+  });
+  return spans;
+}
+
+/** Show pixels of a head that has too many weights: its tokens as they are. */
+function showMap(meta: Meta, layer: Layer, weights: Weights): Shown {
+  return {
+    rows: axisOf(item(meta.sides, layer.rows), false, false),
+    columns: axisOf(item(meta.sides, layer.columns), false, false),
+    values: unpack(weights.bytes, weights.scale),
+    spans: Int32Array.from(item(meta.spans, layer.spans)),
+    hiddenShare: 0,
+    rounding: weights.scale / 255 / 2,
+    pixels: weights.pixels,
+  };
+}

@@ -1,0 +1,223 @@
+/** The view of one model: it wires the pictures to what is chosen, and says what goes wrong. */
+
+import { Bar } from "./bar";
+import { findLayer } from "./checks";
+import type { Hear, Model } from "./contract";
+import { make } from "./dom";
+import { Foot } from "./foot";
+import { Kernel } from "./kernel";
+import { describe } from "./names";
+import { Pictures } from "./pictures";
+import { Sentence } from "./sentence";
+import type { Change } from "./state";
+import { State } from "./state";
+import { CSS } from "./styles";
+import { followTheme, themeOf } from "./theme";
+
+const PATIENCE = 200; // milliseconds before it says that a head is being computed
+
+export class View {
+  private readonly state: State;
+  private readonly kernel: Kernel;
+  private readonly host = make("div", { "data-lm-suppress-shortcuts": "true", "data-regard": "" });
+  private readonly alert = make("p", { class: "alert", role: "alert", hidden: "" });
+  private readonly body = make("div");
+  private readonly section: HTMLElement;
+  private readonly size = new ResizeObserver(() => this.schedule("all"));
+  private readonly unfollow: () => void;
+  private readonly ears: [string, Hear][];
+  private bar: Bar | null = null;
+  private foot: Foot | null = null;
+  private sentence: Sentence | null = null;
+  private pictures: Pictures | null = null;
+  private due: "all" | "over" | null = null;
+  private isElsewhere = false; // another head was chosen since it was drawn
+  private isClosed = false;
+  private patience = 0;
+
+  constructor(
+    el: HTMLElement,
+    private readonly model: Model,
+  ) {
+    this.state = new State(model);
+    this.kernel = new Kernel(this.state);
+    const label = { class: "view", "aria-label": "Attention" };
+    this.section = make("section", label, this.alert, this.body);
+    const root = this.host.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(CSS);
+    root.adoptedStyleSheets = [sheet];
+    root.append(this.section);
+    el.append(this.host);
+    this.state.listen((change) => this.changed(change));
+    this.ears = this.hear();
+    for (const [event, ear] of this.ears) model.on(event, ear);
+    this.unfollow = followTheme(() => this.restyle());
+    this.size.observe(this.host);
+    this.restyle();
+    this.attempt(() => this.build());
+  }
+
+  /** Name what the model says, and what is done then. */
+  private hear(): [string, Hear][] {
+    return [
+      ["change:meta", () => this.attempt(() => this.build())],
+      ["change:selection", () => this.attempt(() => this.chosen())],
+      ["change:weights", () => this.attempt(() => this.state.receive())],
+      ["change:thumbnails", () => this.schedule("all")],
+      ["msg:custom", (message, buffers) => this.attempt(() => this.kernel.hear(message, buffers))],
+    ];
+  }
+
+  close(): void {
+    for (const [event, ear] of this.ears) this.model.off(event, ear);
+    this.size.disconnect();
+    this.unfollow();
+    clearTimeout(this.patience);
+    this.host.remove();
+    this.isClosed = true;
+  }
+
+  /** Do something; if it fails, say so in the view. */
+  private attempt(act: () => void): void {
+    try {
+      act();
+      this.alert.hidden = true;
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.alert.textContent = error instanceof Error ? error.message : String(error);
+    this.alert.hidden = false;
+  }
+
+  private build(): void {
+    const { state } = this;
+    this.pictures = null;
+    this.body.replaceChildren();
+    state.start();
+    this.bar = new Bar(state, (act) => this.attempt(act));
+    this.foot = new Foot(state);
+    this.pictures = new Pictures(state, this.kernel);
+    this.sentence = new Sentence(state, () => this.pictures?.sayHead());
+    const parts = [this.bar, this.sentence, this.pictures, this.foot];
+    this.body.append(...parts.map(({ element }) => element));
+    this.restyle();
+    this.chosen();
+    state.receive();
+  }
+
+  private restyle(): void {
+    const theme = themeOf(this.section);
+    this.host.style.colorScheme = theme.name;
+    this.host.dataset.theme = theme.name;
+    this.state.theme = theme;
+    this.state.tell("theme");
+  }
+
+  /** Another head was chosen, here or elsewhere. */
+  private chosen(): void {
+    const { state } = this;
+    const { kind } = findLayer(state.meta, state.selection);
+    this.bar?.choose();
+    this.isElsewhere = true;
+    this.wait();
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => {
+      const { layer, head } = state.selection;
+      if (!state.isStale || !state.isLive) return;
+      state.say([`${describe(kind.title, layer, head)} is being computed …`]);
+    }, PATIENCE);
+    this.schedule("all");
+  }
+
+  /** Show whether what is drawn is of another head than the chosen one. */
+  private wait(): void {
+    this.body.classList.toggle("waiting", this.state.isStale);
+    this.section.setAttribute("aria-busy", String(this.state.isStale));
+  }
+
+  /** Say and draw what has changed. */
+  private changed(change: Change): void {
+    const acts: Partial<Record<Change, () => void>> = {
+      pointed: () => this.pointed(),
+      locked: () => this.locked(),
+      weights: () => this.received(),
+      said: () => this.said(),
+      exact: () => this.sentence?.point(),
+      strongest: () => this.sentence?.rank(),
+      anatomy: () => this.pictures?.inside.show(),
+      theme: () => this.foot?.drawLegend(),
+      scale: () => this.foot?.drawLegend(),
+    };
+    acts[change]?.();
+    const isAbove = ["pointed", "locked", "said", "exact", "strongest", "anatomy"].includes(change);
+    this.schedule(isAbove ? "over" : "all");
+  }
+
+  private pointed(): void {
+    const { cell, token, locked, shown } = this.state;
+    const focus = token ?? locked;
+    if (cell) this.kernel.explain(cell);
+    else if (focus && shown?.pixels) this.kernel.rank(focus);
+    this.sentence?.point();
+  }
+
+  private locked(): void {
+    const { locked, shown } = this.state;
+    if (locked && shown?.pixels) this.kernel.rank(locked);
+    this.sentence?.lock();
+  }
+
+  private said(): void {
+    if (this.state.said.length) this.sentence?.say(this.state.said);
+    else this.sentence?.point();
+  }
+
+  private received(): void {
+    const { kind, layer, head } = this.state.selection;
+    const title = this.state.kindOf(kind)?.title ?? kind;
+    this.kernel.forget();
+    this.wait();
+    this.bar?.allow();
+    this.foot?.remark();
+    this.pictures?.inside.show();
+    this.pointed();
+    this.section.setAttribute("aria-label", `Attention: ${describe(title, layer, head)}`);
+  }
+
+  /** Draw with the next frame: all, or only what is pointed at. */
+  private schedule(what: "all" | "over"): void {
+    const isAsked = this.due !== null;
+    if (this.due !== "all") this.due = what;
+    if (isAsked || this.isClosed) return;
+    requestAnimationFrame(() => {
+      const { due } = this;
+      this.due = null;
+      if (this.isClosed || !due) return;
+      try {
+        this.draw(due);
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+  }
+
+  private draw(due: "all" | "over"): void {
+    if (due === "all") this.pictures?.draw();
+    else this.pictures?.drawOver();
+    if (this.isElsewhere) this.pictures?.reveal();
+    this.isElsewhere = false;
+    if (!this.state.shown || !this.pictures) return;
+    const { kind, layer, head } = this.state.weights; // what is drawn may be of another head
+    this.host.dataset.drawn = describe(kind, layer, head);
+  }
+}
+
+/** Show a model's attention in an element; gives what takes the view away again. */
+export function mount(el: HTMLElement, model: Model): () => void {
+  const view = new View(el, model);
+  return () => view.close();
+}

@@ -1,0 +1,2083 @@
+// Built from viewer/frontend by `make frontend`: change it there.
+// sources d2eb26bc89edb53abb53eef6abbb7d257aa7611f2d898c9aa19dc3453793372c
+
+// src/dom.ts
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+var clamp = (x, low, high) => Math.max(low, Math.min(high, x));
+function stepOf(event) {
+  if (hasModifier(event)) return null;
+  const steps = {
+    ArrowLeft: [0, -1],
+    ArrowRight: [0, 1],
+    ArrowUp: [-1, 0],
+    ArrowDown: [1, 0]
+  };
+  return steps[event.key] ?? null;
+}
+var hasModifier = (event) => event.ctrlKey || event.metaKey || event.altKey;
+
+// src/bar.ts
+var nameOf = (measure) => measure.replaceAll("_", " ") || "layer";
+var Bar = class {
+  // of what pixels of a map have not
+  /** `attempt` does something and says what went wrong. */
+  constructor(state, attempt) {
+    this.state = state;
+    this.attempt = attempt;
+    const choose = (changed) => state.selectNearest({ ...state.selection, ...changed });
+    this.kinds = this.menu("Attention", (kind) => choose({ kind }));
+    this.layers = this.menu("Layer", (layer) => choose({ layer: Number(layer) }));
+    this.heads = this.menu(
+      "Head",
+      (head) => state.select({ ...state.selection, head: Number(head) })
+    );
+    const { kinds, sides } = state.meta;
+    const sorts = this.menu("Heads by", (measure) => state.sort(measure));
+    offer(sorts, ["", ...state.measures], state.measure, nameOf);
+    const names = kinds.map(({ name }) => name);
+    offer(this.kinds, names, state.selection.kind, (name) => state.kindOf(name)?.title ?? name);
+    if (sides.some((side) => side.words)) this.boxes.push(this.toggle("words", "words"));
+    if (sides.some((side) => side.special.includes(true))) {
+      this.boxes.push(this.toggle("hide", "hide special tokens"));
+    }
+    this.toggle("log", "log scale");
+  }
+  state;
+  attempt;
+  element = make("div", { class: "bar" });
+  kinds;
+  layers;
+  heads;
+  boxes = [];
+  /** Offer the layers and heads that there are, and show which are chosen. */
+  choose() {
+    const { selection } = this.state;
+    const layers = this.state.kindOf(selection.kind)?.layers ?? [];
+    const layer = layers.find(({ number }) => number === selection.layer);
+    this.kinds.value = selection.kind;
+    offer(
+      this.layers,
+      layers.map(({ number }) => String(number)),
+      String(selection.layer)
+    );
+    offer(this.heads, layer?.heads.map(String) ?? [], String(selection.head));
+  }
+  /** A map has no words and no hidden tokens: pixels are of no token. */
+  allow() {
+    for (const box of this.boxes) box.disabled = this.state.shown?.pixels !== null;
+  }
+  menu(label, act) {
+    const select = make("select");
+    select.addEventListener("change", () => this.attempt(() => act(select.value)));
+    this.element.append(make("label", {}, label, select));
+    return select;
+  }
+  toggle(name, label) {
+    const box = make("input", { type: "checkbox" });
+    box.checked = this.state[name];
+    box.addEventListener("change", () => this.attempt(() => this.state.switch(name, box.checked)));
+    this.element.append(make("label", {}, box, label));
+    return box;
+  }
+};
+function offer(menu, values, chosen, title = String) {
+  menu.replaceChildren(...values.map((value) => make("option", { value }, title(value))));
+  menu.value = chosen;
+}
+
+// src/names.ts
+var LONGEST_LABEL = 20;
+var LONGEST_NAME = 60;
+var UNSEEN = /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+function legible(text, longest) {
+  if (text === "") return "(empty)";
+  if (text.trim() === "") return JSON.stringify(text);
+  const isLong = text.length > 4 * longest;
+  const ends = isLong ? `${text.slice(0, 2 * longest)}${text.slice(-2 * longest)}` : text;
+  const letters = [...ends.replace(/\n/g, "↵").replace(UNSEEN, escaped)];
+  if (letters.length <= longest && !isLong) return letters.join("");
+  const half = longest - 1 >> 1;
+  return `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}`;
+}
+var escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+function written(value) {
+  if (value === 0) return "0";
+  if (value < 5e-4) return "less than 0.001";
+  return value < 0.1 ? value.toFixed(3) : value.toFixed(2);
+}
+var rounded = (x, digits) => String(Number(x.toPrecision(digits)));
+function ordinal(rank) {
+  if (rank === 1) return "strongest";
+  const isTeen = rank % 100 > 10 && rank % 100 < 14;
+  const tail = isTeen ? "th" : ["th", "st", "nd", "rd"][rank % 10] ?? "th";
+  return `${rank}${tail} strongest`;
+}
+var describe = (kind, layer, head) => `${kind}, layer ${layer}, head ${head}`;
+
+// src/checks.ts
+var FORMAT = 2;
+function checkMeta(meta, thumbnails) {
+  if (meta?.format !== FORMAT) {
+    throw new Error(
+      `This view reads format ${FORMAT}, but was given ${meta?.format}: make the page anew, or restart the kernel.`
+    );
+  }
+  const layers = meta.kinds.flatMap((kind) => kind.layers.map((layer) => ({ kind, layer })));
+  for (const { kind, layer } of layers) checkNames(meta, kind, layer);
+  if (!meta.kinds.length) throw new Error("There are no heads to show.");
+  const size = layers.reduce((sum, { layer }) => sum + thumbnailBytes(meta, layer), 0);
+  if (thumbnails.byteLength !== size) {
+    throw new Error(
+      `The thumbnails have ${thumbnails.byteLength} bytes, but ${size} are needed: they were cut off.`
+    );
+  }
+}
+function checkNames(meta, kind, layer) {
+  const [rows, columns] = layer.shape;
+  const fits = meta.sides[layer.rows]?.names.length === rows && meta.sides[layer.columns]?.names.length === columns;
+  if (!fits || meta.spans[layer.spans]?.length !== 2 * rows) {
+    throw new Error(
+      `${kind.title}, layer ${layer.number}, has ${rows} x ${columns} weights, but other names.`
+    );
+  }
+}
+function thumbnailBytes(meta, { heads, shape }) {
+  return shape.reduce((size, count) => size * Math.min(count, meta.thumbnail), heads.length);
+}
+function findLayer(meta, { kind, layer, head }) {
+  const ofKind = meta.kinds.find(({ name }) => name === kind);
+  if (!ofKind) {
+    const names = meta.kinds.map(({ name }) => name).join(", ");
+    throw new Error(
+      `There is no attention of kind ${JSON.stringify(kind)} here: choose from ${names}.`
+    );
+  }
+  const found = ofKind.layers.find(({ number }) => number === layer);
+  if (!found?.heads.includes(head)) {
+    throw new Error(`There is no ${describe(ofKind.title, layer, head)} here.`);
+  }
+  return { kind: ofKind, layer: found };
+}
+function checkWeights(layer, weights) {
+  const [rows, columns] = layer.shape;
+  const [high, wide] = weights.pixels ?? [];
+  if (!(high <= rows && wide <= columns) || rows && columns && !(high && wide)) {
+    throw new Error(
+      `The weights have the shape ${weights.pixels}, but the tokens need ${rows} x ${columns}.`
+    );
+  }
+  if (weights.bytes?.byteLength !== high * wide) {
+    throw new Error(
+      `The weights have ${weights.bytes?.byteLength} bytes, but ${high} x ${wide} are needed: they were cut off.`
+    );
+  }
+  if (!(weights.scale >= 0 && weights.scale <= 1.001)) {
+    throw new Error(`The largest weight is said to be ${weights.scale}, but lies between 0 and 1.`);
+  }
+}
+
+// src/styles.ts
+var FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+var TALLEST = 520;
+var CSS = `
+:host { display: block; width: 100%; min-width: 280px; container-type: inline-size; }
+:host([hidden]) { display: none; }
+* { box-sizing: border-box; }
+.view {
+  --ink: var(--jp-ui-font-color1, var(--vscode-editor-foreground, inherit));
+  color: var(--ink);
+  background: var(--jp-layout-color1, var(--vscode-editor-background, transparent));
+  font: 14px/1.45 ${FONT};
+  padding: 8px;
+}
+.bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
+.bar label { display: inline-flex; gap: 5px; align-items: center; }
+select, button { font: inherit; color: inherit; background: Field; border: 1px solid GrayText;
+  border-radius: 4px; padding: 2px 6px; min-height: 26px; }
+select, option { color: FieldText; max-width: 18em; }
+button { color: ButtonText; background: ButtonFace; min-width: 28px; cursor: pointer; }
+input { margin: 0; width: 15px; height: 15px; }
+:focus-visible { outline: 3px solid #2f7de1; outline-offset: 2px; }
+.sentence { min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
+.sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
+.pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
+figure { margin: 0; min-width: 0; max-width: 100%; }
+figure.heads { flex: 0 1 auto; }
+figure.matrix { flex: 1 1 340px; max-width: 660px; }
+figure.lines { flex: 1 1 270px; max-width: 360px; }
+figure.inside { flex: 1 1 100%; max-width: 760px; }
+figure[hidden], .inside [hidden] { display: none; }
+.steps { margin: 2px 0; padding-left: 24px; font-size: 13px; }
+.inside p { margin: 0; font-size: 13px; }
+figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
+  gap: 2px 10px; align-items: center; }
+figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0.9; }
+.kind { margin: 4px 0 2px; }
+.kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: 480px;
+  max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
+.scroll { overflow: auto; position: relative; width: 100%; }
+.scroll.whole { overflow: hidden; }
+.glass { position: sticky; left: 0; top: 0; overflow: hidden; }
+.glass canvas { position: absolute; left: 0; top: 0; }
+.glass canvas.over { pointer-events: none; }
+.glass canvas:focus-visible, .kinds canvas:focus-visible { outline-offset: -3px; }
+canvas { display: block; touch-action: pan-x pan-y; }
+.waiting .matrix, .waiting .lines, .waiting .inside { opacity: 0.45; }
+.foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; }
+.foot p { margin: 0; }
+.legend { display: inline-flex; gap: 6px; align-items: center; }
+.alert { margin: 0 0 8px; padding: 8px 10px; border: 1px solid #b3261e; border-left-width: 6px;
+  background: #fdecea; color: #7d1712; overflow-wrap: anywhere; white-space: pre-wrap; }
+.alert[hidden] { display: none; }
+details { font-size: 12.5px; }
+summary { cursor: pointer; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margin: 4px 0; }
+dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
+kbd { font: 12px ui-monospace, monospace; }
+@container (max-width: 720px) { figure.matrix, figure.lines { flex-basis: 100%; } }
+@media (prefers-reduced-motion: reduce) {
+  * { scroll-behavior: auto; transition: none; animation: none; }
+}
+`;
+
+// src/brush.ts
+var ratio = () => window.devicePixelRatio || 1;
+function contextOf(canvas) {
+  const brush = canvas.getContext("2d");
+  if (!brush) throw new Error("This browser gives no more canvases to draw on: close other pages.");
+  return brush;
+}
+function offscreen(wide, high) {
+  const canvas = new OffscreenCanvas(wide, high);
+  const brush = canvas.getContext("2d");
+  if (!brush) throw new Error("This browser gives no more canvases to draw on: close other pages.");
+  return [canvas, brush];
+}
+function paintOn(canvas, width, height) {
+  const pixels = (size) => Math.max(1, Math.round(size * ratio()));
+  const [wide, high] = [pixels(width), pixels(height)];
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.width = wide;
+    canvas.height = high;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const brush = contextOf(canvas);
+  brush.setTransform(ratio(), 0, 0, ratio(), 0, 0);
+  brush.clearRect(0, 0, width, height);
+  brush.font = `12px ${FONT}`;
+  brush.textBaseline = "middle";
+  brush.direction = "ltr";
+  return brush;
+}
+function picture(theme, shades, wide) {
+  const high = shades.length / wide;
+  const image = new ImageData(wide, high);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = new Uint32Array(theme.table.buffer);
+  for (let at = 0; at < shades.length; at++) pixels[at] = colours[shades[at] ?? 0] ?? 0;
+  const [canvas, brush] = offscreen(wide, high);
+  brush.putImageData(image, 0, 0);
+  return canvas;
+}
+function hatching(brush, theme) {
+  const [tile, line] = offscreen(6 * ratio(), 6 * ratio());
+  line.scale(ratio(), ratio());
+  line.strokeStyle = theme.quiet;
+  line.globalAlpha = 0.55;
+  line.lineWidth = 0.8;
+  line.beginPath();
+  for (const at of [-6, 0, 6]) {
+    line.moveTo(at - 1, 7);
+    line.lineTo(at + 7, -1);
+  }
+  line.stroke();
+  const pattern = brush.createPattern(tile, "repeat");
+  pattern?.setTransform(new DOMMatrix().scale(1 / ratio()));
+  return pattern ?? theme.faint;
+}
+var widths = /* @__PURE__ */ new WeakMap();
+function labelWidth(names) {
+  let width = widths.get(names);
+  if (width === void 0) {
+    const brush = contextOf(make("canvas"));
+    brush.font = `12px ${FONT}`;
+    const each = names.map((name) => brush.measureText(legible(name, LONGEST_LABEL)).width);
+    width = each.reduce((most, one) => Math.max(most, one), 0);
+    widths.set(names, width);
+  }
+  return width;
+}
+
+// src/items.ts
+function item(items, at) {
+  const found = items[at];
+  if (found === void 0) throw new RangeError(`There is no item ${at} of ${items.length}.`);
+  return found;
+}
+
+// src/colours.ts
+var DECADES = 3;
+var STOPS = ["#ffffff", "#c6e6de", "#76c3c0", "#3f98ae", "#366e9c", "#3d4579", "#2b1e3e"];
+function colourTable(stops) {
+  const rgb = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
+  const table = new Uint8ClampedArray(256 * 4);
+  for (let i = 0; i < 256; i++) {
+    const place = i / 255 * (rgb.length - 1);
+    const low = Math.min(Math.floor(place), rgb.length - 2);
+    const [from, to] = [item(rgb, low), item(rgb, low + 1)];
+    const mixed = from.map((channel, c) => channel + (place - low) * (item(to, c) - channel));
+    table.set([...mixed, 255], 4 * i);
+  }
+  return table;
+}
+var THEMES = {
+  light: {
+    name: "light",
+    ink: "#222222",
+    quiet: "#595959",
+    faint: "#d4d4d4",
+    accent: "#b34700",
+    link: "#1f5f8b",
+    table: colourTable(STOPS)
+  },
+  dark: {
+    name: "dark",
+    ink: "#ececec",
+    quiet: "#b4b4b4",
+    faint: "#4d4d4d",
+    accent: "#ffb454",
+    link: "#8fd0e8",
+    table: colourTable([...STOPS].reverse())
+  }
+};
+function shadeOf(value, log) {
+  const part = log ? 1 + Math.log10(Math.max(value, 1e-9)) / DECADES : value;
+  return Math.round(255 * clamp(part, 0, 1));
+}
+var rgbOf = (table, shade) => table.subarray(4 * shade, 4 * shade + 3);
+var colour = (table, shade) => `rgb(${rgbOf(table, shade).join(" ")})`;
+function isDark(table, shade) {
+  return lightness(rgbOf(table, shade)) < 140;
+}
+var lightness = ([r = 0, g = 0, b = 0]) => 0.299 * r + 0.587 * g + 0.114 * b;
+
+// src/pooling.ts
+function touched(count, from, to, pixels, all) {
+  const share = (to - from) * pixels / (count * all);
+  const start = from * pixels / all;
+  return Array.from({ length: count }, (_, at) => {
+    const first = Math.floor(start + at * share + 1e-6);
+    const end = Math.min(pixels, Math.ceil(start + (at + 1) * share - 1e-6));
+    return [first, Math.max(first + 1, end)];
+  });
+}
+function enlarge(shown, [top, bottom, left, right], high, wide) {
+  const [mapHigh, mapWide] = shown.pixels ?? [0, 0];
+  const rows = touched(high, top, bottom, mapHigh, shown.rows.names.length);
+  const columns = touched(wide, left, right, mapWide, shown.columns.names.length);
+  const pooled = new Float32Array(high * wide);
+  rows.forEach(([first, end], row) => {
+    columns.forEach(([from, to], column) => {
+      let most = 0;
+      for (let y = first; y < end; y++) {
+        for (let x = from; x < to; x++) {
+          most = Math.max(most, shown.values[y * mapWide + x] ?? 0);
+        }
+      }
+      pooled[row * wide + column] = most;
+    });
+  });
+  return pooled;
+}
+function pool(shown, [top, bottom, left, right], high, wide) {
+  const all = shown.columns.groups.length;
+  const pooled = new Float32Array(high * wide);
+  const place = Int32Array.from(
+    { length: right - left },
+    (_, at) => Math.floor(at * wide / (right - left))
+  );
+  for (let row = top; row < bottom; row++) {
+    const into = Math.floor((row - top) * high / (bottom - top)) * wide;
+    for (let column = left, at = row * all + left; column < right; column++, at++) {
+      const to = into + (place[column - left] ?? 0);
+      pooled[to] = Math.max(pooled[to] ?? 0, shown.values[at] ?? 0);
+    }
+  }
+  return pooled;
+}
+
+// src/shown.ts
+var spanOf = ({ spans }, row) => [
+  item(spans, 2 * row),
+  item(spans, 2 * row + 1)
+];
+var asBytes = (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+var unpack = (bytes, scale) => Float32Array.from(asBytes(bytes), (byte) => byte * scale / 255);
+function axisOf(side, words, hide) {
+  const merged = words ? side.words : null;
+  const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
+  const names = merged ? merged.names : side.names;
+  const isHidden = ([first = 0]) => hide && side.special[first];
+  const isKept = groups.map((group) => !isHidden(group));
+  return {
+    names: names.filter((_, at) => isKept[at]),
+    groups: groups.filter((_, at) => isKept[at])
+  };
+}
+function show(meta, layer, weights, choice) {
+  checkWeights(layer, weights);
+  if (weights.pixels.some((count, side) => count < item(layer.shape, side))) {
+    return showMap(meta, layer, weights);
+  }
+  const rows = axisOf(item(meta.sides, layer.rows), choice.words, choice.hide);
+  const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
+  const place = placesOf(columns, layer.shape[1]);
+  const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
+  const { values, hidden } = isPlain ? { values: unpack(weights.bytes, weights.scale), hidden: 0 } : grouped(weights, rows, columns, place);
+  const largest = columns.groups.reduce((most, group) => Math.max(most, group.length), 1);
+  return {
+    rows,
+    columns,
+    values,
+    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place),
+    hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
+    rounding: largest * weights.scale / 255 / 2,
+    pixels: null
+  };
+}
+function placesOf(columns, numKeys) {
+  const place = new Int32Array(numKeys).fill(-1);
+  columns.groups.forEach((group, at) => {
+    for (const key of group) place[key] = at;
+  });
+  return place;
+}
+function grouped(weights, rows, columns, place) {
+  const bytes = asBytes(weights.bytes);
+  const [numKeys, wide] = [place.length, columns.groups.length];
+  const values = new Float32Array(rows.groups.length * wide);
+  let hidden = 0;
+  rows.groups.forEach((queries, row) => {
+    const share = weights.scale / 255 / queries.length;
+    for (const query of queries) {
+      for (let key = 0; key < numKeys; key++) {
+        const column = place[key] ?? -1;
+        const weight = (bytes[query * numKeys + key] ?? 0) * share;
+        if (column < 0) hidden += weight;
+        else values[row * wide + column] = (values[row * wide + column] ?? 0) + weight;
+      }
+    }
+  });
+  return { values, hidden };
+}
+function spansOf(allowed, rows, columns, place) {
+  const spans = new Int32Array(2 * rows.groups.length);
+  const isHidden = (key) => item(place, key) < 0;
+  rows.groups.forEach((queries, row) => {
+    let [first, end] = [columns.groups.length, 0];
+    for (const query of queries) {
+      let [from, to] = [item(allowed, 2 * query), item(allowed, 2 * query + 1)];
+      while (from < to && isHidden(from)) from++;
+      while (from < to && isHidden(to - 1)) to--;
+      if (from >= to) continue;
+      [first, end] = [Math.min(first, item(place, from)), Math.max(end, item(place, to - 1) + 1)];
+    }
+    spans.set(end ? [first, end] : [0, 0], 2 * row);
+  });
+  return spans;
+}
+function showMap(meta, layer, weights) {
+  return {
+    rows: axisOf(item(meta.sides, layer.rows), false, false),
+    columns: axisOf(item(meta.sides, layer.columns), false, false),
+    values: unpack(weights.bytes, weights.scale),
+    spans: Int32Array.from(item(meta.spans, layer.spans)),
+    hiddenShare: 0,
+    rounding: weights.scale / 255 / 2,
+    pixels: weights.pixels
+  };
+}
+
+// src/state.ts
+var State = class {
+  constructor(model) {
+    this.model = model;
+  }
+  model;
+  shown = null;
+  cell = null;
+  token = null;
+  // pointed at
+  locked = null;
+  words = false;
+  hide = false;
+  log = false;
+  measure = "";
+  // by which the heads are sorted
+  theme = THEMES.light;
+  said = [];
+  // what the kernel replied
+  tile = null;
+  // the last part of a map
+  exact = null;
+  // of the cell
+  strongest = null;
+  anatomy = null;
+  // of the cell that is explained
+  explained = null;
+  ears = /* @__PURE__ */ new Set();
+  get meta() {
+    return this.model.get("meta");
+  }
+  /** What was measured of any heads. */
+  get measures() {
+    return [...new Set(this.meta.kinds.flatMap(({ measures }) => Object.keys(measures)))];
+  }
+  get selection() {
+    return this.model.get("selection");
+  }
+  get weights() {
+    return this.model.get("weights");
+  }
+  get thumbnails() {
+    return this.model.get("thumbnails");
+  }
+  /** Is there a kernel to ask? */
+  get isLive() {
+    return this.model.send !== void 0;
+  }
+  /** Are the weights those of another head than the chosen one? */
+  get isStale() {
+    const { weights, selection } = this;
+    const names = ["kind", "layer", "head"];
+    return names.some((name) => weights?.[name] !== selection[name]);
+  }
+  listen(ear) {
+    this.ears.add(ear);
+  }
+  tell(change) {
+    for (const ear of this.ears) ear(change);
+  }
+  /** Other heads are there: forget what was shown of those before, and check what is said. */
+  start() {
+    this.shown = this.explained = this.anatomy = null;
+    checkMeta(this.meta, this.thumbnails);
+    if (!this.measures.includes(this.measure)) this.measure = "";
+  }
+  select(selection) {
+    findLayer(this.meta, selection);
+    this.model.set("selection", selection);
+    this.model.save_changes();
+  }
+  /** Choose a head of a kind and a layer, or the nearest that there is. */
+  selectNearest({ kind, layer, head }) {
+    const ofKind = this.meta.kinds.find(({ name }) => name === kind);
+    const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
+    if (!found) return;
+    const isThere = found.heads.includes(head);
+    this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
+  }
+  /** Take the weights of the chosen head; what is pointed at stays where the tokens are alike. */
+  receive() {
+    if (this.isStale) return;
+    const { layer } = findLayer(this.meta, this.selection);
+    const before = this.shown;
+    this.shown = null;
+    this.shown = show(this.meta, layer, this.weights, this);
+    if (!isAlike(before, this.shown)) this.cell = this.token = this.locked = null;
+    this.tile = this.exact = this.strongest = this.anatomy = null;
+    const { rows, columns } = this.shown;
+    const { explained } = this;
+    const isThere = explained && explained.row < rows.names.length;
+    if (isThere && explained.column < columns.names.length) this.cell = explained;
+    this.tell("weights");
+  }
+  switch(name, on) {
+    this[name] = on;
+    if (name === "log") this.tell("scale");
+    else this.receive();
+  }
+  sort(measure) {
+    this.measure = measure;
+    this.tell("order");
+  }
+  say(parts) {
+    this.said = parts;
+    this.tell("said");
+  }
+  point(cell) {
+    if (cell && cell.row === this.cell?.row && cell.column === this.cell.column) return;
+    this.cell = cell;
+    this.token = this.exact = null;
+    this.tell("pointed");
+  }
+  hover(token) {
+    if (token?.role === this.token?.role && token?.ats[0] === this.token?.ats[0]) return;
+    this.token = token;
+    this.cell = this.exact = null;
+    this.tell("pointed");
+  }
+  leave() {
+    this.cell = this.token = this.exact = null;
+    this.tell("pointed");
+  }
+  /** Lock a token, or unlock it; several are summed. */
+  lock(role, at, several) {
+    const before = this.locked?.role === role ? this.locked.ats : [];
+    const isLocked = before.includes(at);
+    const others = before.filter((other) => other !== at);
+    let ats = [at];
+    if (several) ats = isLocked ? others : [...before, at];
+    else if (isLocked && !others.length) ats = [];
+    this.locked = ats.length ? { role, ats } : null;
+    this.tell("locked");
+  }
+  unlock() {
+    if (!this.locked) return;
+    this.locked = null;
+    this.tell("locked");
+  }
+  /** What the lines are drawn for. */
+  focus() {
+    return this.locked ?? this.token ?? (this.cell && { role: "rows", ats: [this.cell.row] });
+  }
+  kindOf(name) {
+    return this.meta.kinds.find((kind) => kind.name === name);
+  }
+};
+function isAlike(before, after) {
+  const count = (shown) => [shown?.rows.names.length, shown?.columns.names.length];
+  return count(before).join() === count(after).join();
+}
+function sums({ rows, columns, values }, { role, ats }) {
+  const wide = columns.names.length;
+  const sum = (weight) => ats.reduce((all, at) => all + weight(at), 0);
+  if (role === "rows") {
+    const read = (column) => sum((row) => values[row * wide + column] ?? 0);
+    return Float32Array.from({ length: wide }, (_, column) => read(column));
+  }
+  const reads = (row) => sum((column) => values[row * wide + column] ?? 0);
+  return Float32Array.from(rows.names, (_, row) => reads(row));
+}
+
+// src/sentences.ts
+var UNITS = { entropy: " bits", distance: " tokens" };
+function named(shown, role, at) {
+  const { names } = shown[role];
+  const name = item(names, at);
+  const isOneOfSeveral = names.indexOf(name) !== names.lastIndexOf(name);
+  return { em: legible(name, LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
+}
+function cellSentence(shown, cell, exact) {
+  const [reads, read] = [named(shown, "rows", cell.row), named(shown, "columns", cell.column)];
+  const [first, end] = spanOf(shown, cell.row);
+  if (cell.column < first || cell.column >= end) {
+    return [reads, " does not read ", read, ": masked (no head of this layer reads it)"];
+  }
+  const weight = shown.pixels ? pixelOf(shown, cell, exact) : weightOf(shown, cell, exact);
+  if (shown.pixels && !exact) return [reads, " reads ", read, `: ${weight}`];
+  const rank = shown.pixels && exact ? exact.rank : rankOf(shown, cell, first, end);
+  return [reads, " reads ", read, `: ${weight}, its ${ordinal(rank)} of ${end - first}`];
+}
+function weightOf(shown, { row, column }, exact) {
+  if (exact) return rounded(exact.weight, 4);
+  const value = item(shown.values, row * shown.columns.names.length + column);
+  return value ? written(value) : `less than ${rounded(shown.rounding, 1)}`;
+}
+function rankOf(shown, { row, column }, first, end) {
+  const wide = shown.columns.names.length;
+  const value = item(shown.values, row * wide + column);
+  const others = shown.values.subarray(row * wide + first, row * wide + end);
+  return others.reduce((rank, other) => other > value ? rank + 1 : rank, 1);
+}
+function pixelOf(shown, { row, column }, exact) {
+  if (exact) return rounded(exact.weight, 4);
+  const [most = 0] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
+  return `at most ${written(most)}`;
+}
+function focusSentence(state, focus) {
+  const { shown } = state;
+  if (!shown) return [];
+  if (shown.pixels) {
+    const reply = state.strongest;
+    return reply?.focus === focus ? strongestSentence(shown, focus, reply.found, reply.sum) : [named(shown, focus.role, item(focus.ats, 0))];
+  }
+  const all = sums(shown, focus);
+  const strongest = [...all.entries()].filter(([, sum]) => sum > 0).sort(([, a], [, b]) => b - a);
+  return strongestSentence(
+    shown,
+    focus,
+    strongest.slice(0, 3),
+    all.reduce((sum, value) => sum + value, 0)
+  );
+}
+function strongestSentence(shown, { role, ats }, strongest, all) {
+  const [isReading, other] = role === "rows" ? [true, "columns"] : [false, "rows"];
+  const parts = joined(
+    ats.slice(0, 4).map((at) => [named(shown, role, at)]),
+    " and "
+  );
+  if (ats.length > 4) parts.push(` and ${ats.length - 4} more`);
+  if (!strongest.length) {
+    return [...parts, isReading ? " reads nothing here" : " is read by nothing here"];
+  }
+  parts.push(verbOf(isReading, ats.length > 1));
+  const found = strongest.map(([at, sum]) => [named(shown, other, at), ` ${written(sum)}`]);
+  parts.push(...joined(found, ", "));
+  if (isReading) return parts;
+  return [...parts, `; ${written(all)} from all ${shown.rows.names.length} together`];
+}
+function verbOf(isReading, several) {
+  if (several) return isReading ? " together read most: " : " together are read most by: ";
+  return isReading ? " reads most: " : " is read most by: ";
+}
+var joined = (pieces, between) => pieces.flatMap((piece, at) => at ? [between, ...piece] : piece);
+function headSentence(kind, { layer, head, index }, looked) {
+  const name = describe(kind.title, layer, head);
+  const measured = Object.entries(kind.measures).flatMap(([measure, values]) => {
+    const value = values[index];
+    if (value === null || value === void 0) return [];
+    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${UNITS[measure] ?? ""}`];
+  });
+  if (measured.length) return [`${name}: ${measured.join(", ")}`];
+  return [name + (looked ? "" : ": the text is long, so a head is computed when it is chosen")];
+}
+function remark(state, shown) {
+  const percent = (share) => `${(100 * share).toFixed(0)} %`;
+  const notes = [`weights are rounded by at most ${rounded(shown.rounding, 2)}`];
+  if (shown.pixels) notes.unshift(mapRemark(shown, shown.pixels, state.isLive));
+  else if (state.hide) {
+    notes.unshift(`${percent(shown.hiddenShare)} of the attention goes to the hidden tokens`);
+  }
+  if (state.meta.hidden) {
+    const all = shown.values.reduce((sum, value) => sum + value, 0);
+    const share = Math.max(0, 1 - all / Math.max(1, shown.rows.names.length));
+    notes.unshift(`about ${percent(share)} of the attention goes to tokens hidden before`);
+  }
+  return notes.join("; ");
+}
+function mapRemark(shown, [high, wide], isLive) {
+  const all = "a pixel has the largest of its weights";
+  if (isLive) return all;
+  const [rows, columns] = [shown.rows.names.length / high, shown.columns.names.length / wide];
+  return `${all}, of ${Math.ceil(rows)} x ${Math.ceil(columns)} tokens at the finest`;
+}
+
+// src/foot.ts
+var KEYS = [
+  "Tab goes from picture to picture. Heads: arrow keys choose layer and head. Matrix: arrow keys ",
+  "walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. Lines: up ",
+  "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
+  "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
+  "number in brackets: the place of one of several tokens that are alike, counted from 0."
+].join("");
+var [LEFT, WIDE] = [20, 160];
+var Foot = class {
+  constructor(state) {
+    this.state = state;
+    const keys = make("details", {}, make("summary", {}, "Keys and mouse"), make("p", {}, KEYS));
+    const rows = Object.entries(state.meta.origin).flatMap(([name, value]) => [
+      make("dt", {}, name),
+      make("dd", {}, String(value))
+    ]);
+    const summary = make("summary", {}, "Where this comes from");
+    const origin = make("details", {}, summary, make("dl", {}, ...rows));
+    const legend = make("span", { class: "legend" }, this.legend);
+    this.element = make("div", { class: "foot" }, legend, this.note, keys, origin);
+  }
+  state;
+  element;
+  legend = make("canvas", { role: "img", "aria-label": "Colours of the weights" });
+  note = make("p");
+  remark() {
+    if (this.state.shown) this.note.textContent = remark(this.state, this.state.shown);
+  }
+  drawLegend() {
+    const { theme, log } = this.state;
+    const brush = paintOn(this.legend, 200, 32);
+    for (let x = 0; x < WIDE; x++) {
+      brush.fillStyle = colour(theme.table, Math.round(x / (WIDE - 1) * 255));
+      brush.fillRect(LEFT + x, 2, 1.2, 12);
+    }
+    brush.strokeStyle = theme.quiet;
+    brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
+    brush.fillStyle = theme.ink;
+    brush.textAlign = "center";
+    const ticks = log ? ["≤.001", ".01", ".1", "1"] : ["0", ".5", "1"];
+    ticks.forEach((tick, at) => {
+      brush.fillText(tick, LEFT + WIDE * at / (ticks.length - 1), 24);
+    });
+  }
+};
+
+// src/kernel.ts
+var Kernel = class {
+  constructor(state) {
+    this.state = state;
+  }
+  state;
+  // all views of a model hear every reply: each asks under a name of its own
+  name = Math.random().toString(36).slice(2);
+  asked = 0;
+  open = /* @__PURE__ */ new Map();
+  asking = 0;
+  fetching = 0;
+  /** Take a reply, if it is to the last question of its sort; raise what went wrong. */
+  hear(message, buffers = []) {
+    const { answer, id, text } = message;
+    if (answer === "problem") throw new Error(String(text));
+    const question = this.open.get(answer);
+    if (!question || question.id !== id) return;
+    this.open.delete(answer);
+    question.answer(message, buffers);
+  }
+  /** Another head is shown: what was asked about the one before is of no use. */
+  forget() {
+    this.open.clear();
+  }
+  /** Ask for the exact weight of a cell, and why it is, once one rests on it. */
+  explain(cell) {
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => {
+      const { shown } = this.state;
+      if (cell !== this.state.cell || !shown) return;
+      const tokens = {
+        queries: shown.rows.groups[cell.row],
+        keys: shown.columns.groups[cell.column]
+      };
+      this.ask("weight", tokens, (reply) => {
+        if (cell === this.state.cell) this.put("exact", reply);
+      });
+      this.ask("anatomy", tokens, (reply) => {
+        if (cell !== this.state.cell) return;
+        this.state.explained = cell;
+        this.put("anatomy", reply);
+      });
+    }, 80);
+  }
+  /** Ask what some tokens of a map read most, or are read most by. */
+  rank(focus) {
+    if (this.state.strongest?.focus === focus) return;
+    this.ask("strongest", focus, (reply) => {
+      this.put("strongest", { focus, ...reply });
+    });
+  }
+  /** Give a part of a map as pixels: a tile from the kernel, or until it comes, the overview. */
+  mapped(shown, place, high, wide) {
+    const { tile } = this.state;
+    const isSame = tile && tile.high === high && tile.wide === wide;
+    if (isSame && place.every((at, side) => at === tile.place[side])) return tile.values;
+    clearTimeout(this.fetching);
+    this.fetching = setTimeout(() => {
+      this.ask("tile", { part: place, high, wide }, (reply, [bytes]) => {
+        if (!bytes) throw new Error("A part of the map came without its weights: move it anew.");
+        const values = unpack(bytes, reply.scale);
+        this.put("tile", { place, high, wide, values });
+      });
+    }, 60);
+    return enlarge(shown, place, high, wide);
+  }
+  ask(what, about, answer) {
+    const id = `${this.name}-${++this.asked}`;
+    this.open.set(what, { id, answer });
+    this.state.model.send?.({ ask: what, id, ...this.state.selection, ...about });
+  }
+  put(name, reply) {
+    this.state[name] = reply;
+    this.state.tell(name);
+  }
+};
+
+// src/grid.ts
+var TILE = 32;
+var GAP = 4;
+var SIDE = TILE + GAP;
+var [LEFT2, TOP] = [24, 18];
+var MOST_ACROSS = 12;
+function headsOf(kind, thumbnail, start) {
+  const found = [];
+  let at = start;
+  for (const { number, heads, shape } of kind.layers) {
+    const [high, wide] = [Math.min(shape[0], thumbnail), Math.min(shape[1], thumbnail)];
+    for (const head of heads) {
+      found.push({ layer: number, head, index: found.length, at, high, wide });
+      at += high * wide;
+    }
+  }
+  return found;
+}
+var Grid = class {
+  constructor(state, kind, start) {
+    this.state = state;
+    this.kind = kind;
+    this.heads = headsOf(kind, state.meta.thumbnail, start);
+    this.end = this.heads.reduce((end, { high, wide }) => end + high * wide, start);
+    this.canvas = make("canvas", {
+      tabindex: "0",
+      role: "application",
+      "aria-label": `All heads of ${kind.title}: arrow keys choose a head`
+    });
+    this.canvas.addEventListener("click", (event) => this.choose(this.headAt(event)));
+    this.canvas.addEventListener("pointermove", (event) => this.hover(this.headAt(event)));
+    this.canvas.addEventListener("pointerleave", () => state.leave());
+    this.canvas.addEventListener("keydown", (event) => this.press(event));
+    this.element = make("div", {}, make("p", { class: "kind" }, kind.title), this.canvas);
+  }
+  state;
+  kind;
+  canvas;
+  element;
+  end;
+  // the byte after its last
+  heads;
+  get measure() {
+    return this.state.measure in this.kind.measures ? this.state.measure : "";
+  }
+  /** Give the heads in their places: a layer a row, or by a measure. */
+  get rows() {
+    const { kind, heads, measure } = this;
+    if (!measure) {
+      return kind.layers.map(({ number }) => heads.filter(({ layer }) => layer === number));
+    }
+    const value = ({ index }) => kind.measures[measure]?.[index] ?? -Infinity;
+    const ranked = [...heads].sort((a, b) => value(b) - value(a));
+    const count = Math.ceil(ranked.length / MOST_ACROSS);
+    return Array.from(
+      { length: count },
+      (_, row) => ranked.slice(row * MOST_ACROSS, (row + 1) * MOST_ACROSS)
+    );
+  }
+  draw() {
+    const { rows } = this;
+    const across = Math.max(...rows.map((row) => row.length));
+    const brush = paintOn(this.canvas, LEFT2 + across * SIDE + 2, TOP + rows.length * SIDE + 2);
+    this.drawNumbers(brush, rows, across);
+    const bytes = asBytes(this.state.thumbnails);
+    brush.imageSmoothingEnabled = ratio() < 1;
+    const shades = Uint8Array.from(
+      { length: 256 },
+      (_, byte) => byte ? shadeOf(byte / 255, this.state.log) : 0
+    );
+    rows.forEach((row, y) => {
+      row.forEach((head, x) => {
+        const pixels = bytes.subarray(head.at, head.at + head.high * head.wide);
+        this.drawHead(
+          brush,
+          head,
+          pixels,
+          shades,
+          LEFT2 + x * SIDE + GAP / 2,
+          TOP + y * SIDE + GAP / 2
+        );
+      });
+    });
+  }
+  drawNumbers(brush, rows, across) {
+    brush.fillStyle = this.state.theme.quiet;
+    brush.font = `11px ${FONT}`;
+    if (this.measure) {
+      brush.textAlign = "left";
+      brush.fillText("highest first", LEFT2 + GAP / 2, 9);
+      return;
+    }
+    brush.textAlign = "center";
+    const longest = rows.find((row) => row.length === across) ?? [];
+    longest.forEach(({ head }, at) => {
+      brush.fillText(String(head), LEFT2 + at * SIDE + SIDE / 2, 9);
+    });
+    rows.forEach((row, at) => {
+      brush.fillText(String(row[0]?.layer), 11, TOP + at * SIDE + SIDE / 2);
+    });
+  }
+  drawHead(brush, head, pixels, shades, x, y) {
+    const { theme, meta } = this.state;
+    const shaded = pixels.map((byte) => shades[byte] ?? 0);
+    brush.drawImage(picture(theme, shaded, head.wide), x, y, TILE, TILE);
+    if (!meta.looked && pixels.every((byte) => byte === 0)) {
+      brush.fillStyle = hatching(brush, theme);
+      brush.fillRect(x, y, TILE, TILE);
+    }
+    brush.strokeStyle = theme.faint;
+    brush.lineWidth = 1;
+    brush.strokeRect(x - 0.5, y - 0.5, TILE + 1, TILE + 1);
+    if (!this.isChosen(head)) return;
+    brush.strokeStyle = theme.accent;
+    brush.lineWidth = 3;
+    brush.strokeRect(x - 1, y - 1, TILE + 2, TILE + 2);
+  }
+  isChosen({ layer, head }) {
+    const { selection } = this.state;
+    const isMine = selection.kind === this.kind.name;
+    return isMine && selection.layer === layer && selection.head === head;
+  }
+  /** Find the row and the column of the chosen head, if it is of this kind. */
+  chosenPlace() {
+    for (const [y, row] of this.rows.entries()) {
+      const x = row.findIndex((head) => this.isChosen(head));
+      if (x >= 0) return [y, x];
+    }
+    return null;
+  }
+  /** Scroll to the chosen head, in the frame that holds all grids. */
+  reveal(frame) {
+    const place = this.chosenPlace();
+    if (!place) return;
+    const [y, x] = place;
+    const [canvas, seen] = [this.canvas.getBoundingClientRect(), frame.getBoundingClientRect()];
+    const into = (from, room) => Math.min(from, 0) + Math.max(from + SIDE + 6 - room, 0);
+    frame.scrollTop += into(canvas.top + TOP + y * SIDE - 20 - seen.top, frame.clientHeight - 20);
+    frame.scrollLeft += into(canvas.left + LEFT2 + x * SIDE - 4 - seen.left, frame.clientWidth);
+  }
+  headAt(event) {
+    const [y, x] = [(event.offsetY - TOP) / SIDE, (event.offsetX - LEFT2) / SIDE];
+    return this.rows[Math.floor(y)]?.[Math.floor(x)];
+  }
+  choose(head) {
+    if (head) this.state.select({ kind: this.kind.name, layer: head.layer, head: head.head });
+  }
+  hover(head) {
+    this.canvas.style.cursor = head ? "pointer" : "default";
+    if (head) this.describe(head);
+  }
+  /** Say the chosen head, if it is of this kind. */
+  say() {
+    const chosen = this.heads.find((head) => this.isChosen(head));
+    if (chosen) this.describe(chosen);
+  }
+  describe(head) {
+    this.state.say(headSentence(this.kind, head, this.state.meta.looked));
+  }
+  press(event) {
+    const step = stepOf(event);
+    if (!step) return;
+    event.preventDefault();
+    const { rows } = this;
+    const place = this.chosenPlace();
+    const [y, x] = place ? [place[0] + step[0], place[1] + step[1]] : [0, 0];
+    const row = item(rows, clamp(y, 0, rows.length - 1));
+    const next = item(row, clamp(x, 0, row.length - 1));
+    this.choose(next);
+    this.describe(next);
+  }
+};
+
+// src/inside.ts
+var HEIGHT = 214;
+var LEFT3 = 8;
+var productsOf = ({ query, key }) => query.map((q, at) => q * item(key, at));
+var signed = (x) => rounded(x, 4).replace("-", "−");
+function stepsOf(found) {
+  const { query, dot, scale, bias, softcap, score, log_sum: logSum, weight } = found;
+  const largest = [...productsOf(found).entries()].sort(([, a], [, b]) => Math.abs(b) - Math.abs(a)).slice(0, 3).map(([at, product]) => `${signed(product)} in dimension ${at}`).join(", ");
+  const added = dot * scale + bias;
+  const steps = [
+    `q · k = ${signed(dot)}, the sum of ${query.length} products; the largest: ${largest}`,
+    `× scale ${signed(scale)} = ${signed(dot * scale)}`
+  ];
+  if (bias) steps.push(`+ bias, such as a position term, ${signed(bias)} = ${signed(added)}`);
+  if (softcap !== null) {
+    const squeezed = softcap * Math.tanh(added / softcap);
+    steps.push(`squeezed to ±${signed(softcap)} = ${signed(squeezed)}`);
+  }
+  if (score === null) {
+    return [...steps, "masked: this query may not read this key, so the weight is 0"];
+  }
+  const divided = `divided by its sum ${denominatorOf(found)}, exp(${signed(logSum)})`;
+  return [...steps, `softmax: exp(${signed(score)}), ${divided}, = ${signed(weight)}`];
+}
+function denominatorOf({ num_keys: count, sink }) {
+  const keys = `over the ${count} ${count === 1 ? "key" : "keys"} that it may read`;
+  return sink === null ? keys : `${keys}, and the sink's exp(${signed(sink)})`;
+}
+var Inside = class {
+  // CSS pixels of a dimension
+  constructor(state) {
+    this.state = state;
+    const heading = make("figcaption", {}, "Why this weight");
+    const parts = [heading, this.note, this.canvas, this.steps];
+    this.element = make("figure", { class: "inside" }, ...parts);
+    this.element.hidden = !state.isLive;
+    this.canvas.addEventListener("pointermove", (event) => this.point(this.dimensionAt(event)));
+    this.canvas.addEventListener("pointerleave", () => this.point(-1));
+    this.canvas.addEventListener("keydown", (event) => this.press(event));
+    this.show();
+  }
+  state;
+  element;
+  canvas = make("canvas", {
+    tabindex: "0",
+    role: "application",
+    "aria-label": "Why this weight: arrow keys walk the dimensions of query and key"
+  });
+  steps = make("ol", { class: "steps" });
+  note = make("p");
+  dimension = -1;
+  // pointed at
+  step = 1;
+  get found() {
+    return this.state.anatomy?.anatomy;
+  }
+  /** Say what the kernel replied, or what to do. */
+  show() {
+    const { found } = this;
+    const point = "Point at a cell of the matrix to see why its weight is what it is.";
+    this.dimension = -1;
+    this.canvas.hidden = !found;
+    this.note.hidden = found !== void 0;
+    this.note.textContent = this.state.anatomy?.why_not ?? point;
+    const steps = found ? stepsOf(found) : [];
+    this.steps.replaceChildren(...steps.map((step) => make("li", {}, step)));
+  }
+  draw() {
+    const { found, state } = this;
+    if (!found || this.element.hidden) return;
+    const width = Math.max(240, this.element.clientWidth);
+    const brush = paintOn(this.canvas, width, HEIGHT);
+    this.step = (width - 2 * LEFT3) / found.query.length;
+    const charts = [
+      [`query of ${legible(found.query_token, LONGEST_LABEL)}`, found.query, 0, 30],
+      [`key of ${legible(found.key_token, LONGEST_LABEL)}`, found.key, 66, 30],
+      ["product of each dimension", productsOf(found), 132, 58]
+    ];
+    for (const [title, values, top, high] of charts) {
+      brush.fillStyle = state.theme.quiet;
+      brush.textAlign = "left";
+      brush.fillText(title, LEFT3, top + 9);
+      this.bars(brush, values, top + 20, high);
+    }
+    if (this.dimension < 0) return;
+    brush.strokeStyle = state.theme.accent;
+    brush.lineWidth = 1.5;
+    const x = LEFT3 + this.dimension * this.step - 0.5;
+    brush.strokeRect(x, 18, Math.max(this.step, 2) + 1, 194);
+  }
+  /** Draw a bar for each value, up or down from zero. */
+  bars(brush, values, top, high) {
+    const { theme } = this.state;
+    const most = Math.max(...values.map(Math.abs)) || 1;
+    const middle = top + high / 2;
+    const wide = Math.max(this.step * 0.8, 0.7);
+    values.forEach((value, at) => {
+      const size = Math.abs(value) / most * (high / 2);
+      brush.fillStyle = value < 0 ? theme.accent : theme.link;
+      const x = LEFT3 + at * this.step + this.step * 0.1;
+      brush.fillRect(x, value < 0 ? middle : middle - size, wide, size);
+    });
+    brush.fillStyle = theme.quiet;
+    brush.fillRect(LEFT3, middle - 0.25, values.length * this.step, 0.5);
+  }
+  dimensionAt(event) {
+    const at = Math.floor((event.offsetX - LEFT3) / this.step);
+    return this.found && at >= 0 && at < this.found.query.length ? at : -1;
+  }
+  press(event) {
+    const step = stepOf(event);
+    if (!step?.[1] || !this.found) return;
+    event.preventDefault();
+    this.point(clamp(this.dimension + step[1], 0, this.found.query.length - 1));
+  }
+  point(dimension) {
+    const { found } = this;
+    if (!found || dimension === this.dimension) return;
+    this.dimension = dimension;
+    this.state.say(dimension < 0 ? [] : [productSentence(found, dimension)]);
+    this.draw();
+  }
+};
+function productSentence({ query, key, dot }, at) {
+  const [q, k] = [item(query, at), item(key, at)];
+  const n = (x) => rounded(x, 3);
+  return `dimension ${at}: ${n(q)} × ${n(k)} = ${n(q * k)}, of ${n(dot)} in all`;
+}
+
+// src/stage.ts
+var Stage = class {
+  base;
+  over;
+  element;
+  width = 1;
+  // of what is seen
+  height = 1;
+  glass;
+  room;
+  constructor(label) {
+    this.base = make("canvas", { tabindex: "0", role: "application", "aria-label": label });
+    this.over = make("canvas", { class: "over", "aria-hidden": "true" });
+    this.glass = make("div", { class: "glass" }, this.base, this.over);
+    this.room = make("div", {}, this.glass);
+    this.element = make("div", { class: "scroll" }, this.room);
+  }
+  /** Make room for all, `wide` and `high`, of which a frame is seen. */
+  measure(width, height, wide, high) {
+    const isWhole = wide <= width + 0.5 && high <= height + 0.5;
+    this.element.classList.toggle("whole", isWhole);
+    this.element.style.height = `${height}px`;
+    this.room.style.width = `${isWhole ? Math.min(wide, width) : wide}px`;
+    this.room.style.height = `${isWhole ? height : high}px`;
+    this.width = isWhole ? width : this.element.clientWidth;
+    this.height = isWhole ? height : this.element.clientHeight;
+    this.glass.style.width = `${this.width}px`;
+    this.glass.style.height = `${this.height}px`;
+  }
+};
+
+// src/lines.ts
+var LINE = 19;
+var TOP2 = 24;
+var MOST_LINKS = 1500;
+var Lines = class {
+  constructor(state) {
+    this.state = state;
+    const heading = make("figcaption", {}, "Lines");
+    this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
+    const { base, element } = this.stage;
+    element.addEventListener("scroll", () => state.tell("sight"));
+    base.addEventListener("pointermove", (event) => {
+      const token = this.tokenAt(event);
+      state.hover(token);
+      base.style.cursor = token ? "pointer" : "default";
+    });
+    base.addEventListener("pointerleave", () => state.leave());
+    base.addEventListener("click", (event) => {
+      const token = this.tokenAt(event);
+      if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
+      else state.unlock();
+    });
+    base.addEventListener("keydown", (event) => this.press(event));
+  }
+  state;
+  element;
+  caption = make("small");
+  wide = 0;
+  // of a column of names
+  stage = new Stage(
+    "Lines: arrow keys walk tokens and change sides, Enter locks one, shift and Enter sums several, Escape unlocks"
+  );
+  draw() {
+    const { stage, state } = this;
+    const { shown } = state;
+    this.element.hidden = Boolean(shown?.pixels);
+    if (!shown || shown.pixels) return;
+    const count = Math.max(shown.rows.names.length, shown.columns.names.length);
+    const width = Math.max(200, this.element.clientWidth);
+    const all = 26 + count * LINE + 4;
+    stage.measure(width, Math.min(TALLEST, all), 0, all);
+    const brush = paintOn(stage.base, stage.width, stage.height);
+    const longest = Math.max(labelWidth(shown.rows.names), labelWidth(shown.columns.names));
+    this.wide = Math.min((stage.width - 70) / 2, 130, Math.max(longest, 40) + 12);
+    brush.fillStyle = state.theme.quiet;
+    brush.textAlign = "right";
+    brush.fillText("reads", this.wide - 5, 10);
+    brush.textAlign = "left";
+    brush.fillText("is read", stage.width - this.wide + 5, 10);
+    brush.save();
+    brush.beginPath();
+    brush.rect(0, 22, stage.width, stage.height);
+    brush.clip();
+    this.drawLinks(brush, shown);
+    this.drawNames(brush, shown, "rows");
+    this.drawNames(brush, shown, "columns");
+    brush.restore();
+  }
+  /** Give the middle of a token. */
+  y(at) {
+    return TOP2 + (at + 0.5) * LINE - this.stage.element.scrollTop;
+  }
+  /** Give the tokens in sight. */
+  sight(count) {
+    const { scrollTop } = this.stage.element;
+    const end = Math.ceil((scrollTop + this.stage.height) / LINE);
+    return [clamp(Math.floor((scrollTop - TOP2) / LINE), 0, count), clamp(end, 0, count)];
+  }
+  /** Collect the links that are to be drawn, the strongest last. */
+  links(shown) {
+    const focus = this.state.focus();
+    const all = shown.columns.names.map((_, column) => column);
+    const columns = focus?.role === "columns" ? focus.ats : all;
+    const links = [];
+    for (const row of this.linkedRows(shown, focus)) {
+      for (const column of columns) {
+        const value = shown.values[row * all.length + column] ?? 0;
+        const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+        if (shade >= 2) links.push({ row, column, shade });
+      }
+    }
+    links.sort((a, b) => a.shade - b.shade);
+    this.caption.textContent = links.length > MOST_LINKS ? `the strongest ${MOST_LINKS} of ${links.length} links in sight` : "";
+    return links.slice(-MOST_LINKS);
+  }
+  linkedRows(shown, focus) {
+    if (focus?.role === "rows") return focus.ats;
+    const rows = shown.rows.names.map((_, row) => row);
+    return focus ? rows : rows.slice(...this.sight(rows.length));
+  }
+  drawLinks(brush, shown) {
+    const [from, to] = [this.wide + 3, this.stage.width - this.wide - 3];
+    const bend = (to - from) * 0.4;
+    brush.strokeStyle = this.state.theme.link;
+    for (const { row, column, shade } of this.links(shown)) {
+      const [y, end] = [this.y(row), this.y(column)];
+      brush.globalAlpha = 0.06 + 0.94 * shade / 255;
+      brush.lineWidth = 0.6 + 2.8 * shade / 255;
+      brush.beginPath();
+      brush.moveTo(from, y);
+      brush.bezierCurveTo(from + bend, y, to - bend, end, to, end);
+      brush.stroke();
+    }
+    brush.globalAlpha = 1;
+  }
+  drawNames(brush, shown, role) {
+    const { state, wide } = this;
+    const { names } = shown[role];
+    const isLeft = role === "rows";
+    const x = isLeft ? 0 : this.stage.width - wide;
+    const focus = state.focus();
+    const all = focus && focus.role !== role ? sums(shown, focus) : null;
+    const [top, bottom] = this.sight(names.length);
+    brush.textAlign = isLeft ? "right" : "left";
+    for (let at = top; at < bottom; at++) {
+      const y = this.y(at) - LINE / 2 + 1;
+      brush.fillStyle = state.theme.ink;
+      if (all && focus) this.shade(brush, x, y, item(all, at) / focus.ats.length);
+      const name = legible(item(names, at), LONGEST_LABEL);
+      brush.fillText(name, isLeft ? x + wide - 5 : x + 5, this.y(at), wide - 8);
+      if (focus?.role === role && focus.ats.includes(at)) {
+        brush.strokeStyle = state.theme.accent;
+        brush.lineWidth = state.locked ? 3 : 1.5;
+        brush.strokeRect(x + 1.5, y, wide - 3, LINE - 2);
+      }
+    }
+  }
+  /** Lay a weight's colour under a name, and choose an ink that is read on it. */
+  shade(brush, x, y, value) {
+    const { table } = this.state.theme;
+    const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+    brush.fillStyle = colour(table, shade);
+    brush.fillRect(x, y, this.wide, LINE - 2);
+    brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#1b1b1b";
+  }
+  tokenAt({ offsetX, offsetY }) {
+    const { shown } = this.state;
+    const role = this.roleAt(offsetX);
+    if (!shown || !role || offsetY < TOP2) return null;
+    const at = Math.floor((offsetY - TOP2 + this.stage.element.scrollTop) / LINE);
+    return at < shown[role].names.length ? { role, ats: [at] } : null;
+  }
+  roleAt(x) {
+    if (x < this.wide) return "rows";
+    return x > this.stage.width - this.wide ? "columns" : null;
+  }
+  press(event) {
+    const { state } = this;
+    if (!state.shown || hasModifier(event)) return;
+    const step = stepOf(event);
+    const role = state.token?.role ?? "rows";
+    const at = state.token?.ats[0] ?? 0;
+    if (step?.[0]) this.walk(state.shown, role, state.token ? at + step[0] : 0);
+    else if (step) this.walk(state.shown, step[1] < 0 ? "rows" : "columns", at);
+    else if (event.key === "Enter" || event.key === " ") state.lock(role, at, event.shiftKey);
+    else if (event.key === "Escape") state.unlock();
+    else return;
+    event.preventDefault();
+  }
+  walk(shown, role, at) {
+    const { element, height } = this.stage;
+    const next = clamp(at, 0, shown[role].names.length - 1);
+    const least = (next + 1) * LINE + 26 - height;
+    element.scrollTop = clamp(element.scrollTop, least, next * LINE);
+    this.state.hover({ role, ats: [next] });
+  }
+};
+
+// src/frame.ts
+var LARGEST_CELL = 28;
+var WIDEST_LABEL = 130;
+var RIGHT = 10;
+var Frame = class {
+  // where zooming scrolled to, exactly
+  constructor(stage, outside) {
+    this.stage = stage;
+    this.outside = outside;
+  }
+  stage;
+  outside;
+  zoom = 1;
+  cell = 1;
+  // CSS pixels of a side
+  left = 0;
+  // room for the names
+  top = 0;
+  meant = [0, 0];
+  /** Choose the size of a cell and the room for the names. */
+  measure({ rows, columns }) {
+    this.left = Math.min(labelWidth(rows.names), WIDEST_LABEL) + 26;
+    this.top = Math.min(labelWidth(columns.names), WIDEST_LABEL) + 30;
+    const width = Math.max(220, this.outside.clientWidth);
+    const [high, wide] = [Math.max(rows.names.length, 1), Math.max(columns.names.length, 1)];
+    const [across, down] = [width - this.left - RIGHT, TALLEST - this.top];
+    const fit = Math.min(across / wide, down / high, LARGEST_CELL);
+    this.zoom = clamp(this.zoom, 1, Math.max(1, 40 / fit));
+    this.cell = fit * this.zoom;
+    this.outside.dataset.place = [this.left, this.top, this.cell].join(" ");
+    const height = Math.min(TALLEST, this.top + high * fit + 10);
+    const [allWide, allHigh] = [wide * this.cell + RIGHT, high * this.cell + 10];
+    this.stage.measure(width, height, this.left + allWide, this.top + allHigh);
+  }
+  /** Give the rows and columns in sight. */
+  sight({ rows, columns }) {
+    const { scrollTop, scrollLeft } = this.stage.element;
+    const [bottom, right] = [
+      scrollTop + this.stage.height - this.top,
+      scrollLeft + this.stage.width - this.left
+    ];
+    const [high, wide] = [rows.names.length, columns.names.length];
+    return [
+      clamp(Math.floor(scrollTop / this.cell), 0, high),
+      clamp(Math.ceil(bottom / this.cell), 0, high),
+      clamp(Math.floor(scrollLeft / this.cell), 0, wide),
+      clamp(Math.ceil(right / this.cell), 0, wide)
+    ];
+  }
+  y(row) {
+    return this.top + row * this.cell - this.stage.element.scrollTop;
+  }
+  x(column) {
+    return this.left + column * this.cell - this.stage.element.scrollLeft;
+  }
+  cellAt({ offsetX, offsetY }, { rows, columns }) {
+    if (offsetX < this.left || offsetY < this.top) return null;
+    const { scrollTop, scrollLeft } = this.stage.element;
+    const row = Math.floor((offsetY - this.top + scrollTop) / this.cell);
+    const column = Math.floor((offsetX - this.left + scrollLeft) / this.cell);
+    return row < rows.names.length && column < columns.names.length ? { row, column } : null;
+  }
+  /** Zoom, so that what is at a place (the pointed cell or the middle) stays there. */
+  zoomTo(zoom, shown, atX, atY) {
+    const { element, width, height } = this.stage;
+    const x = (atX ?? (this.left + width) / 2) - this.left;
+    const y = (atY ?? (this.top + height) / 2) - this.top;
+    const near = (scrolled, meant) => Math.abs(scrolled - meant) < 1.5 ? meant : scrolled;
+    const left = near(element.scrollLeft, this.meant[0]);
+    const top = near(element.scrollTop, this.meant[1]);
+    const [column, row] = [(x + left) / this.cell, (y + top) / this.cell];
+    this.zoom = zoom;
+    this.measure(shown);
+    this.meant = [column * this.cell - x, row * this.cell - y];
+    [element.scrollLeft, element.scrollTop] = this.meant;
+  }
+  /** Scroll to a cell. */
+  reveal({ row, column }) {
+    const { element, width, height } = this.stage;
+    const into = (scroll, at, room) => clamp(scroll, (at + 1) * this.cell - room, at * this.cell);
+    element.scrollTop = into(element.scrollTop, row, height - this.top);
+    element.scrollLeft = into(element.scrollLeft, column, width - this.left);
+  }
+};
+
+// src/matrix_ink.ts
+function drawCells(brush, frame, state, kernel, shown, part) {
+  const [top, bottom, left, right] = part;
+  const [high, wide] = [(bottom - top) * frame.cell, (right - left) * frame.cell];
+  const pixelsOf = (count, size) => Math.max(1, Math.min(count, Math.floor(size * ratio())));
+  const [pixelsHigh, pixelsWide] = [pixelsOf(bottom - top, high), pixelsOf(right - left, wide)];
+  const values = shown.pixels ? kernel.mapped(shown, part, pixelsHigh, pixelsWide) : pool(shown, part, pixelsHigh, pixelsWide);
+  const shades = Uint8Array.from(values, (value) => value ? shadeOf(value, state.log) : 0);
+  brush.save();
+  brush.beginPath();
+  brush.rect(frame.left, frame.top, frame.stage.width, frame.stage.height);
+  brush.clip();
+  brush.imageSmoothingEnabled = false;
+  const image = picture(state.theme, shades, pixelsWide);
+  brush.drawImage(image, frame.x(left), frame.y(top), wide, high);
+  hatchMasked(brush, frame, state.theme, shown, part);
+  if (frame.cell >= 9) rule(brush, frame, state.theme, part);
+  brush.strokeStyle = state.theme.quiet;
+  const [allWide, allHigh] = [shown.columns.names.length, shown.rows.names.length];
+  brush.strokeRect(frame.x(0), frame.y(0), allWide * frame.cell, allHigh * frame.cell);
+  brush.restore();
+}
+function hatchMasked(brush, frame, theme, shown, [top, bottom, left, right]) {
+  brush.fillStyle = hatching(brush, theme);
+  const step = Math.max(1, Math.floor(1 / frame.cell));
+  for (let row = top; row < bottom; row += step) {
+    const [first, end] = spanOf(shown, row);
+    const high = Math.min(step, bottom - row) * frame.cell;
+    const fill = (from, to) => {
+      if (from < to) brush.fillRect(frame.x(from), frame.y(row), (to - from) * frame.cell, high);
+    };
+    fill(left, clamp(first, left, right));
+    fill(clamp(end, left, right), right);
+  }
+}
+function rule(brush, frame, theme, [top, bottom, left, right]) {
+  brush.strokeStyle = theme.faint;
+  brush.lineWidth = 0.5;
+  brush.beginPath();
+  for (let row = top; row <= bottom; row++) {
+    brush.moveTo(frame.x(left), frame.y(row));
+    brush.lineTo(frame.x(right), frame.y(row));
+  }
+  for (let column = left; column <= right; column++) {
+    brush.moveTo(frame.x(column), frame.y(top));
+    brush.lineTo(frame.x(column), frame.y(bottom));
+  }
+  brush.stroke();
+}
+function drawNames(brush, frame, theme, { rows, columns }, [top, bottom, left, right]) {
+  const every = Math.max(1, Math.ceil(12 / frame.cell));
+  const { width, height } = frame.stage;
+  brush.fillStyle = theme.ink;
+  brush.textAlign = "right";
+  for (let row = Math.ceil(top / every) * every; row < bottom; row += every) {
+    const y = frame.y(row + 0.5);
+    if (y <= frame.top || y >= height - 3) continue;
+    const name = legible(item(rows.names, row), LONGEST_LABEL);
+    brush.fillText(name, frame.left - 5, y, frame.left - 24);
+  }
+  brush.textAlign = "left";
+  for (let column = Math.ceil(left / every) * every; column < right; column += every) {
+    const x = frame.x(column + 0.5);
+    if (x < frame.left || x > width - 3) continue;
+    const name = legible(item(columns.names, column), LONGEST_LABEL);
+    upwards(brush, x, frame.top - 5, () => brush.fillText(name, 0, 0, frame.top - 26));
+  }
+  brush.fillStyle = theme.quiet;
+  brush.fillText("is read →", frame.left, 9);
+  brush.textAlign = "right";
+  upwards(brush, 9, frame.top, () => brush.fillText("← reads", 0, 0));
+}
+function upwards(brush, x, y, draw) {
+  brush.save();
+  brush.translate(x, y);
+  brush.rotate(-Math.PI / 2);
+  draw();
+  brush.restore();
+}
+function drawOver(brush, frame, state, { rows, columns }) {
+  brush.beginPath();
+  brush.rect(frame.left - 2, frame.top - 2, frame.stage.width, frame.stage.height);
+  brush.clip();
+  brush.strokeStyle = state.theme.accent;
+  brush.lineWidth = frame.cell < 6 ? 1 : 2;
+  const band = (role, at) => {
+    const size = Math.max(frame.cell, 2);
+    const [wide, high] = [columns.names.length * frame.cell, rows.names.length * frame.cell];
+    if (role === "rows") brush.strokeRect(frame.x(0), frame.y(at), wide, size);
+    else brush.strokeRect(frame.x(at), frame.y(0), size, high);
+  };
+  const focus = state.focus();
+  for (const at of focus?.ats ?? []) band(focus?.role ?? "rows", at);
+  if (!state.cell) return;
+  const { row, column } = state.cell;
+  brush.globalAlpha = 0.45;
+  brush.lineWidth = 1;
+  band("rows", row);
+  band("columns", column);
+  brush.globalAlpha = 1;
+  brush.lineWidth = 2.5;
+  const side = Math.max(frame.cell, 3);
+  brush.strokeRect(frame.x(column), frame.y(row), side, side);
+}
+
+// src/matrix.ts
+var Matrix = class {
+  constructor(state, kernel) {
+    this.state = state;
+    this.kernel = kernel;
+    const buttons = [
+      this.button("−", "Zoom out", () => this.zoomTo(this.frame.zoom / 1.5)),
+      this.button("+", "Zoom in", () => this.zoomTo(this.frame.zoom * 1.5)),
+      this.button("whole", "Show the whole matrix", () => this.zoomTo(1))
+    ];
+    const heading = make("figcaption", {}, "Matrix", ...buttons);
+    this.element = make("figure", { class: "matrix" }, heading, this.stage.element, this.caption);
+    this.frame = new Frame(this.stage, this.element);
+    this.listen();
+  }
+  state;
+  kernel;
+  element;
+  caption = make("small");
+  frame;
+  stage = new Stage(
+    "Matrix: arrow keys walk its cells, plus and minus zoom, Enter locks a row"
+  );
+  button(text, label, act) {
+    const button = make("button", { type: "button", "aria-label": label }, text);
+    button.addEventListener("click", act);
+    return button;
+  }
+  listen() {
+    const { state } = this;
+    const { base, element } = this.stage;
+    const cellAt = (event) => state.shown ? this.frame.cellAt(event, state.shown) : null;
+    element.addEventListener("scroll", () => state.tell("sight"));
+    base.addEventListener("pointermove", (event) => state.point(cellAt(event)));
+    base.addEventListener("pointerleave", () => state.leave());
+    base.addEventListener("click", (event) => {
+      const cell = cellAt(event);
+      if (cell) state.lock("rows", cell.row, event.shiftKey);
+    });
+    base.addEventListener("keydown", (event) => this.press(event));
+    base.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+  }
+  draw() {
+    const { state, stage, frame } = this;
+    const { shown, selection } = state;
+    if (!shown) return;
+    frame.measure(shown);
+    const brush = paintOn(stage.base, stage.width, stage.height);
+    const writes = state.meta.writes && selection.kind !== "encoder";
+    this.caption.textContent = writes ? "rows read (→ what is written next), columns are read" : "rows read, columns are read";
+    const part = frame.sight(shown);
+    const [top, bottom, left, right] = part;
+    if (bottom <= top || right <= left) return;
+    drawCells(brush, frame, state, this.kernel, shown, part);
+    drawNames(brush, frame, state.theme, shown, part);
+    this.drawOver();
+  }
+  /** Mark what is pointed at and what is locked. */
+  drawOver() {
+    const { stage, state, frame } = this;
+    if (state.shown) {
+      drawOver(paintOn(stage.over, stage.width, stage.height), frame, state, state.shown);
+    }
+  }
+  zoomTo(zoom, atX, atY) {
+    if (!this.state.shown) return;
+    this.frame.zoomTo(zoom, this.state.shown, atX, atY);
+    this.state.tell("sight");
+  }
+  roll(event) {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    const zoom = this.frame.zoom * Math.exp(-event.deltaY / 200);
+    this.zoomTo(zoom, event.offsetX, event.offsetY);
+  }
+  press(event) {
+    if (!this.state.shown || hasModifier(event)) return;
+    const step = stepOf(event);
+    const act = step ? () => this.walk(step) : this.actOf(event);
+    if (!act) return;
+    act();
+    event.preventDefault();
+  }
+  actOf(event) {
+    const { zoom } = this.frame;
+    const { cell } = this.state;
+    const lock = cell ? () => this.state.lock("rows", cell.row, event.shiftKey) : void 0;
+    const acts = {
+      "+": () => this.zoomTo(zoom * 1.5),
+      "=": () => this.zoomTo(zoom * 1.5),
+      "-": () => this.zoomTo(zoom / 1.5),
+      "0": () => this.zoomTo(1),
+      Enter: lock,
+      " ": lock
+    };
+    return acts[event.key];
+  }
+  walk([down, right]) {
+    const { state } = this;
+    if (!state.shown) return;
+    const { rows, columns } = state.shown;
+    const at = state.cell ?? { row: -down, column: -right };
+    state.point({
+      row: clamp(at.row + down, 0, rows.names.length - 1),
+      column: clamp(at.column + right, 0, columns.names.length - 1)
+    });
+    if (state.cell) this.frame.reveal(state.cell);
+  }
+};
+
+// src/pictures.ts
+var Pictures = class {
+  element;
+  matrix;
+  lines;
+  inside;
+  grids = [];
+  frame = make("div", { class: "kinds" });
+  constructor(state, kernel) {
+    let start = 0;
+    for (const kind of state.meta.kinds) {
+      const grid = new Grid(state, kind, start);
+      this.grids.push(grid);
+      start = grid.end;
+    }
+    this.frame.append(...this.grids.map(({ element }) => element));
+    this.matrix = new Matrix(state, kernel);
+    this.lines = new Lines(state);
+    this.inside = new Inside(state);
+    const hint = make("small", {}, "a layer a row; choose one");
+    const heading = make("figcaption", {}, "Heads ", hint);
+    const heads = make("figure", { class: "heads" }, heading, this.frame);
+    const others = [this.matrix, this.lines, this.inside].map(({ element }) => element);
+    this.element = make("div", { class: "pictures" }, heads, ...others);
+  }
+  draw() {
+    for (const grid of this.grids) grid.draw();
+    this.matrix.draw();
+    this.lines.draw();
+    this.inside.draw();
+  }
+  /** Draw what is pointed at and what hangs on it. */
+  drawOver() {
+    this.matrix.drawOver();
+    this.lines.draw();
+    this.inside.draw();
+  }
+  /** Scroll to the chosen head. */
+  reveal() {
+    for (const grid of this.grids) grid.reveal(this.frame);
+  }
+  sayHead() {
+    for (const grid of this.grids) grid.say();
+  }
+};
+
+// src/sentence.ts
+var Sentence = class {
+  /** `sayHead` says the chosen head, where there is nothing else to say. */
+  constructor(state, sayHead) {
+    this.state = state;
+    this.sayHead = sayHead;
+  }
+  state;
+  sayHead;
+  element = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
+  /** Say a cell, a token or a lock; if there is none, the chosen head. */
+  point() {
+    const { shown, cell, token, locked, exact } = this.state;
+    if (!shown) return;
+    const focus = token ?? locked;
+    if (cell) this.say(cellSentence(shown, cell, exact));
+    else if (focus) this.say(focusSentence(this.state, focus));
+    else this.sayHead();
+  }
+  lock() {
+    const { locked } = this.state;
+    this.say(locked ? focusSentence(this.state, locked) : ["unlocked"]);
+  }
+  /** The kernel has ranked what the tokens of a map read, or are read by. */
+  rank() {
+    const { strongest, token, locked } = this.state;
+    if (strongest && strongest.focus === (token ?? locked)) {
+      this.say(focusSentence(this.state, strongest.focus));
+    }
+  }
+  say(parts) {
+    const text = parts.map((part) => typeof part === "string" ? part : part.em).join("");
+    if (this.element.textContent === text) return;
+    const pieces = parts.map((part) => typeof part === "string" ? part : make("em", {}, part.em));
+    this.element.replaceChildren(...pieces);
+  }
+};
+
+// src/theme.ts
+var WATCHED = ["class", "data-jp-theme-light", "theme", "style", "data-theme"];
+function themeOf(element) {
+  const ink = getComputedStyle(element).color.match(/[\d.]+/g) ?? ["0", "0", "0"];
+  return lightness(ink.map(Number)) > 128 ? THEMES.dark : THEMES.light;
+}
+function followTheme(changed) {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", changed);
+  const themes = new MutationObserver(changed);
+  for (const element of [document.documentElement, document.body]) {
+    if (element) themes.observe(element, { attributes: true, attributeFilter: WATCHED });
+  }
+  return () => {
+    dark.removeEventListener("change", changed);
+    themes.disconnect();
+  };
+}
+
+// src/view.ts
+var PATIENCE = 200;
+var View = class {
+  constructor(el, model) {
+    this.model = model;
+    this.state = new State(model);
+    this.kernel = new Kernel(this.state);
+    const label = { class: "view", "aria-label": "Attention" };
+    this.section = make("section", label, this.alert, this.body);
+    const root = this.host.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(CSS);
+    root.adoptedStyleSheets = [sheet];
+    root.append(this.section);
+    el.append(this.host);
+    this.state.listen((change) => this.changed(change));
+    this.ears = this.hear();
+    for (const [event, ear] of this.ears) model.on(event, ear);
+    this.unfollow = followTheme(() => this.restyle());
+    this.size.observe(this.host);
+    this.restyle();
+    this.attempt(() => this.build());
+  }
+  model;
+  state;
+  kernel;
+  host = make("div", { "data-lm-suppress-shortcuts": "true", "data-regard": "" });
+  alert = make("p", { class: "alert", role: "alert", hidden: "" });
+  body = make("div");
+  section;
+  size = new ResizeObserver(() => this.schedule("all"));
+  unfollow;
+  ears;
+  bar = null;
+  foot = null;
+  sentence = null;
+  pictures = null;
+  due = null;
+  isElsewhere = false;
+  // another head was chosen since it was drawn
+  isClosed = false;
+  patience = 0;
+  /** Name what the model says, and what is done then. */
+  hear() {
+    return [
+      ["change:meta", () => this.attempt(() => this.build())],
+      ["change:selection", () => this.attempt(() => this.chosen())],
+      ["change:weights", () => this.attempt(() => this.state.receive())],
+      ["change:thumbnails", () => this.schedule("all")],
+      ["msg:custom", (message, buffers) => this.attempt(() => this.kernel.hear(message, buffers))]
+    ];
+  }
+  close() {
+    for (const [event, ear] of this.ears) this.model.off(event, ear);
+    this.size.disconnect();
+    this.unfollow();
+    clearTimeout(this.patience);
+    this.host.remove();
+    this.isClosed = true;
+  }
+  /** Do something; if it fails, say so in the view. */
+  attempt(act) {
+    try {
+      act();
+      this.alert.hidden = true;
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+  fail(error) {
+    this.alert.textContent = error instanceof Error ? error.message : String(error);
+    this.alert.hidden = false;
+  }
+  build() {
+    const { state } = this;
+    this.pictures = null;
+    this.body.replaceChildren();
+    state.start();
+    this.bar = new Bar(state, (act) => this.attempt(act));
+    this.foot = new Foot(state);
+    this.pictures = new Pictures(state, this.kernel);
+    this.sentence = new Sentence(state, () => this.pictures?.sayHead());
+    const parts = [this.bar, this.sentence, this.pictures, this.foot];
+    this.body.append(...parts.map(({ element }) => element));
+    this.restyle();
+    this.chosen();
+    state.receive();
+  }
+  restyle() {
+    const theme = themeOf(this.section);
+    this.host.style.colorScheme = theme.name;
+    this.host.dataset.theme = theme.name;
+    this.state.theme = theme;
+    this.state.tell("theme");
+  }
+  /** Another head was chosen, here or elsewhere. */
+  chosen() {
+    const { state } = this;
+    const { kind } = findLayer(state.meta, state.selection);
+    this.bar?.choose();
+    this.isElsewhere = true;
+    this.wait();
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => {
+      const { layer, head } = state.selection;
+      if (!state.isStale || !state.isLive) return;
+      state.say([`${describe(kind.title, layer, head)} is being computed …`]);
+    }, PATIENCE);
+    this.schedule("all");
+  }
+  /** Show whether what is drawn is of another head than the chosen one. */
+  wait() {
+    this.body.classList.toggle("waiting", this.state.isStale);
+    this.section.setAttribute("aria-busy", String(this.state.isStale));
+  }
+  /** Say and draw what has changed. */
+  changed(change) {
+    const acts = {
+      pointed: () => this.pointed(),
+      locked: () => this.locked(),
+      weights: () => this.received(),
+      said: () => this.said(),
+      exact: () => this.sentence?.point(),
+      strongest: () => this.sentence?.rank(),
+      anatomy: () => this.pictures?.inside.show(),
+      theme: () => this.foot?.drawLegend(),
+      scale: () => this.foot?.drawLegend()
+    };
+    acts[change]?.();
+    const isAbove = ["pointed", "locked", "said", "exact", "strongest", "anatomy"].includes(change);
+    this.schedule(isAbove ? "over" : "all");
+  }
+  pointed() {
+    const { cell, token, locked, shown } = this.state;
+    const focus = token ?? locked;
+    if (cell) this.kernel.explain(cell);
+    else if (focus && shown?.pixels) this.kernel.rank(focus);
+    this.sentence?.point();
+  }
+  locked() {
+    const { locked, shown } = this.state;
+    if (locked && shown?.pixels) this.kernel.rank(locked);
+    this.sentence?.lock();
+  }
+  said() {
+    if (this.state.said.length) this.sentence?.say(this.state.said);
+    else this.sentence?.point();
+  }
+  received() {
+    const { kind, layer, head } = this.state.selection;
+    const title = this.state.kindOf(kind)?.title ?? kind;
+    this.kernel.forget();
+    this.wait();
+    this.bar?.allow();
+    this.foot?.remark();
+    this.pictures?.inside.show();
+    this.pointed();
+    this.section.setAttribute("aria-label", `Attention: ${describe(title, layer, head)}`);
+  }
+  /** Draw with the next frame: all, or only what is pointed at. */
+  schedule(what) {
+    const isAsked = this.due !== null;
+    if (this.due !== "all") this.due = what;
+    if (isAsked || this.isClosed) return;
+    requestAnimationFrame(() => {
+      const { due } = this;
+      this.due = null;
+      if (this.isClosed || !due) return;
+      try {
+        this.draw(due);
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+  }
+  draw(due) {
+    if (due === "all") this.pictures?.draw();
+    else this.pictures?.drawOver();
+    if (this.isElsewhere) this.pictures?.reveal();
+    this.isElsewhere = false;
+    if (!this.state.shown || !this.pictures) return;
+    const { kind, layer, head } = this.state.weights;
+    this.host.dataset.drawn = describe(kind, layer, head);
+  }
+};
+function mount(el, model) {
+  const view = new View(el, model);
+  return () => view.close();
+}
+
+// src/saved.ts
+async function inflate(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+var SavedModel = class {
+  constructor(saved, thumbnails, weights) {
+    this.saved = saved;
+    this.traits = { meta: saved.meta, selection: saved.selection, thumbnails, weights };
+  }
+  saved;
+  traits;
+  ears = /* @__PURE__ */ new Map();
+  get(name) {
+    return this.traits[name];
+  }
+  set(name, value) {
+    this.traits[name] = value;
+    this.tell(`change:${name}`);
+    if (name === "selection") void this.load();
+  }
+  tell(event, message) {
+    for (const ear of this.ears.get(event) ?? []) ear(message);
+  }
+  save_changes() {
+  }
+  on(event, ear) {
+    const ears = this.ears.get(event) ?? /* @__PURE__ */ new Set();
+    this.ears.set(event, ears.add(ear));
+  }
+  off(event, ear) {
+    this.ears.get(event)?.delete(ear);
+  }
+  /** Unpack the chosen head; say what is wrong with it, if anything is. */
+  async load() {
+    const { selection } = this.traits;
+    try {
+      const weights = await unpacked(this.saved, selection);
+      const isMeant = this.traits.selection === selection;
+      if (isMeant) this.set("weights", weights);
+    } catch (error) {
+      this.tell("msg:custom", { answer: "problem", text: damaged(error) });
+    }
+  }
+};
+async function unpacked(saved, selection) {
+  const { kind, layer, head } = selection;
+  const [scale, text, pixels] = saved.heads[kind]?.[layer]?.[head] ?? [0, "", [0, 0]];
+  return { ...selection, pixels, scale, bytes: await inflate(text) };
+}
+var damaged = (error) => `This page is damaged, save it anew. ${error instanceof Error ? error.message : error}`;
+async function openSaved(page) {
+  const place = page.getElementById("regard-view") ?? page.body;
+  try {
+    if (!("DecompressionStream" in window)) {
+      throw new Error("This browser is too old for it (no DecompressionStream).");
+    }
+    const saved = JSON.parse(page.getElementById("regard-data")?.textContent ?? "");
+    const nothing = { ...saved.selection, pixels: [0, 0], scale: 0, bytes: new Uint8Array() };
+    let problem = null;
+    const [thumbnails, weights] = await Promise.all([
+      inflate(saved.thumbnails),
+      unpacked(saved, saved.selection).catch((error) => {
+        problem = { answer: "problem", text: damaged(error) };
+        return { ...nothing, kind: "" };
+      })
+    ]);
+    const model = new SavedModel(saved, thumbnails, weights);
+    mount(place, model);
+    if (problem) model.tell("msg:custom", problem);
+  } catch (error) {
+    place.append(make("p", { role: "alert" }, damaged(error)));
+  }
+}
+
+// src/index.ts
+function render({ model, el }) {
+  return mount(el, model);
+}
+var index_default = { render };
+export {
+  checkMeta,
+  index_default as default,
+  enlarge,
+  findLayer,
+  legible,
+  mount,
+  openSaved,
+  pool,
+  shadeOf,
+  show
+};

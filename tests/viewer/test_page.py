@@ -1,0 +1,120 @@
+import base64
+import json
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import PreTrainedTokenizerBase
+from typer.testing import CliRunner
+
+import regard
+from regard.cli import app
+from regard.model.transformer import Transformer
+from regard.record.kinds import Head
+from regard.record.trace import Trace
+from regard.viewer.packing import PackedHead, rounding
+from regard.viewer.page import Choice, fingerprint, page_of, page_size
+from regard.viewer.widget import view
+from tests.viewer.test_view import HOSTILE, hostile, with_words
+
+
+def saved_data(page: str) -> dict[str, Any]:
+    found = re.search(r'id="regard-data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_a_page_is_of_one_piece_and_runs_only_its_own_script() -> None:
+    page = page_of(hostile(), Head("encoder", 0, 1))
+    assert page == page_of(hostile(), Head("encoder", 0, 1))
+    assert page.count("</script>") == 2
+    assert "<img" not in page
+    assert "<!--" not in page
+    assert not re.search(
+        r"<[^>]*\b(src|href)=", re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    )
+    script = page.split('<script type="module">')[1].split("</script>")[0]
+    assert fingerprint(script) in page.split("</head>")[0]
+    data = saved_data(page)
+    assert data["meta"]["sides"][0]["names"] == HOSTILE
+    assert data["selection"] == {"kind": "encoder", "layer": 0, "head": 1}
+
+
+def test_a_page_says_where_it_comes_from(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    seen = regard.trace("the dog saw it .", model, tokenizer)
+    data = saved_data(page_of(seen, Head("cross", 0, 0)))
+    assert data["meta"]["origin"] == {"computed from": seen.how, **seen.origin}
+
+
+@pytest.mark.parametrize("make", [with_words, hostile])
+def test_the_size_that_is_said_is_not_exceeded(make: Callable[[], Trace]) -> None:
+    page = page_of(make(), Head("encoder", 0, 0)).encode()
+    most = float(page_size(make()).split()[-2])
+    assert len(page) / 1e6 <= most + 0.05
+
+
+def test_a_page_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    shown = view(with_words())
+    path = tmp_path / "x.html"
+    with pytest.raises(ValueError, match=r"6 heads of at most 8 x 8 .* layers=\[...\]"):
+        shown.save(path, largest=1000)
+    assert not path.exists()
+    shown.save(path, layers=[1], heads=[2])
+    data = saved_data(path.read_text("utf-8"))
+    assert {layer: list(heads) for layer, heads in data["heads"]["encoder"].items()} == {"1": ["2"]}
+    assert data["selection"] == {"kind": "encoder", "layer": 1, "head": 2}
+    assert shown.page_size(layers=[1], heads=[2]).startswith("1 head of at most 8 x 8 weights")
+
+
+def test_a_page_may_hold_fewer_pixels_than_weights(tmp_path: Path) -> None:
+    shown = view(with_words(), layer=1)
+    assert shown.page_size(pixels=4).startswith("6 heads of at most 8 x 8 weights as 4 x 4 pixels")
+    shown.save(tmp_path / "x.html", pixels=4)
+    scale, text, pixels = saved_data((tmp_path / "x.html").read_text("utf-8"))["heads"]["encoder"][
+        "1"]["2"]  # fmt: skip
+    packed = PackedHead(tuple(pixels), scale, zlib.decompress(base64.b64decode(text)))
+    pooled = shown.trace.weights(1, 2).reshape(4, 2, 4, 2).max(axis=(1, 3))
+    assert np.abs(packed.weights - pooled).max() <= rounding(scale)
+    with pytest.raises(ValueError, match="0 pixels a side shows nothing"):
+        Choice(pixels=0)
+
+
+@pytest.mark.parametrize("options", [{"layers": [0, 9]}, {"heads": [1, 9]}])
+def test_heads_that_are_there_in_part_are_refused(options: Any) -> None:
+    with pytest.raises(ValueError, match="Not all is there"):
+        view(with_words()).page_size(**options)
+
+
+def test_what_is_chosen_is_whole_numbers() -> None:
+    shown = view(with_words())
+    wrong: Any = "0"
+    for option in ("layers", "heads", "pixels"):
+        with pytest.raises(TypeError, match=rf"{option}.* is a whole number, but got '0' \(str\)"):
+            shown.page_size(**{option: wrong})
+        with pytest.raises(TypeError, match=rf"{option}.* is a whole number, but got True"):
+            shown.page_size(**{option: True})  # type: ignore[arg-type]
+    one: Any = np.int64(1)
+    assert shown.page_size(layers=[one]) == shown.page_size(layers=one) == shown.page_size([1])
+
+
+def test_a_page_is_made_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regard.cli.load", lambda _: (None, None))
+    monkeypatch.setattr("regard.trace", lambda *_, **__: with_words(), raising=False)
+    path = tmp_path / "x.html"
+    words = ["view", "the cows", "--model", "some", "-o", str(path), "--words", "--no-special"]
+    done = CliRunner().invoke(app, [*words, "--head", "1"])
+    assert done.exit_code == 0, done.output
+    assert "6 heads of at most 3 x 3 weights" in done.output
+    assert saved_data(path.read_text("utf-8"))["selection"]["head"] == 1
+    wrong = CliRunner().invoke(app, [*words[:4], "-o", str(tmp_path / "x.gif")])
+    assert wrong.exit_code == 2
+    assert "x.gif" in wrong.output
