@@ -22,7 +22,7 @@ import typer
 from transformers import AlbertModel
 
 from regard.evidence.answers import collect_answers
-from regard.measures.weights import Reading
+from regard.evidence.readings import Reading
 from regard.record.layers import GroupedLayer, Layer
 from regard.record.trace import Trace
 from regard.record.words import Side

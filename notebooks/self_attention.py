@@ -100,7 +100,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from regard.causes.explanations import explain, kendall
 from regard.causes.head_importance import importance
 from regard.causes.interventions import ablate, block, edge_mask
-from regard.evidence.answers import collect_answers
+from regard.evidence.answers import Answers, collect_answers
 from regard.evidence.board import scoreboard
 from regard.lessons.bugs import BUGS, Mystery, bug
 from regard.lessons.exercises import check_attention
@@ -109,15 +109,7 @@ from regard.lessons.film_player import play_film, plot_locks
 from regard.measures.anatomy import dissect
 from regard.measures.comparison import compare
 from regard.measures.leak import leak_test
-from regard.measures.weights import (
-    best_heads,
-    best_offsets,
-    entropy,
-    mean_distance,
-    received_attention,
-    recount,
-    score_heads,
-)
+from regard.measures.weights import entropy, mean_distance, received_attention
 from regard.model.checkpoint import load_checkpoint, save_checkpoint
 from regard.pictures.axes import READS
 from regard.pictures.difference import plot_difference
@@ -595,6 +587,10 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters each, on {devi
 # While the guided model trains, it is **filmed**: before some of the steps, most of them early ones, all
 # attention weights of one held-out sentence are kept, and it is counted how often some head reads the gold
 # word (`gold_readings` says which that is). Section 12 plays the film.
+#
+# **A head reads a word** if it gives it more attention than any *other* word, here and in all counts below. What
+# a word gives to itself and to `</s>` is no answer, as in Clark et al. (2019): heads leave there what they have no
+# use for. How much of its attention the word gets is said beside it.
 
 # %%
 # include: regard.model.pairs.gold_readings
@@ -607,10 +603,15 @@ def gold_of(pairs: pd.DataFrame) -> list[list[tuple[str, str, int, int]]]:
     return [gold_readings(pair) for _, pair in pairs.iterrows()]
 
 
-def scores_of(model: Transformer, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Score every head of a model on the gold readings of these sentences."""
+def answers_of(model: Transformer, pairs: pd.DataFrame) -> Answers:
+    """Ask every head of a model for the gold words of these sentences."""
     traces = (trace(p.source, model, tokenizer, target=p.target) for p in pairs.itertuples())
-    return score_heads(traces, gold_of(pairs))
+    return collect_answers(traces, gold_of(pairs))
+
+
+def that_read(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep what words read; by which word each is read most, section 12 asks too."""
+    return table[table["direction"] == "reads"]
 
 
 with_pronoun = held_out[held_out["category"] != "statement"].head(HELD_OUT // 2)
@@ -624,7 +625,8 @@ FILMED = (
 
 def filmed_shares(model: Transformer) -> dict[str, float]:
     """Count how often the best head finds the gold word, for each of some readings."""
-    best_shares = scores_of(model, with_pronoun.head(16)).groupby("name")["share"].max()
+    shares = that_read(answers_of(model, with_pronoun.head(16)).per_head())
+    best_shares = shares.groupby("name")["share"].max()
     return {name: best_shares[name] for name in FILMED}
 
 
@@ -828,20 +830,18 @@ plt.show()
 # ### The opening pair
 #
 # In the two languages of section 3, *number* decides the antecedent: *it* or *they*. Which head of the
-# translating model reads it? We do not choose by eye: for each head we count how often the pronoun's
-# strongest attention is its antecedent. Different heads may do it for *it* and for *they*, so they are
-# counted apart. The best of many heads owes its rank to luck too; so we choose it on one part of the
-# held-out sentences, and report what it finds in another.
+# translating model reads it? We do not choose by eye: for each head we count how often the pronoun
+# reads its antecedent. Different heads may do it for *it* and for *they*, so they are
+# counted apart. The best of many heads owes its rank to luck too; so `scoreboard` chooses it on one half of the
+# held-out sentences, and reports what it finds in the other.
 
 # %%
-to_choose, to_count = held_out.iloc[: HELD_OUT // 3], held_out.iloc[-HELD_OUT // 3 :]
 contestants = {"guided": model, "unguided": unguided, "untrained": untrained}
-scores = {name: scores_of(m, to_count) for name, m in contestants.items()}
+answers = {name: answers_of(m, held_out) for name, m in contestants.items()}
 found = {
-    name: recount(best_heads(scores_of(m, to_choose)), scores[name])
-    for name, m in contestants.items()
+    name: that_read(scoreboard(of_model, least=1)).set_index("name")
+    for name, of_model in answers.items()
 }
-offsets = best_offsets(gold_of(to_count))
 best = found["guided"]
 
 # %%
@@ -879,9 +879,9 @@ for sentence, pronoun, head, seen, row in zip(
     said.append(
         f"- *{as_markup(sentence)}* becomes *{as_markup(translation)}*; **{as_markup(pronoun)}** gives most of its "
         f"attention in layer {head['layer']}, head {head['head']}, to "
-        f"{verdict(seen.tokens[row.argmax()], meant)}: {row.max():.2f}. On the held-out sentences that it was not chosen on, this head's strongest "
-        f"attention from *{as_markup(pronoun)}* is the antecedent in {head['share']:.1%} of {head['count']} cases; "
-        f"the best fixed offset finds {offsets.loc[head.name, 'share']:.1%}."
+        f"{verdict(seen.tokens[row.argmax()], meant)}: {row.max():.2f}. On the held-out sentences that it was not chosen on, "
+        f"*{as_markup(pronoun)}* reads its antecedent in this head in {head['share']:.1%} of {head['count']} cases; "
+        f"the best fixed offset finds {head['offset_share']:.1%}."
     )
 display(Markdown("\n".join(said)))
 
@@ -976,18 +976,14 @@ display(
 glosser_tokenizer = build_tokenizer(meaning_vocabulary())
 
 
-def glosser_scores(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Score every head of the glossing encoder on the gold readings of these sentences."""
+def glosser_answers(pairs: pd.DataFrame) -> Answers:
+    """Ask every head of the glossing encoder for the gold words of these sentences."""
     traces = (trace(text, glosser, glosser_tokenizer) for text in pairs["source"])
-    return score_heads(traces, gold_of(pairs))
+    return collect_answers(traces, gold_of(pairs))
 
 
-glossed_to_count = glossed_held_out.iloc[HELD_OUT // 2 :]
-gloss_offsets = best_offsets(gold_of(glossed_to_count))
-gloss_found = recount(
-    best_heads(glosser_scores(glossed_held_out.iloc[: HELD_OUT // 2])),
-    glosser_scores(glossed_to_count),
-)
+gloss_board = scoreboard(glosser_answers(glossed_held_out), least=1)
+gloss_found = that_read(gloss_board).set_index("name")
 gloss_head = gloss_found.loc["it reads its antecedent"]
 gloss_knockout = without_each_link(
     glosser, glossed_held_out, lambda pairs: gloss_accuracy(glosser, pairs).pronoun
@@ -1024,8 +1020,8 @@ for sentence, seen, row in zip(MEANING_PAIR, famous, it_reads, strict=True):
     )
 gloss_said += [
     f"- *{as_markup(row.Index)}*: the best head, layer {row.layer}, head {row.head}, finds it in {row.share:.1%} of "
-    f"{row.cases:,} held-out sentences that it was not chosen on, with {row.mass:.2f} of the attention; the "
-    f"best fixed offset finds {gloss_offsets.loc[row.Index, 'share']:.1%}."
+    f"{row.cases:,} held-out sentences that it was not chosen on, with {row.weight:.2f} of the attention; the "
+    f"best fixed offset finds {row.offset_share:.1%}."
     for row in gloss_found.rename(columns={"count": "cases"}).itertuples()
 ]
 gloss_said.append(
@@ -1116,14 +1112,14 @@ plt.show()
 
 
 # %%
-def describe_heads(scores: pd.DataFrame, kind: str, layer: int) -> list[str]:
+def describe_heads(shares: pd.DataFrame, kind: str, layer: int) -> list[str]:
     """Say of each head of a layer which relation it reads most often, and how often."""
-    of_layer = scores[(scores["kind"] == kind) & (scores["layer"] == layer)]
+    of_layer = shares[(shares["kind"] == kind) & (shares["layer"] == layer)]
     favourites = of_layer.loc[of_layer.groupby("head")["share"].idxmax()]
     return [
         f"- **head {row.head}**: of all relations, most often *{as_markup(row.reading)}*, in {row.share:.1%} of "
-        f"{row.cases:,} cases (a fixed offset: {offsets.loc[row.reading, 'share']:.1%}) with "
-        f"{row.mass:.2f} of the attention"
+        f"{row.cases:,} cases (a fixed offset: {best.loc[row.reading, 'offset_share']:.1%}) with "
+        f"{row.weight:.2f} of the attention"
         for row in favourites.rename(columns={"name": "reading", "count": "cases"}).itertuples()
     ]
 
@@ -1131,7 +1127,8 @@ def describe_heads(scores: pd.DataFrame, kind: str, layer: int) -> list[str]:
 distances = [
     f"; {mean_distance(w).mean():.1f} tokens far on the sentence above." for w in layer_weights
 ]
-descriptions = describe_heads(scores["guided"], "encoder", LAYER)
+shares = that_read(answers["guided"].per_head())
+descriptions = describe_heads(shares, "encoder", LAYER)
 display(Markdown("\n".join(map(str.__add__, descriptions, distances))))
 
 # %% [markdown]
@@ -1156,7 +1153,7 @@ for kind in seen.kinds:
     plt.show()
 
 # %%
-by_layer = scores["guided"].groupby(["name", "layer"])["share"].max().unstack("layer")
+by_layer = shares.groupby(["name", "layer"])["share"].max().unstack("layer")
 by_layer = by_layer.sort_values(LAYER)
 bits = {
     layer: np.mean(
@@ -1209,26 +1206,27 @@ display(
 # %% [markdown]
 # ### The head scoreboard
 #
-# For each relation, the head that finds it most often: the share of readings whose strongest attention is
-# the gold word, on held-out sentences other than those that the head was chosen on. A share means nothing alone, so beside it stand the best head of the
+# For each relation, the head that finds it most often: the share of readings in which the gold word is read, on
+# held-out sentences other than those that the head was chosen on. A share means nothing alone, so beside it stand the best head of the
 # same model **before training**, the best head of the model that was **not guided**, and the best **fixed
 # offset** ("always two words to the left"), which knows nothing but positions.
 
 # %%
 found_by = pd.DataFrame({name: heads["share"] for name, heads in found.items()})
-found_by = found_by.join(offsets["share"].rename("fixed offset")).sort_values("guided")
+found_by = found_by.join(best["offset_share"].rename("fixed offset")).sort_values("guided")
 plot_scoreboard(found_by)
 plt.show()
 
 # %%
-compared = best.join(offsets.add_suffix(" of offset")).join(found_by["untrained"])
-beaten = compared[["share of offset", "untrained"]].max(axis="columns") < compared["share"]
+columns = ["kind", "layer", "head", "share", "weight", "count", "offset", "offset_share"]
+compared = best[columns].join(found_by["untrained"])
+beaten = compared[["offset_share", "untrained"]].max(axis="columns") < compared["share"]
 real, rest = compared[beaten], compared.index[~beaten]
 display(
     Markdown(
         "\n".join(
             f"- *{as_markup(row.Index)}*: {row.kind} layer {row.layer}, head {row.head}, in {row.share:.1%} of "
-            f"{row.cases:,} cases, with {row.mass:.2f} of the attention."
+            f"{row.cases:,} cases, with {row.weight:.2f} of the attention."
             for row in real.rename(columns={"count": "cases"}).itertuples()
         )
         + (
@@ -1247,13 +1245,6 @@ compared.round(2)
 # of the untrained model, is luck; corrected for having looked at all these rows.
 
 # %%
-some = held_out.head(HELD_OUT // 4)
-answers = {
-    name: collect_answers(
-        (trace(p.source, m, tokenizer, target=p.target) for p in some.itertuples()), gold_of(some)
-    )
-    for name, m in {"guided": model, "untrained": untrained}.items()
-}
 evidence = scoreboard(answers["guided"], untrained=answers["untrained"])
 evidence.drop(columns=["chosen_share", "kind"])
 
@@ -1294,8 +1285,8 @@ def loss_and_pronouns(model: Transformer, pairs: pd.DataFrame) -> dict[str, floa
 
 
 needed = importance(model, ablated, loss_and_pronouns).set_index(["kind", "layer", "head"])
-pronoun_scores = scores["guided"][scores["guided"]["name"].isin(PRONOUN_READINGS.values())]
-looks = pronoun_scores.groupby(["kind", "layer", "head"])["share"].max()
+of_pronouns = shares[shares["name"].isin(PRONOUN_READINGS.values())]
+looks = of_pronouns.groupby(["kind", "layer", "head"])["share"].max()
 heads_table = needed.join(looks.rename("reads the antecedent"))
 of_encoder = heads_table.loc[["encoder"]]
 readers = of_encoder.index[of_encoder["reads the antecedent"] > 0.5].tolist()

@@ -184,7 +184,7 @@ EDITS = [
         "chosen",
         "ax.collections[0].get_array().sum()",
     ),
-    Edit(9, "target word reads its source", "reads its word", "to_choose", "set(best.index)"),
+    Edit(9, "target word reads its source", "reads its word", "contestants", "set(best.index)"),
     Edit(10, "of all relations", "of those we know", "def describe_heads", "tuple(descriptions)"),
     Edit(
         12,

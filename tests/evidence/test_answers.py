@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.reactions import REACTIONS, installed_folder, shares_of_heads
-from regard.evidence import answers as answers_module
 from regard.evidence.answers import IS_READ, READS, collect_answers
-from regard.measures.weights import Reading
+from regard.evidence.readings import Reading
+from regard.evidence.strongest import strongest_keys
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -61,13 +61,26 @@ def test_both_directions_equal_plain_loops(seed: int, size: int, num_special: in
             matrix = matrix if direction == READS else matrix.T
             assert answers.readings["direction"][row] == direction
             assert found[number] == is_right(matrix, *at, special)
+            given = answers.weights(np.array([row]), "encoder")[0, number]
+            assert given == pytest.approx(matrix[at], rel=1e-3)
 
 
 def test_cross_attention_is_asked_in_one_direction_and_may_read_its_own_place() -> None:
     weights = torch.tensor([[[[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]]])
     gold = [("a", "cross", 0, 0), ("a", "cross", 1, 1)]
     table = collect_answers([trace_of(weights, "cross")], [gold]).per_head()
-    assert table.to_numpy().tolist() == [["a", "cross", READS, 0, 0, 0.5, 2]]
+    assert table.drop(columns="weight").to_numpy().tolist() == [["a", "cross", READS, 0, 0, 0.5, 2]]
+    assert table["weight"].item() == pytest.approx((0.7 + 0.2) / 2, abs=1e-3)
+
+
+def test_what_goes_to_itself_and_to_special_tokens_is_no_answer() -> None:
+    """A head that rests on [SEP] reads the word that gets most of the rest, with little weight."""
+    rests = torch.tensor([[[[0.1, 0.2, 0.7], [0.3, 0.0, 0.7], [0.0, 0.0, 1.0]]]])
+    gold = [("a", "encoder", 0, 1), ("a", "encoder", 1, 0)]
+    table = collect_answers([trace_of(rests, special=frozenset([2]))], [gold]).per_head()
+    reads = table[table["direction"] == READS]
+    assert (reads["share"].item(), reads["weight"].item()) == (1, pytest.approx(0.25, abs=1e-3))
+    assert rests[0, 0].argmax(dim=-1).tolist() == [2, 2, 2]
 
 
 def test_who_reads_nothing_is_never_right() -> None:
@@ -92,10 +105,12 @@ def test_long_texts_are_read_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch
     gold = [("a", "encoder", q, k) for q in range(6) for k in range(6) if q != k]
     whole = collect_answers([trace_of(weights)], [gold])
     monkeypatch.setattr("regard.record.streams.BLOCK_BYTES", 4 * 4 * 6 * 2)  # two rows
-    assert np.array_equal(collect_answers([trace_of(weights)], [gold]).bits, whole.bits)
+    parts = collect_answers([trace_of(weights)], [gold])
+    assert np.array_equal(parts.bits, whole.bits)
+    assert np.array_equal(parts.gold_weights, whole.gold_weights)
     excluded = torch.zeros(6, 6, dtype=torch.bool)
     layers = list(trace_of(weights).layers["encoder"].values())
-    found = answers_module.strongest_keys(layers, excluded, both=True)
+    found = strongest_keys(layers, excluded, both=True)
     assert torch.equal(found[1].view(2, 2, 6), weights.argmax(dim=2))
 
 
@@ -115,6 +130,49 @@ def test_models_of_two_shapes_are_told_apart() -> None:
     traces = [trace_of(random_weights(0, 1, heads, 3, 3)) for heads in (2, 3)]
     with pytest.raises(ValueError, match="sentence 1 has other layers or heads than before"):
         collect_answers(traces, [[], []])
+
+
+def test_a_missing_gold_list_or_trace_is_an_error() -> None:
+    seen = trace_of(random_weights(0, 1, 1, 3, 3))
+    with pytest.raises(ValueError, match=r"but gold ends after 0 and traces does not: pass both"):
+        collect_answers([seen], [])
+    with pytest.raises(ValueError, match=r"but traces ends after 1 and gold does not: pass both"):
+        collect_answers(iter([seen]), [[], []])
+
+
+def test_readings_of_a_kind_that_a_trace_lacks_are_left_out() -> None:
+    gold = [[("a", "cross", 7, 7), ("b", "encoder", 0, 1)]]
+    answers = collect_answers([trace_of(random_weights(0, 1, 1, 3, 3))], gold)
+    assert set(answers.readings["name"]) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("gold", "error", "message"),
+    [
+        ([("it", "encoder", 2, 1)], ValueError, "in a list for each sentence, but got 'it'"),
+        ([5], TypeError, r"gold of a sentence is a list of readings.*but got 5 \(int\)"),
+        (["it"], TypeError, "gold of a sentence is a list of readings.*but got 'it'"),
+        ([[("it", "encoder", "dog", 1)]], TypeError, "query of the gold reading 'it', .*'dog'"),
+        ([[("it", "encoder", 2, True)]], TypeError, "key of the gold reading 'it', .*got True"),
+        ([[("it", "encoder", 2, 1.0)]], TypeError, "key of the gold reading 'it', .*got 1.0"),
+        ([[(7, "encoder", 2, 1)]], TypeError, r"name of a gold reading is a text, but got 7 \("),
+    ],
+)
+def test_gold_of_a_wrong_shape(gold: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        collect_answers([trace_of(random_weights(0, 1, 1, 3, 3))], gold)
+
+
+def test_one_trace_is_no_list_of_traces() -> None:
+    seen: Any = trace_of(random_weights(0, 1, 1, 3, 3))
+    with pytest.raises(TypeError, match=r"traces are one for each .*pass lists, .*\(\[seen\]"):
+        collect_answers(seen, [[]])
+
+
+def test_integers_of_numpy_are_positions() -> None:
+    gold: Any = [[("it", "encoder", np.int64(2), np.int32(1))]]
+    answers = collect_answers([trace_of(random_weights(0, 1, 1, 3, 3))], gold)
+    assert answers.readings["offset"].tolist() == [-1, -1]
 
 
 def test_nothing_gives_an_empty_table() -> None:

@@ -1,12 +1,14 @@
 """The scoreboard finds planted heads and the baselines that were planted, and nothing in noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from regard.evidence.answers import IS_READ, READS, Answers, collect_answers
 from regard.evidence.board import scoreboard
-from regard.measures.weights import Reading
+from regard.evidence.readings import Reading
 from regard.record.trace import Trace
 
 WORDS, HEADS = 8, (2, 3)
@@ -100,12 +102,8 @@ def test_heads_that_know_nothing_yield_findings_no_more_often_than_promised(
     for seed in range(tries):
         right = rng.random((len(answers.readings), 6)) < share
         offsets = rng.integers(0, WORDS - 1, len(answers.readings))
-        random = Answers(
-            answers.readings.assign(offset=offsets),
-            answers.heads,
-            answers.num_sentences,
-            np.packbits(right, axis=1),
-        )
+        readings = answers.readings.assign(offset=offsets)
+        random = replace(answers, readings=readings, bits=np.packbits(right, axis=1))
         found += bool(scoreboard(random, seed=seed)["finding"].any())
     assert found / tries <= 0.05
 
@@ -114,9 +112,7 @@ def test_what_cannot_be_compared() -> None:
     answers = collected(1, 0.5, sentences=60)
     with pytest.raises(ValueError, match="untrained model answered to 50 sentences, but the model"):
         scoreboard(answers, untrained=collected(1, 0.5, sentences=50))
-    other = Answers(
-        answers.readings.assign(name="x"), answers.heads, answers.num_sentences, answers.bits
-    )
+    other = replace(answers, readings=answers.readings.assign(name="x"))
     with pytest.raises(ValueError, match="answered to other gold readings than the model"):
         scoreboard(answers, untrained=other)
     with pytest.raises(ValueError, match="No reading comes 500 times in both halves of the 60"):

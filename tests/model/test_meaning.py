@@ -1,11 +1,12 @@
 """The glossed language keeps its promises, and the glossing encoder can learn it."""
 
+from collections import Counter
+
 import pandas as pd
 import pytest
 import torch
 from torch.optim import AdamW
 
-from regard.measures.weights import best_offsets
 from regard.model.glossing import GlossingEncoder, gloss, gloss_loss
 from regard.model.meaning import (
     CLASSES,
@@ -81,7 +82,8 @@ def test_the_rows_keep_to_the_schema_of_sentence_pairs(sentences: pd.DataFrame) 
 
 def test_positions_alone_do_not_find_the_antecedent(sentences: pd.DataFrame) -> None:
     edges = [pronoun_edges(relations)["its antecedent"] for relations in sentences["relations"]]
-    assert best_offsets([[("it", "encoder", *edge)] for edge in edges])["share"].item() < 0.5
+    offsets = Counter(antecedent - it for it, antecedent in edges)
+    assert max(offsets.values()) / len(edges) < 0.5
 
 
 def test_the_glossing_encoder_learns_and_can_be_traced(sentences: pd.DataFrame) -> None:

@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 import pandas as pd
 
-from regard.evidence.answers import excluded_keys, strongest_keys
+from regard.evidence.strongest import excluded_keys, strongest_keys
 from regard.record.trace import Trace
 
 Link = tuple[int, int]  # (query, key): in cross-attention, a target and a source position

@@ -1,4 +1,4 @@
-"""Which heads give which gold answers: a yes or no for every head, kept as one bit.
+"""Which heads give which gold answers: for every head a yes or no, and how much weight it gives.
 
 A word's answer is what it reads most. As in Clark et al. (2019), *What does BERT look at?*, section
 4.2, it is never itself and never a special token, and both directions are asked: which word it
@@ -14,13 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from regard.measures.weights import Reading, check_position, paired
+from regard.evidence.readings import Reading, check_position, check_readings, paired
+from regard.evidence.strongest import Given, Strongest, blocks_of, excluded_keys
 from regard.record.door import described
-from regard.record.kinds import KINDS
-from regard.record.layers import EVERYTHING, Layer
-from regard.record.streams import blocks
 from regard.record.trace import Trace, a_trace
 
 READS, IS_READ = "reads", "is read by"  # most, of all words
@@ -46,12 +43,17 @@ class Answers:
     readings: pd.DataFrame
     heads: dict[str, list[Place]]
     num_sentences: int
-    bits: NDArray[np.uint8]  # (rows of readings, most heads of a kind / 8)
+    bits: NDArray[np.uint8]  # (rows of readings, most heads of a kind / 8): is it right?
+    gold_weights: NDArray[np.float16]  # (rows of readings, most heads of a kind)
 
     def right(self, rows: NDArray[np.intp], kind: str) -> NDArray[np.bool_]:
         """Say which heads of a kind are right in some rows of the readings: (rows, heads)."""
         count = len(self.heads[kind])
         return np.unpackbits(self.bits[rows], axis=1, count=count).astype(bool)
+
+    def weights(self, rows: NDArray[np.intp], kind: str) -> NDArray[np.float32]:
+        """Give the weight between query and gold key in the heads of a kind: (rows, heads)."""
+        return self.gold_weights[rows, : len(self.heads[kind])].astype(np.float32)
 
     def groups(self) -> dict[tuple[str, str, str], NDArray[np.intp]]:
         """Give the rows of the readings by name, kind and direction."""
@@ -67,16 +69,21 @@ class Answers:
         Returns
         -------
         pandas.DataFrame
-            `name`, `kind`, `direction`, `layer`, `head`, `share` and `count`.
+            `name`, `kind`, `direction`, `layer`, `head`; `share`, how often it is right; `weight`,
+            how much the reading word gives the word that is read, on average; `count`.
         """
         rows = [
-            (*group, *head, share, len(at))
+            (*group, *head, share, weight, len(at))
             for group, at in self.groups().items()
-            for head, share in zip(
-                self.heads[group[1]], self.right(at, group[1]).mean(axis=0), strict=True
+            for head, share, weight in zip(
+                self.heads[group[1]],
+                self.right(at, group[1]).mean(axis=0),
+                self.weights(at, group[1]).mean(axis=0),
+                strict=True,
             )
         ]
-        return pd.DataFrame(rows, columns=[*GROUP, "layer", "head", "share", "count"])
+        columns = [*GROUP, "layer", "head", "share", "weight", "count"]
+        return pd.DataFrame(rows, columns=columns)
 
 
 def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> Answers:
@@ -95,15 +102,16 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
         In self-attention in both directions: does the query *read* the key more than any other
         word, and *is* it *read by* the key more than by any other word? In cross-attention in the
         first. A word that reads no other, or is read by none, gives no right answer. Readings of a
-        kind that a trace lacks are left out. For a reading, 72 heads take 9 bytes a direction.
+        kind that a trace lacks are left out. For a reading, 72 heads take 153 bytes a direction.
 
     Raises
     ------
+    TypeError
+        If there is one trace, or one reading, where there should be a list of them.
     ValueError
         If there are not as many lists of readings as traces, a reading is of no known kind, a
-        position lies outside of the
-        attention matrix, a word of self-attention should read itself, or the traces are of models
-        of different shapes.
+        position lies outside of the attention matrix, a word of self-attention should read itself,
+        or the traces are of models of different shapes.
 
     Notes
     -----
@@ -122,21 +130,13 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     2    det  is read by    0.0
     3  nsubj  is read by    1.0
     """
+    _check_asked(traces=traces, gold=gold)
     heads: dict[str, list[Place]] = {}
     tables: list[_Table] = []
     num_sentences = 0
-    asked: dict[str, Any] = {"traces": traces, "gold": gold}
-    for name, given in asked.items():
-        if not isinstance(given, Iterable) or isinstance(given, str | Trace | type):
-            raise TypeError(
-                f"{name} are one for each sentence, but got {described(given)}: pass lists, such "
-                "as collect_answers([seen], [readings])."
-            )
     for seen, readings in paired(traces, gold):
-        a_trace(seen)
-        for reading in readings:
-            _check_reading(reading)
-        for kind in seen.kinds:
+        check_readings(readings)
+        for kind in a_trace(seen).kinds:
             of_kind = heads.setdefault(kind, _heads(seen, kind))
             wanted = [reading for reading in readings if reading[1] == kind]
             if of_kind != _heads(seen, kind):
@@ -148,16 +148,18 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
                 tables.append(_answered(seen, kind, wanted, num_sentences))
         num_sentences += 1
     width = max((len(of_kind) for of_kind in heads.values()), default=0)
-    return Answers(_readings(tables), heads, num_sentences, _joined_bits(tables, -(-width // 8)))
+    bits = _joined([table.bits for table in tables], -(-width // 8), np.uint8)
+    weights = _joined([table.weights for table in tables], width, np.float16)
+    return Answers(_readings(tables), heads, num_sentences, bits, weights)
 
 
-def _check_reading(reading: Any) -> None:
-    is_reading = isinstance(reading, tuple | list) and len(reading) == 4
-    if not is_reading or reading[1] not in KINDS:
-        raise ValueError(
-            f"A gold reading is (name, kind, query, key), its kind one of {list(KINDS)}, such as "
-            f'("nsubj", "encoder", 2, 1), but got {reading!r}.'
-        )
+def _check_asked(**asked: Any) -> None:
+    for name, given in asked.items():
+        if not isinstance(given, Iterable) or isinstance(given, str | Trace | type):
+            raise TypeError(
+                f"{name} are one for each sentence, but got {described(given)}: pass lists, such "
+                "as collect_answers([seen], [readings])."
+            )
 
 
 class _Table(NamedTuple):
@@ -168,6 +170,7 @@ class _Table(NamedTuple):
     kind: str
     offsets: NDArray[np.int32]  # (readings,)
     bits: NDArray[np.uint8]  # (directions * readings, heads / 8)
+    weights: NDArray[np.float16]  # (directions * readings, heads)
 
 
 def _heads(seen: Trace, kind: str) -> list[Place]:
@@ -179,90 +182,23 @@ def _heads(seen: Trace, kind: str) -> list[Place]:
 
 
 def _answered(seen: Trace, kind: str, wanted: list[Reading], sentence: int) -> _Table:
-    names, _, queries, keys = (list(column) for column in zip(*wanted, strict=True))
-    excluded = excluded_keys(seen, kind)
-    for name, _, *position in wanted:
-        check_position(name, kind, (position[0], position[1]), excluded.shape)
-        if kind != "cross" and position[0] == position[1]:
-            raise ValueError(
-                f"The gold reading {name!r} lets the word at {position[0]} read itself, but only "
-                "other words are answers: leave it out."
-            )
-    strongest = strongest_keys(list(seen.layers[kind].values()), excluded, both=kind != "cross")
-    right = strongest[..., queries] == torch.tensor(keys)  # (directions, heads, readings)
+    layers, excluded = list(seen.layers[kind].values()), excluded_keys(seen, kind)
+    for reading in wanted:
+        check_position(reading, excluded.shape)
+    names = [name for name, *_ in wanted]
+    queries, keys = torch.tensor([position for _, _, *position in wanted]).T
+    num_heads, both = len(_heads(seen, kind)), kind != "cross"
+    strongest = Strongest(num_heads, excluded, both=both)
+    # who is read by the gold word stands in the matrix transposed
+    places = (torch.cat([queries, keys]), torch.cat([keys, queries])) if both else (queries, keys)
+    given = Given(num_heads, *places)
+    for rows, weights in blocks_of(layers):
+        strongest.look(rows, weights)
+        given.look(rows, weights)
+    right = strongest.keys()[..., queries] == keys  # (directions, heads, readings)
     bits = np.packbits(right.transpose(1, 2).flatten(0, 1).numpy(), axis=1)
-    offsets = np.subtract(keys, queries, dtype=np.int32)
-    return _Table(sentence, names, kind, offsets, bits)
-
-
-def excluded_keys(seen: Trace, kind: str) -> Tensor:
-    """Say which keys are no answer for which queries: (Q, K)."""
-    _, num_queries, num_keys = next(iter(seen.layers[kind].values())).shape
-    excluded = torch.zeros(num_queries, num_keys, dtype=torch.bool)
-    rows, columns = (torch.tensor(special, dtype=torch.bool) for special in seen.special(kind))
-    if len(columns) == num_keys:
-        excluded |= columns
-    if kind != "cross":
-        if len(rows) == num_queries:
-            excluded |= rows[:, None]
-        excluded.fill_diagonal_(fill_value=True)
-    return excluded
-
-
-def strongest_keys(layers: Sequence[Layer], excluded: Tensor, *, both: bool) -> Tensor:
-    """Find what each word reads most and, if asked for both, which word reads it most.
-
-    Parameters
-    ----------
-    layers
-        Of one kind and shape.
-    excluded
-        Bool, (Q, K): True where a key is no answer.
-    both
-        In self-attention, also look down the columns.
-
-    Returns
-    -------
-    Tensor
-        (1 or 2, layers x heads, words), -1 where nothing is read at all.
-    """
-    reads: list[Tensor] = []
-    num_heads, num_keys = sum(layer.shape[0] for layer in layers), excluded.size(1)
-    largest, reader = torch.zeros(num_heads, num_keys), torch.full((num_heads, num_keys), -1)
-    with torch.no_grad():
-        for rows, on_device in blocks(_Stacked(layers)):
-            weights = on_device.cpu().masked_fill(excluded[rows], 0.0)  # (heads, Q', K)
-            value, key = weights.max(dim=-1)
-            reads.append(key.masked_fill_(value <= 0, -1))
-            if both:
-                value, query = weights.max(dim=1)  # of these rows; the largest so far is kept
-                is_larger = value > largest
-                largest = largest.where(~is_larger, value)
-                reader = reader.where(~is_larger, query + rows.start)
-    found = torch.cat(reads, dim=1)[None]
-    return torch.cat([found, reader[None]]) if both else found
-
-
-@dataclass(frozen=True)
-class _Stacked:
-    """Several layers as one with all their heads: in short texts, few large steps are quicker."""
-
-    layers: Sequence[Layer]
-
-    @property
-    def kind(self) -> str:
-        """Whose attention it is."""
-        return self.layers[0].kind
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Give (heads of all layers, Q, K)."""
-        _, num_queries, num_keys = self.layers[0].shape
-        return sum(layer.shape[0] for layer in self.layers), num_queries, num_keys
-
-    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
-        """Compute the weights of some heads and queries: (h', Q', K)."""
-        return torch.cat([layer.weigh(rows=rows) for layer in self.layers])[heads]
+    offsets = (keys - queries).numpy().astype(np.int32)
+    return _Table(sentence, names, kind, offsets, bits, given.weights.T.half().numpy())
 
 
 def _readings(tables: list[_Table]) -> pd.DataFrame:
@@ -279,6 +215,7 @@ def _readings(tables: list[_Table]) -> pd.DataFrame:
     return pd.DataFrame(parts, columns=columns)
 
 
-def _joined_bits(tables: list[_Table], width: int) -> NDArray[np.uint8]:
-    padded = [np.pad(t.bits, ((0, 0), (0, width - t.bits.shape[1]))) for t in tables]
-    return np.concatenate([np.zeros((0, width), dtype=np.uint8), *padded])
+def _joined(parts: list[NDArray[Any]], width: int, dtype: type) -> NDArray[Any]:
+    """Put the rows of all sentences below each other, each filled up to one width."""
+    padded = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]
+    return np.concatenate([np.zeros((0, width), dtype), *padded])

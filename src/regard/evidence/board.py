@@ -49,8 +49,9 @@ def scoreboard(
 
         - `name`, `kind`, `direction`; `layer` and `head` of the head that is right most often on
           the half that chooses, and `chosen_share`, its share there;
-        - on the half that counts, `share`, `low` and `high`, its interval, `count` of readings and
-          `sentences` that have any;
+        - on the half that counts, `share`, `low` and `high`, its interval, `weight`, what the
+          reading word gives the word that is read, on average, `count` of readings and `sentences`
+          that have any;
         - `offset` and `offset_share`: the fixed offset that is right most often on the half that
           chooses, and its share on the other;
         - `untrained_share`: the same for the untrained model's own best head;
@@ -166,6 +167,7 @@ def _row(
         "share": right.mean(),
         "low": low,
         "high": high,
+        "weight": answers.weights(halves[1], group[1])[:, best].mean(),
         "count": len(right),
         "sentences": int((counts > 0).sum()),
         "offset": offset,

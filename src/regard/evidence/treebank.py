@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from regard.evidence.answers import Answers, collect_answers
 from regard.evidence.board import scoreboard
 from regard.evidence.conllu import ParsedSentence, read_conllu
-from regard.measures.weights import Reading
+from regard.evidence.readings import Reading
 from regard.record.trace import Trace
 from regard.tracing.run import trace
 
