@@ -109,3 +109,19 @@ def test_no_module_is_too_long() -> None:
 def test_no_function_is_too_long() -> None:
     lengths = dict(found for path in MODULES for found in functions_of(path))
     assert {name: n for name, n in lengths.items() if n > LONGEST_FUNCTION} == {}
+
+
+def test_tests_lean_on_no_benchmark() -> None:
+    tests = Path(__file__).parent
+    leaning = [
+        path.name for path in tests.rglob("*.py") if "benchmarks" in set(roots_of_imports(path))
+    ]
+    assert leaning == []
+
+
+def roots_of_imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").split(".")[0]

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from benchmarks.ablation import output_projections, tiny, writing
 from regard.causes.head_importance import importance
 from regard.model.transformer import Transformer
+from tests.output_projections import output_projections, tiny, writing
 from tests.tiny_models import build, inputs_for, redraw, tiny_config
 
 SRC = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 2, 0]])

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from benchmarks.ablation import differences, output_of, output_projections, tiny, writing
 from regard.causes.interventions import MODES, ablate, block, edge_mask
 from regard.model.masks import create_masks
 from regard.model.transformer import Heads, MultiHeadAttention, Transformer
 from regard.record.kinds import KINDS
 from regard.tracing.huggingface import attending
 from regard.tracing.run import trace
+from tests.output_projections import differences, output_of, output_projections, tiny, writing
 from tests.tiny_models import build, families, inputs_for
 
 SRC = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 2, 0]])

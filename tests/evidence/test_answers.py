@@ -9,13 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.reactions import REACTIONS, installed_folder, shares_of_heads
 from regard.evidence.answers import IS_READ, READS, collect_answers
 from regard.evidence.readings import Reading
 from regard.evidence.strongest import strongest_keys
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
+from tests.reactions import REACTIONS, installed_folder, shares_of_heads
 
 RXNMAPPER = installed_folder()
 

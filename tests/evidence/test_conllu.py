@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,13 +115,34 @@ def test_an_order_names_every_word_once(order: list[int]) -> None:
 @pytest.mark.parametrize(
     ("heads", "said"),
     [
-        ((2, 1, 0), r"line 1: the words 1, 2 hang on each other in a ring"),
-        ((0, 3, 4, 2), r"line 2: the words 2, 3, 4 hang on each other in a ring"),
+        ((2, 1, 0), "line 2: the words 1 'w1', 2 'w2' depend on each other in a ring"),
+        ((0, 3, 4, 2), "line 3: the words 2 'w2', 3 'w3', 4 'w4' depend on each other in a ring"),
+        (
+            (2, 3, 4, 3),
+            "line 4: the words 3 'w3', 4 'w4' depend on each other in a ring",
+        ),  # no root
+        ((2, 2), "line 3: 'w2' is its own head"),
+        ((0, 1, 0), "line 4: 'w1' and 'w3' are all roots, with a HEAD of 0"),
+        ((0, "_", 0), "line 4: 'w1' and 'w3' are all roots"),
     ],
 )
-def test_a_ring_is_no_tree(heads: tuple[int, ...], said: str, tmp_path: Path) -> None:
+def test_what_words_depend_on_is_a_tree(heads: tuple[Any, ...], said: str, tmp_path: Path) -> None:
     rows = [f"{at}\tw{at}\t_\t_\t_\t_\t{head}\tdep\t_\t_" for at, head in enumerate(heads, 1)]
     path = tmp_path / "ring.conllu"
-    path.write_text("\n".join(rows), encoding="utf-8")
-    with pytest.raises(ValueError, match=said):
+    path.write_text("\n".join(["# sent_id = dev-7", *rows]), encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape(f"ring.conllu, sentence dev-7, {said}")):
         list(read_conllu(path))
+
+
+def test_the_name_of_a_sentence_is_not_that_of_the_one_before(treebank: Path) -> None:
+    row = "\n1\tdogs\t_\t_\t_\t_\t1\tdep\t_\t_\n"
+    treebank.write_text(TREEBANK + row, "utf-8")
+    with pytest.raises(ValueError, match=r"dogs\.conllu, line 17: 'dogs' is its own head"):
+        list(read_conllu(treebank))
+
+
+def test_words_that_are_not_annotated_need_no_root(tmp_path: Path) -> None:
+    rows = [f"{at}\tw\t_\t_\t_\t_\t{head}\tdep\t_\t_" for at, head in enumerate("_1", 1)]
+    path = tmp_path / "part.conllu"
+    path.write_text("\n".join(rows), "utf-8")
+    assert [parsed.dependencies for parsed in read_conllu(path)] == [[("dep", 1, 0)]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.families import Outcome, compare
+from tests.eager_weights import Outcome, compare
 from tests.tiny_models import families
 
 TABLE = Path(__file__).parents[2] / "docs" / "families.md"

@@ -1,8 +1,8 @@
 """Sentences whose words say what they belong to: treebanks in the CoNLL-U format."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 NUM_COLUMNS = 10
 WORD_ID = re.compile(r"[1-9]\d*")
+SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(\S+)")
 NO_WORD = re.compile(r"([1-9]\d*-[1-9]\d*)|(\d+\.[1-9]\d*)")  # "3-4" in writing; "8.1", left out
 
 
@@ -82,7 +83,9 @@ def read_conllu(path: str | Path, *, subtypes: bool = False) -> Iterator[ParsedS
     Raises
     ------
     ValueError
-        If a line is not CoNLL-U; the message names it. What comes before is read.
+        If a line is not CoNLL-U, or what words depend on is no tree: a word depends on itself,
+        directly or through others, or two are roots. The message names the sentence and the line.
+        What comes before is read.
 
     Notes
     -----
@@ -99,76 +102,113 @@ def read_conllu(path: str | Path, *, subtypes: bool = False) -> Iterator[ParsedS
     """
     with Path(path).open(encoding="utf-8-sig") as file:
         try:
-            for lines in _sentences(file):
-                parsed = _parsed(lines, str(path), subtypes=subtypes)
+            for sentence in _sentences(file, str(path)):
+                parsed = _parsed(sentence, subtypes=subtypes)
                 if parsed.words:
                     yield parsed
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not in UTF-8, as CoNLL-U is: {error}.") from error
 
 
-Line = tuple[int, str]  # its number, from 1 on
+@dataclass
+class _Written:
+    """The lines of a sentence, and where it stands."""
+
+    path: str
+    name: str = ""  # its sent_id, if it has one
+    lines: list[tuple[int, str]] = field(default_factory=list)  # numbered from 1 on
+
+    def place(self, line: int) -> str:
+        """Say where a line stands."""
+        return f"{self.path}, " + (f"sentence {self.name}, " if self.name else "") + f"line {line}"
 
 
-def _sentences(lines: Iterable[str]) -> Iterator[list[Line]]:
-    """Part at empty lines; leave comments out."""
-    sentence: list[Line] = []
+def _sentences(lines: Iterable[str], path: str) -> Iterator[_Written]:
+    """Part at empty lines; of comments, keep what names a sentence."""
+    sentence = _Written(path)
     for number, line in enumerate(lines, start=1):
         text = line.rstrip("\r\n")
         if not text.strip():
             yield sentence
-            sentence = []
+            sentence = _Written(path)
         elif not text.startswith("#"):
-            sentence.append((number, text))
+            sentence.lines.append((number, text))
+        elif found := SENTENCE_ID.match(text):
+            sentence.name = found[1]
     yield sentence
 
 
-def _parsed(lines: list[Line], path: str, *, subtypes: bool) -> ParsedSentence:
-    rows = [(number, _columns(text, f"{path}, line {number}")) for number, text in lines]
-    rows = [(number, columns) for number, columns in rows if not NO_WORD.fullmatch(columns[0])]
+class _Row(NamedTuple):
+    """A word, and where it stands."""
+
+    where: str
+    columns: list[str]
+    head: int | None  # from 1 on, 0 of a root; None where it is not annotated
+
+
+def _parsed(sentence: _Written, *, subtypes: bool) -> ParsedSentence:
+    rows = _rows(sentence)
+    _check_tree(rows)
     dependencies = []
-    for place, (number, columns) in enumerate(rows):
-        where = f"{path}, line {number}"
-        if not WORD_ID.fullmatch(columns[0]) or int(columns[0]) != place + 1:
+    for place, (_, columns, head) in enumerate(rows):
+        base = columns[7].split(":", maxsplit=1)[0]
+        if head and base != "punct":
+            dependencies.append(Dependency(columns[7] if subtypes else base, place, head - 1))
+    return ParsedSentence([columns[1] for _, columns, _ in rows], dependencies)
+
+
+def _rows(sentence: _Written) -> list[_Row]:
+    """Take the words, without what is written as one and without words that are not written."""
+    places = [(sentence.place(number), text) for number, text in sentence.lines]
+    rows = [(where, _columns(text, where)) for where, text in places]
+    rows = [(where, columns) for where, columns in rows if not NO_WORD.fullmatch(columns[0])]
+    for number, (where, columns) in enumerate(rows, start=1):
+        if not WORD_ID.fullmatch(columns[0]) or int(columns[0]) != number:
             raise ValueError(
-                f"{where}: the ID {columns[0]!r} is not {place + 1}. Words of a sentence are "
+                f"{where}: the ID {columns[0]!r} is not {number}. Words of a sentence are "
                 "numbered 1, 2, 3, ..., and an empty line ends it."
             )
-        head, relation = columns[6], columns[7]
-        if head == "_":
-            continue  # not annotated
-        if not head.isascii() or not head.isdigit() or int(head) > len(rows):
-            raise ValueError(
-                f"{where}: the HEAD {head!r} is not one of the sentence's words, 1 to {len(rows)}, "
-                "or 0 for its root."
-            )
-        base = relation.split(":", maxsplit=1)[0]
-        if int(head) == place + 1:
-            raise ValueError(f"{where}: {columns[1]!r} is its own head. A root's HEAD is 0.")
-        if int(head) > 0 and base != "punct":
-            name = relation if subtypes else base
-            dependencies.append(Dependency(name, place, int(head) - 1))
-    heads = {place: int(row[6]) for place, (_, row) in enumerate(rows, 1) if row[6] != "_"}
-    _check_tree(heads, [number for number, _ in rows], path)
-    return ParsedSentence([columns[1] for _, columns in rows], dependencies)
+    return [_Row(where, columns, _head(columns, where, len(rows))) for where, columns in rows]
 
 
-def _check_tree(head_of: Mapping[int, int], lines: Sequence[int], path: str) -> None:
-    """Raise where words hang on each other in a ring, and so on no root."""
-    leads: set[int] = {0}
-    for word in head_of:
+def _head(columns: list[str], where: str, num_words: int) -> int | None:
+    head = columns[6]
+    if head == "_":
+        return None
+    if not head.isascii() or not head.isdigit() or int(head) > num_words:
+        raise ValueError(
+            f"{where}: the HEAD {head!r} is not one of the sentence's words, 1 to {num_words}, "
+            "or 0 for its root."
+        )
+    if int(head) == int(columns[0]):
+        raise ValueError(f"{where}: {columns[1]!r} is its own head. A root's HEAD is 0.")
+    return int(head)
+
+
+def _check_tree(rows: Sequence[_Row]) -> None:
+    """Raise where there are two roots, or words that depend on each other in a ring.
+
+    Where every word is annotated and there is no ring, there is a root.
+    """
+    roots = [row for row in rows if row.head == 0]
+    if len(roots) > 1:
+        words = " and ".join(repr(row.columns[1]) for row in roots)
+        raise ValueError(
+            f"{roots[1].where}: {words} are all roots, with a HEAD of 0. A sentence has one root; "
+            "let the other words depend on it, or part the sentence by an empty line."
+        )
+    for start in range(1, len(rows) + 1):
         way: list[int] = []
-        at = word
-        while at in head_of and at not in leads:
-            if at in way:
-                ring = ", ".join(str(one) for one in way[way.index(at) :])
-                raise ValueError(
-                    f"{path}, line {lines[at - 1]}: the words {ring} hang on each other in a "
-                    "ring. Each word's HEAD must lead to the root, whose HEAD is 0."
-                )
+        at: int | None = start
+        while at and at not in way:
             way.append(at)
-            at = head_of[at]
-        leads.update(way)
+            at = rows[at - 1].head
+        if at:
+            ring = ", ".join(f"{one} {rows[one - 1].columns[1]!r}" for one in way[way.index(at) :])
+            raise ValueError(
+                f"{rows[at - 1].where}: the words {ring} depend on each other in a ring. Each "
+                "word's HEAD must lead to the root, whose HEAD is 0."
+            )
 
 
 def _columns(text: str, where: str) -> list[str]:
