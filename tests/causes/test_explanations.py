@@ -298,3 +298,10 @@ def test_wrong_types_are_said_at_the_door(
     with pytest.raises(TypeError, match=r"counts, if not several, is a whole number, but got 'x'"):
         explained.removal("x")  # type: ignore[arg-type]
     assert explained.removal(np.int64(1)).equals(explained.removal((1,)))  # type: ignore[arg-type]
+
+
+def test_two_orders_are_of_the_same_things() -> None:
+    with pytest.raises(TypeError, match=r"An order is a list of numbers, but got \['a', 'b'\]"):
+        kendall(["a", "b"], [1, 2])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"got shapes \(2,\) and \(3,\)"):
+        kendall([1, 2], [1, 2, 3])

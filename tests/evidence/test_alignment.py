@@ -1,5 +1,7 @@
 """Alignment error rate against the formula of Och and Ney, worked by hand."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -67,3 +69,16 @@ def test_what_fits_no_trace() -> None:
         score_alignments([seen], [{(0, 0)}] * 2)
     with pytest.raises(ValueError, match="some end after 1"):
         score_alignments([seen] * 2, [{(0, 0)}])
+
+
+def test_what_is_not_one_a_sentence() -> None:
+    seen: Any = Trace.from_weights([[[1.0]]], kind="cross")
+    links: Any = 5
+    with pytest.raises(TypeError, match="traces are one for each sentence, but got a Trace"):
+        score_alignments(seen, [{(0, 0)}])
+    with pytest.raises(TypeError, match=r"sure are one for each sentence, but got 5 \(int\)"):
+        score_alignments([seen], links)
+    with pytest.raises(TypeError, match="A trace is expected, but got 'dog'"):
+        score_alignments(["dog"], [{(0, 0)}])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="found are one for each sentence, but got 5"):
+        alignment_error_rate(links, [{(0, 0)}])

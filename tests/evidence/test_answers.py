@@ -165,7 +165,7 @@ def test_gold_of_a_wrong_shape(gold: Any, error: type[Exception], message: str) 
 
 def test_one_trace_is_no_list_of_traces() -> None:
     seen: Any = trace_of(random_weights(0, 1, 1, 3, 3))
-    with pytest.raises(TypeError, match=r"traces are one for each .*pass lists, .*\(\[seen\]"):
+    with pytest.raises(TypeError, match=r"traces are one for each sentence, .*such as \[seen\]"):
         collect_answers(seen, [[]])
 
 

@@ -146,3 +146,12 @@ def test_words_that_are_not_annotated_need_no_root(tmp_path: Path) -> None:
     path = tmp_path / "part.conllu"
     path.write_text("\n".join(rows), "utf-8")
     assert [parsed.dependencies for parsed in read_conllu(path)] == [[("dep", 1, 0)]]
+
+
+def test_a_treebank_is_a_file(tmp_path: Path) -> None:
+    number: Any = 7
+    with pytest.raises(TypeError, match="A treebank is the path of a file, but got 7"):
+        next(read_conllu(number))
+    for path in (tmp_path, tmp_path / "none.conllu"):
+        with pytest.raises(FileNotFoundError, match="pass the path of a CoNLL-U file"):
+            next(read_conllu(path))

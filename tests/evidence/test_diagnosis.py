@@ -364,3 +364,11 @@ def test_weights_that_are_all_nan_pass_no_check() -> None:
     verdicts = {check.name: check.passed for check in diagnosis}
     assert verdicts["values"] is False
     assert {verdicts[name] for name in ("sums", "dead rows", "padding", "future")} == {None}
+
+
+@pytest.mark.parametrize(
+    "got", ["text", [["a", "b"]], [[1.0], [0.5, 0.5]], regard.Trace.from_weights([[1.0]])]
+)
+def test_what_is_no_weights_is_told(got: Any) -> None:
+    with pytest.raises(TypeError, match=r"Attention weights are numbers, but got .*: pass an"):
+        examine(got)

@@ -1,6 +1,7 @@
 """Intervals hold the truth as often as they say, and tests find nothing where there is nothing."""
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -101,3 +102,16 @@ def test_holm_equals_its_definition() -> None:
                 break
             rejected.add(int(at))
         assert set(np.flatnonzero(holm(p_values) < level).tolist()) == rejected
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: share_interval("many", [1]), "Hits are one number a sentence, but got 'many'"),
+        (lambda: sign_flip_test("many"), "Differences are numbers, but got 'many'"),
+        (lambda: holm("small"), "P-values are numbers from 0 to 1, but got 'small'"),  # type: ignore[arg-type]
+    ],
+)
+def test_words_are_no_numbers(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()

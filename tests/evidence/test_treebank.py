@@ -2,11 +2,13 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -168,3 +170,17 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     code, said = run(tmp_path / "x.conllu", "--model", MINILM)
     assert code == 2
     assert "x.conllu, line 1: a word has 10 columns" in said
+
+
+@pytest.mark.parametrize(
+    ("sentences", "error", "message"),
+    [
+        ("5", TypeError, "sentences, how many to read, is a whole number, but got '5'"),
+        (True, TypeError, "sentences, how many to read, is a whole number, but got True"),
+        (0, ValueError, "At least one sentence is read, but got sentences=0"),
+    ],
+)
+def test_how_many_sentences(sentences: Any, error: type[Exception], message: str) -> None:
+    model: Any = nn.Linear(2, 2)
+    with pytest.raises(error, match=message):
+        score_treebank("x.conllu", model, model, sentences=sentences)

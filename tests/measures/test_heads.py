@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -214,3 +215,11 @@ def test_bad_input_is_refused_in_words() -> None:
     for function in (received_by_each, lambda trace, kind: top_keys(trace, 0, kind=kind)):
         with pytest.raises(ValueError, match="no attention of kind 'cross'"):
             function(trace, "cross")
+
+
+@pytest.mark.parametrize("k", ["3", 1.5, True])
+def test_how_many_keys_is_a_whole_number(k: Any) -> None:
+    seen = Trace.from_weights([[1.0, 0.0], [0.5, 0.5]])
+    with pytest.raises(TypeError, match="k, how many keys a query, is a whole number, but got"):
+        top_keys(seen, 0, k=k)
+    assert len(top_keys(seen, np.int64(0), k=np.int32(1))) == 2  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.causes.prediction import Prediction, predict
 from regard.measures.rollout import rollout, value_weighted
-from regard.record.door import a_model, whole_number, whole_numbers
+from regard.record.door import a_model, numbers, whole_number, whole_numbers
 from regard.record.trace import Trace
 from regard.tracing.any_model import editing
 from regard.tracing.calls import Call
@@ -330,14 +330,28 @@ def _array(x: Tensor) -> Floats:
 
 
 def kendall(x: Sequence[float] | pd.Series, y: Sequence[float] | pd.Series) -> float:
-    """Correlate two orders by Kendall's tau-b.
+    """Correlate two orders by Kendall's tau-b; NaN where one of them tells nothing apart.
+
+    Raises
+    ------
+    TypeError
+        If they are not numbers.
+    ValueError
+        If they are not as many.
 
     Examples
     --------
     >>> kendall([1, 2, 3], [10, 20, 30]), kendall([1, 2, 3], [3, 2, 1])
     (1.0, -1.0)
     """
-    first, second = np.triu_indices(len(x), k=1)
-    by_x, by_y = (np.sign(np.asarray(v)[first] - np.asarray(v)[second]) for v in (x, y))
+    name, advice = "An order is a list of numbers", "pass two of one length"
+    orders = [numbers(name, order, advice) for order in (x, y)]
+    if orders[0].ndim != 1 or orders[0].shape != orders[1].shape:
+        raise ValueError(
+            "Two orders are of the same things, a number for each, but got shapes "
+            f"{orders[0].shape} and {orders[1].shape}."
+        )
+    first, second = np.triu_indices(len(orders[0]), k=1)
+    by_x, by_y = (np.sign(order[first] - order[second]) for order in orders)
     pairs = np.sqrt((by_x**2).sum() * (by_y**2).sum())
     return float((by_x * by_y).sum() / pairs) if pairs else float("nan")

@@ -6,8 +6,9 @@ from itertools import zip_longest
 
 import pandas as pd
 
+from regard.evidence.readings import check_sentences
 from regard.evidence.strongest import excluded_keys, strongest_keys
-from regard.record.trace import Trace
+from regard.record.trace import Trace, a_trace
 
 Link = tuple[int, int]  # (query, key): in cross-attention, a target and a source position
 Links = Iterable[Collection[Link]]  # of each sentence
@@ -43,6 +44,7 @@ def alignment_error_rate(found: Links, sure: Links, possible: Links | None = Non
     >>> alignment_error_rate([{(0, 0), (1, 2)}], sure=[{(0, 0)}], possible=[{(1, 1)}])
     0.33333333333333337
     """
+    check_sentences(found=found, sure=sure, possible=[] if possible is None else possible)
     agreed = total = 0
     for links, must, may in _together(found, sure, possible):
         agreed += len(links & must) + len(links & (may | must))
@@ -98,10 +100,11 @@ def score_alignments(
     0  cross      0     0    0.0
     1  cross      0     1    0.5
     """
+    check_sentences(traces=traces, sure=sure, possible=[] if possible is None else possible)
     sure, possible = list(map(set, sure)), None if possible is None else list(map(set, possible))
     found: defaultdict[tuple[int, int], list[set[Link]]] = defaultdict(list)
     asked = [must | may for must, may in _together(sure, possible or [set()] * len(sure))]
-    for number, seen in enumerate(traces):
+    for number, seen in enumerate(map(a_trace, traces)):
         links = asked[number] if number < len(asked) else set()
         for head, of_head in _strongest_links(seen, kind, sorted({q for q, _ in links})).items():
             found[head].append(of_head)

@@ -15,9 +15,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from regard.evidence.readings import Reading, check_position, check_readings, paired
+from regard.evidence.readings import (
+    Reading,
+    check_position,
+    check_readings,
+    check_sentences,
+    paired,
+)
 from regard.evidence.strongest import Given, Strongest, blocks_of, excluded_keys
-from regard.record.door import described
 from regard.record.trace import Trace, a_trace
 
 READS, IS_READ = "reads", "is read by"  # most, of all words
@@ -130,7 +135,7 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     2    det  is read by    0.0
     3  nsubj  is read by    1.0
     """
-    _check_asked(traces=traces, gold=gold)
+    check_sentences(traces=traces, gold=gold)
     heads: dict[str, list[Place]] = {}
     tables: list[_Table] = []
     num_sentences = 0
@@ -151,15 +156,6 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     bits = _joined([table.bits for table in tables], -(-width // 8), np.uint8)
     weights = _joined([table.weights for table in tables], width, np.float16)
     return Answers(_readings(tables), heads, num_sentences, bits, weights)
-
-
-def _check_asked(**asked: Any) -> None:
-    for name, given in asked.items():
-        if not isinstance(given, Iterable) or isinstance(given, str | Trace | type):
-            raise TypeError(
-                f"{name} are one for each sentence, but got {described(given)}: pass lists, such "
-                "as collect_answers([seen], [readings])."
-            )
 
 
 class _Table(NamedTuple):

@@ -83,7 +83,7 @@ def scoreboard(
     0       reads    1.0       1           1.0    False
     1  is read by    1.0       1           1.0    False
     """
-    _check_asked(answers, {"untrained": untrained, "shuffled": shuffled}, level, least)
+    _check_asked(answers, {"untrained": untrained, "shuffled": shuffled}, level, least, seed)
     chooses = _half(answers.num_sentences, seed)
     rows = []
     for group, at in answers.groups().items():
@@ -105,7 +105,7 @@ def scoreboard(
     )
 
 
-def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any) -> None:
+def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any, seed: Any) -> None:
     if not isinstance(answers, Answers):
         raise TypeError(
             f"The answers of collect_answers(traces, gold) are expected, but got "
@@ -113,6 +113,7 @@ def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any) -
         )
     if not isinstance(level, int | float) or not 0 < level < 1:
         raise ValueError(f"A level lies between 0 and 1, such as 0.95, but got {described(level)}.")
+    whole_number("seed", seed)
     if whole_number("least", least) < 1:
         raise ValueError(f"A reading comes at least once in a half, but got least={least}.")
     for name, other in others.items():

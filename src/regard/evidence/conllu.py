@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from regard.record import door
+
 NUM_COLUMNS = 10
 WORD_ID = re.compile(r"[1-9]\d*")
 SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(\S+)")
@@ -82,6 +84,8 @@ def read_conllu(path: str | Path, *, subtypes: bool = False) -> Iterator[ParsedS
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
         If a line is not CoNLL-U, or what words depend on is no tree: a word depends on itself,
         directly or through others, or two are roots. The message names the sentence and the line.
@@ -100,7 +104,7 @@ def read_conllu(path: str | Path, *, subtypes: bool = False) -> Iterator[ParsedS
     >>> next(read_conllu(path)).dependencies
     [Dependency(relation='nsubj', dependent=0, head=1)]
     """
-    with Path(path).open(encoding="utf-8-sig") as file:
+    with treebank(path).open(encoding="utf-8-sig") as file:
         try:
             for sentence in _sentences(file, str(path)):
                 parsed = _parsed(sentence, subtypes=subtypes)
@@ -108,6 +112,17 @@ def read_conllu(path: str | Path, *, subtypes: bool = False) -> Iterator[ParsedS
                     yield parsed
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not in UTF-8, as CoNLL-U is: {error}.") from error
+
+
+def treebank(got: str | Path) -> Path:
+    """Take the path of a CoNLL-U file that is there."""
+    path = door.path("A treebank", got)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no file {path}: pass the path of a CoNLL-U file, such as those of "
+            "https://universaldependencies.org."
+        )
+    return path
 
 
 @dataclass

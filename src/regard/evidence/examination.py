@@ -20,7 +20,7 @@ from regard.evidence.checks import (
     runs,
 )
 from regard.evidence.weight_checks import Case, check_layers
-from regard.record.door import a_model, names, text
+from regard.record.door import a_model, described, names, text
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -84,12 +84,7 @@ pass attention_mask to the model, as the tokenizer gives it.
         for number, x in several.items()
     }
     pads = PADDING if pad_token is None else (pad_token,)
-    named = {
-        "source": list(map(str, names("tokens", [] if tokens is None else tokens))),
-        "target": list(
-            map(str, names("target_tokens", [] if target_tokens is None else target_tokens))
-        ),
-    }
+    named = {"source": _named("tokens", tokens), "target": _named("target_tokens", target_tokens)}
     padding = {side: runs(of_side, pads) for side, of_side in named.items()}
     seen = Trace(
         Side.of_names(named["source"]),
@@ -102,6 +97,10 @@ pass attention_mask to the model, as the tokenizer gives it.
     found = ok("weights", f"of {counted(len(layers), 'layer')}")
     case = Case(seen, padding, {"decoder"}, torch.float32, knows_padding=tokens is not None)
     return Diagnosis((*dropout, found, check_batch(batch), *check_layers(case)))
+
+
+def _named(what: str, tokens: Sequence[str] | None) -> list[str]:
+    return [] if tokens is None else list(map(str, names(what, tokens)))
 
 
 def _no_weights(weights: Any, shapes: set[tuple[int, ...]], model: nn.Module | None) -> Check:
@@ -122,7 +121,7 @@ def _no_weights(weights: Any, shapes: set[tuple[int, ...]], model: nn.Module | N
 
 def _tensors_by_layer(weights: Any) -> dict[int, Tensor]:
     """Give one tensor for each layer that has weights, whatever is wrong with them."""
-    if weights is None or len(weights) == 0:
+    if weights is None or (isinstance(weights, list | tuple) and not weights):
         return {}
     if isinstance(weights, list | tuple) and any(w is None or np.ndim(w) > 2 for w in weights):
         return {i: _tensor(w) for i, w in enumerate(weights) if w is not None}
@@ -131,4 +130,13 @@ def _tensors_by_layer(weights: Any) -> dict[int, Tensor]:
 
 
 def _tensor(weights: Any) -> Tensor:
-    return weights.detach() if isinstance(weights, Tensor) else torch.as_tensor(np.array(weights))
+    if isinstance(weights, Tensor):
+        return weights.detach()
+    try:
+        return torch.as_tensor(np.array(weights))
+    except (TypeError, ValueError) as error:  # texts, say, or rows of several lengths
+        raise TypeError(
+            f"Attention weights are numbers, but got {described(weights)}: pass an array "
+            "(heads, queries, keys), or one such for each layer. A trace has them in "
+            "`.weights(layer)`."
+        ) from error

@@ -7,6 +7,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from regard.record.door import numbers
+
 Floats = NDArray[np.float64]
 AT_ONCE = 500  # draws, so that memory does not grow with their number
 NORMAL = NormalDist()
@@ -69,7 +71,10 @@ def share_interval(
 
 
 def _checked(hits: ArrayLike, counts: ArrayLike) -> tuple[Floats, Floats]:
-    right, asked = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    right, asked = (
+        numbers(f"{name.capitalize()} are one number a sentence", got, "pass two lists of numbers")
+        for name, got in (("hits", hits), ("counts", counts))
+    )
     if right.ndim != 1 or right.shape != asked.shape or (right < 0).any() or (right > asked).any():
         raise ValueError(
             "Hits and counts are two rows of numbers, a pair a sentence, of which hits are at most "
@@ -118,7 +123,8 @@ def sign_flip_test(differences: ArrayLike, *, draws: int = 9999, seed: int = 0) 
     >>> sign_flip_test(np.ones(20)).item() < 0.001, sign_flip_test(np.zeros(20)).item()
     (True, 1.0)
     """
-    seen = np.asarray(differences, dtype=np.float32)
+    advice = "pass an array, (sentences,) or (sentences, tests)"
+    seen = numbers("Differences are numbers", differences, advice).astype(np.float32)
     seen = seen[seen.reshape(len(seen), -1).any(axis=1)]  # the sign of 0 changes nothing
     rng = np.random.default_rng(seed)
     as_large = np.zeros(seen.shape[1:])
@@ -156,7 +162,7 @@ def holm(p_values: Sequence[float] | Floats) -> Floats:
     >>> holm([0.01, 0.04, 0.5]).tolist()
     [0.03, 0.08, 0.5]
     """
-    p = np.asarray(p_values, dtype=np.float64)
+    p = numbers("P-values are numbers from 0 to 1", p_values, "pass a list of them")
     order = np.argsort(p)
     adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     result = np.empty_like(p)

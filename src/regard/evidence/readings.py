@@ -25,6 +25,16 @@ def paired(
         yield seen, readings
 
 
+def check_sentences(**asked: Any) -> None:
+    """Raise where what there is for each sentence is no list, or other iterable, of sentences."""
+    for name, given in asked.items():
+        if not isinstance(given, Iterable) or isinstance(given, str | Trace | type):
+            raise TypeError(
+                f"{name} are one for each sentence, but got {described(given)}: pass a list, also "
+                "where there is one sentence, such as [seen]."
+            )
+
+
 def check_readings(readings: Any) -> None:
     """Raise where the gold readings of a sentence are no list of (name, kind, query, key)."""
     if isinstance(readings, str) or not isinstance(readings, Iterable):

@@ -15,6 +15,7 @@ from regard.evidence.answers import Answers, collect_answers
 from regard.evidence.board import scoreboard
 from regard.evidence.conllu import ParsedSentence, read_conllu
 from regard.evidence.readings import Reading
+from regard.record.door import a_model, whole_number
 from regard.record.trace import Trace
 from regard.tracing.run import trace
 
@@ -66,6 +67,9 @@ def score_treebank(
     Clark et al. (2019), *What does BERT look at?*, section 4.2: a word of several tokens gets the
     sum of their attention, and gives the mean; special tokens, and a word itself, are no answers.
     """
+    a_model(model)
+    if sentences is not None and whole_number("sentences, how many to read,", sentences) < 1:
+        raise ValueError(f"At least one sentence is read, but got sentences={sentences}.")
     parsed = list(islice(read_conllu(path), sentences))
     if not parsed:
         raise ValueError(f"{path} has no sentences: is it a CoNLL-U file?")

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from regard.record.door import whole_number
 from regard.record.layers import Layer
 from regard.record.streams import blocks, each_head, of_head
 from regard.record.trace import Trace, a_trace
@@ -235,7 +236,7 @@ def top_keys(
     1     0      1         dog     1    1       dog    0.75
     2     0      1         dog     2    0       the    0.25
     """
-    if k < 1:
+    if whole_number("k, how many keys a query,", k) < 1:
         raise ValueError(f"k = {k} keys a query are none to list: ask for 1 or more.")
     asked = of_head(a_trace(trace).layer(layer, kind), head)
     labels = trace.labels(layer, kind=kind)

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from regard.record.door import described, function
+
 Floats = NDArray[np.float64]
 
 
@@ -31,6 +33,8 @@ def leak_test(predict: Callable[[Tensor], Tensor], target: Tensor, replacement: 
 
     Raises
     ------
+    TypeError
+        If the target is no tensor, or what predicts is no function.
     ValueError
         If the target is not (1, T), or has the replacement in it, whose change would be none.
 
@@ -41,6 +45,9 @@ def leak_test(predict: Callable[[Tensor], Tensor], target: Tensor, replacement: 
     >>> (moved > 0).tolist()
     [[True, False], [False, True]]
     """
+    function("predict, a function of target ids (1, T),", predict)
+    if not isinstance(target, Tensor):
+        raise TypeError(f"The target is a tensor of ids (1, T), but got {described(target)}.")
     if target.dim() != 2 or target.size(0) != 1:
         raise ValueError(
             f"The target is the ids (1, T) of one sentence, not {tuple(target.shape)}."

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from regard.record.door import described
+from regard.record.door import numbers
 
 Floats = NDArray[np.float64]
 
@@ -110,13 +110,11 @@ def mean_distance(weights: ArrayLike) -> Floats:
 
 
 def _matrices(weights: ArrayLike) -> Floats:
-    try:
-        p = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            "Attention weights are an array of numbers, (..., queries, keys), but got "
-            f"{described(weights)}: pass what `seen.weights(layer, head)` gives."
-        ) from error
+    p = numbers(
+        "Attention weights are an array of numbers, (..., queries, keys)",
+        weights,
+        "pass what `seen.weights(layer, head)` gives",
+    )
     if p.ndim < 2:
         raise ValueError(f"Attention weights are (..., queries, keys), but got {p.shape}.")
     return p

@@ -59,7 +59,7 @@ def plot_scoreboard(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PERCENT)
-    ax.set_xlabel("sentences whose strongest attention is on the gold word")
+    ax.set_xlabel("readings whose gold word is read more than any other")
     legend_above(ax)
     return ax
 

@@ -6,6 +6,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, SupportsIndex, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 
@@ -145,6 +147,20 @@ def a_model(got: object) -> nn.Module:
             "`AutoModel.from_pretrained(name)` or `regard.build_transformer_model(...)` gives."
         )
     return got
+
+
+def numbers(name: str, got: Any, advice: str) -> NDArray[np.float64]:
+    """Take numbers, in an array of any shape; the advice says how such are had.
+
+    Raises
+    ------
+    TypeError
+        If they are something else, such as texts, or rows of several lengths.
+    """
+    try:
+        return np.asarray(got, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}, but got {described(got)}: {advice}.") from error
 
 
 def described(got: object) -> str:
