@@ -25,7 +25,7 @@ from transformers import PreTrainedModel
 
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
-from regard.tracing.huggingface import eager_outputs, eager_weights
+from regard.tracing.implementations import eager_outputs, eager_weights
 from regard.tracing.run import trace
 from tests.tiny_models import Family, build, families, inputs_for
 

@@ -20,7 +20,7 @@ from regard.causes.interventions import MODES, ablate, block, edge_mask
 from regard.model.masks import create_masks
 from regard.model.transformer import Heads, MultiHeadAttention, Transformer
 from regard.record.kinds import KINDS
-from regard.tracing.huggingface import attending
+from regard.tracing.implementations import attending
 from regard.tracing.run import trace
 from tests.tiny_models import build, families, inputs_for
 

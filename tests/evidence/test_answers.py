@@ -91,7 +91,7 @@ def test_long_texts_are_read_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch
     weights = random_weights(1, 2, 2, 6, 6)
     gold = [("a", "encoder", q, k) for q in range(6) for k in range(6) if q != k]
     whole = collect_answers([trace_of(weights)], [gold])
-    monkeypatch.setattr("regard.record.layers.BLOCK_BYTES", 4 * 4 * 6 * 2)  # two rows
+    monkeypatch.setattr("regard.record.streams.BLOCK_BYTES", 4 * 4 * 6 * 2)  # two rows
     assert np.array_equal(collect_answers([trace_of(weights)], [gold]).bits, whole.bits)
     excluded = torch.zeros(6, 6, dtype=torch.bool)
     layers = list(trace_of(weights).layers["encoder"].values())

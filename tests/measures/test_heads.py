@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from regard.measures.heads import MEASURES, measure_heads, received_by_each, top_keys
-from regard.record import layers as layers_module
-from regard.record.layers import Layer, ScoredLayer, WeighedLayer, of_head
+from regard.record import streams
+from regard.record.layers import Layer, ScoredLayer, WeighedLayer
+from regard.record.streams import of_head
 from regard.record.trace import Trace
 from regard.record.words import Side
 
@@ -28,7 +29,7 @@ some_scores = arrays(
 def small_blocks() -> Iterator[None]:
     """Give two rows a block, and at the end one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
+        patch.setattr(streams, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
         yield
 
 

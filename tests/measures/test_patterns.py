@@ -67,7 +67,7 @@ def test_a_planted_head_scores_one_and_no_other_does(pattern: Pattern) -> None:
 def test_every_measure_equals_plain_loops(
     measure: Measure, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("regard.record.layers.BLOCK_BYTES", block)
+    monkeypatch.setattr("regard.record.streams.BLOCK_BYTES", block)
     weights = random_weights()
     table = score_patterns(trace_of(weights), measure)
     for head, matrix in enumerate(weights.numpy().astype(float)):

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from regard.measures import rollout as rollout_module
 from regard.measures.rollout import rollout, value_weighted
-from regard.record import layers as layers_module
+from regard.record import streams
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -27,7 +27,7 @@ scores = arrays(np.float32, (LAYERS, HEADS, TOKENS, TOKENS), elements=st.floats(
 def small_blocks() -> Iterator[None]:
     """Give two rows a block, and at the end one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers_module, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
+        patch.setattr(streams, "BLOCK_BYTES", 4 * HEADS * TOKENS * 2)
         yield
 
 

@@ -19,8 +19,9 @@ from torch.testing import assert_close
 from transformers import PreTrainedTokenizerFast
 
 from regard.model.transformer import Transformer
-from regard.record import layers as layers_module
-from regard.record.layers import GroupedLayer, ScoredLayer, WeighedLayer, blocks
+from regard.record import streams
+from regard.record.layers import GroupedLayer, ScoredLayer, WeighedLayer
+from regard.record.streams import blocks
 from regard.record.trace import Trace
 from regard.record.words import Side, Word
 from regard.tracing.run import trace
@@ -73,7 +74,7 @@ def test_weights_are_those_of_torch(layer: ScoredLayer) -> None:
 
 def test_blocks_give_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = WeighedLayer("encoder", random_weights(2, 7, 3))
-    monkeypatch.setattr(layers_module, "BLOCK_BYTES", 2 * 3 * 4 * 3)  # three queries
+    monkeypatch.setattr(streams, "BLOCK_BYTES", 2 * 3 * 4 * 3)  # three queries
     parts = list(blocks(layer))
     assert [(rows.start, rows.stop) for rows, _ in parts] == [(0, 3), (3, 6), (6, 7)]
     assert torch.equal(torch.cat([weights for _, weights in parts], dim=1), layer.weights)

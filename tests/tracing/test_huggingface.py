@@ -27,7 +27,7 @@ from transformers import (
 
 from regard.record.layers import ScoredLayer
 from regard.record.trace import Trace
-from regard.tracing.huggingface import NotUnderstoodError, check_output
+from regard.tracing.agreement import NotUnderstoodError, check_output
 from regard.tracing.run import trace, trace_generation
 from regard.tracing.texts import tokenize, words_of_ids
 

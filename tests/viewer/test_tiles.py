@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer, spans
+from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer
+from regard.record.streams import spans
 from regard.viewer import tiles
 from regard.viewer.tiles import HeadMap, Part
 

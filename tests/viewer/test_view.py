@@ -313,7 +313,7 @@ def test_a_lone_strong_link_stays_in_the_thumbnail() -> None:
 def test_what_is_streamed_in_blocks_is_pooled_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = Trace.from_weights(random_weights(2, 50, 50)).layers["encoder"][0]
     whole = look_over(layer, [0, 1])
-    monkeypatch.setattr("regard.record.layers.BLOCK_BYTES", 4 * 2 * 50 * 7)
+    monkeypatch.setattr("regard.record.streams.BLOCK_BYTES", 4 * 2 * 50 * 7)
     np.testing.assert_array_equal(look_over(layer, [0, 1]), whole)
 
 

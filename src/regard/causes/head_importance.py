@@ -5,12 +5,11 @@ from typing import Any
 
 import pandas as pd
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from regard.causes.interventions import ablate
 from regard.record.kinds import KINDS, Head
-from regard.tracing.any_model import editing
+from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Call
 from regard.tracing.modules import evaluating
 
@@ -78,7 +77,8 @@ def importance(
     >>> table.columns.tolist()
     ['kind', 'layer', 'head', 'score', 'score_before', 'score_change']
     """
-    measure, data = _measure_of(model, data, score)
+    whole = AnyModel(model)
+    measure, data = _measure_of(whole, data, score)
 
     def run() -> dict[str, float]:
         return _numbers(measure(model, data))
@@ -88,8 +88,8 @@ def importance(
     def note(call: Call) -> None:
         found[call.kind, call.number] = call.num_heads
 
-    with evaluating(model):
-        with editing(model, note):
+    with evaluating(whole.whole):
+        with whole.editing(note):
             before = run()
         reference = run if mode == "mean" else None
         rows = []
@@ -130,13 +130,13 @@ def _numbers(scores: Any) -> dict[str, float]:
         ) from error
 
 
-def _measure_of(model: nn.Module, data: Any, score: Score | None) -> tuple[Score, Any]:
+def _measure_of(model: AnyModel, data: Any, score: Score | None) -> tuple[Score, Any]:
     data = list(data) if isinstance(data, Iterator) else data  # to be gone through again
     if score is not None:
         return score, data
-    if not isinstance(model, PreTrainedModel):
-        raise ValueError(  # noqa: TRY004  of no wrong type, but of one that needs a score
-            f"{type(model).__name__} does not say how good it is: pass score, a function (model, "
+    if not model.is_pretrained:
+        raise ValueError(
+            f"{model.name} does not say how good it is: pass score, a function (model, "
             "data) that gives numbers by name."
         )
     if isinstance(data, Mapping):

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from regard.measures.weights import Reading, check_position, paired
 from regard.record.kinds import KINDS
-from regard.record.layers import EVERYTHING, Layer, blocks
+from regard.record.layers import EVERYTHING, Layer
+from regard.record.streams import blocks
 from regard.record.trace import Trace
 
 READS, IS_READ = "reads", "is read by"  # most, of all words

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.given import ROUNDING
-from regard.record.layers import Layer, WeighedLayer, blocks
+from regard.record.layers import Layer, WeighedLayer
+from regard.record.streams import blocks
 from regard.record.trace import Trace
 from regard.record.words import Side
 from regard.tracing.inputs import is_text

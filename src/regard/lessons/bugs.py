@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regard.tracing.modules import attention_modules
+from regard.tracing.protocol import attention_modules
 
 Inputs = tuple[Tensor, Tensor, Tensor, int, Tensor | None]  # query, key, value, num_heads, mask
 Change = Callable[[str, Inputs], Inputs]  # kind and inputs of an attention module -> inputs
@@ -83,7 +83,7 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
     Parameters
     ----------
     model
-        A module whose attention follows the protocol of `regard.tracing.modules.AttentionModule`.
+        A module whose attention follows the protocol of `regard.tracing.protocol.AttentionModule`.
         For "no positions" it must have a buffer `position` that is added to its embeddings; for
         "target off by one" it is called as `model(src, tgt)`.
     name
@@ -121,7 +121,7 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
     if not modules:
         raise ValueError(
             f"{type(model).__name__} has no attention that follows the protocol of "
-            "regard.tracing.modules.AttentionModule, so there is no place for a bug."
+            "regard.tracing.protocol.AttentionModule, so there is no place for a bug."
         )
     with ExitStack() as undo:
         if name == "no positions":

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regard.record.door import within
-from regard.record.layers import AskedLayer, GroupedLayer, Layer, ScoredLayer
+from regard.record.layers import GroupedLayer, Layer, ScoredLayer
 from regard.record.trace import Trace
 
 Vector = NDArray[np.float32]
-ROUNDING = 1e-4  # how far a weight may be from what its steps give
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,8 @@ def dissect(
     Raises
     ------
     ValueError
-        If there is no such kind, layer, head, query or key; the trace has weights, but no queries
-        and keys; or the model computes its weights in a way of its own.
+        If there is no such kind, layer, head, query or key; or the layer has weights, but no
+        queries and keys, as that of a module with a way of its own.
 
     Notes
     -----
@@ -148,7 +147,7 @@ def dissect(
         labels = trace.whole.labels(layer, kind=kind)
     names = [labels.queries[query], labels.keys[key]]
     with torch.no_grad():
-        return _of_scores(_scored(seen, head, trace), head, query, key, names)
+        return _of_scores(_scored(seen, trace), head, query, key, names)
 
 
 def strongest_pair(
@@ -162,37 +161,13 @@ def strongest_pair(
     return queries[best // len(keys)], keys[best % len(keys)]
 
 
-def _scored(layer: Layer, head: int, trace: Trace) -> ScoredLayer:
-    """Give the layer as queries, keys and scale; of a module that was asked, if they explain it."""
+def _scored(layer: Layer, trace: Trace) -> ScoredLayer:
     if isinstance(layer, ScoredLayer):
         return layer
-    if isinstance(layer, AskedLayer):
-        scored = _explained(layer, head)
-        if scored is not None:
-            return scored
-        raise ValueError(
-            "This module computes its weights in a way of its own: they are not the softmax of "
-            "q k^T / sqrt(d_k), nor of q k^T, over the keys that it reads, so they can't be taken "
-            "apart."
-        )
     raise ValueError(
-        f"This trace has no queries and keys to take a weight apart: it was made from {trace.how}."
+        "This layer has no queries and keys to take a weight apart: its trace was made from "
+        f"{trace.how}."
     )
-
-
-def _explained(layer: AskedLayer, head: int) -> ScoredLayer | None:
-    """Try softmax(q k^T scale), where what gets no weight counts as masked.
-
-    The scale is 1 / sqrt(d_k), or 1 where someone left it out.
-    """
-    weights = layer.weigh(slice(head, head + 1))  # (1, Q, K)
-    may_read = (weights > 0).expand(layer.shape)
-    for scale in (layer.query.size(-1) ** -0.5, 1.0):
-        scored = ScoredLayer(layer.kind, layer.query, layer.key, None, scale, allowed=may_read)
-        again = scored.weigh(slice(head, head + 1))
-        if torch.allclose(again, weights, rtol=0, atol=ROUNDING):
-            return scored
-    return None
 
 
 def _of_scores(layer: ScoredLayer, head: int, query: int, key: int, names: list[str]) -> Anatomy:

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.record.layers import Layer, blocks, each_head, of_head
+from regard.record.layers import Layer
+from regard.record.streams import blocks, each_head, of_head
 from regard.record.trace import Trace
 
 MEASURES = (

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from regard.record.layers import Layer, blocks, each_head
+from regard.record.layers import Layer
+from regard.record.streams import blocks, each_head
 from regard.record.trace import Trace
 
 Pattern = Literal["previous", "next", "same", "first", "special", "duplicate", "induction"]

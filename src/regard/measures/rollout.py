@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.record.layers import Layer, blocks, of_head
+from regard.record.layers import Layer
+from regard.record.streams import blocks, of_head
 from regard.record.trace import Trace
 
 LIMIT_BYTES = 2 * 10**9  # what is worth holding at once without being asked

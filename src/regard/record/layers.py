@@ -1,14 +1,13 @@
 """What one attention layer saw; the weights of a head are computed when they are asked for.
 
-Three ways to know a layer's weights, alike to whoever asks: from queries and keys (`ScoredLayer`),
-from the module that attended (`AskedLayer`), and from the weights themselves (`WeighedLayer`). A
-`GroupedLayer` is any of them with tokens summed to words, or left out.
+Two ways to know a layer's weights, alike to whoever asks: from queries and keys (`ScoredLayer`),
+and from the weights themselves (`WeighedLayer`). A `GroupedLayer` is either of them with tokens
+summed to words, or left out.
 """
 
 import math
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,9 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard.record.door import within
-
-BLOCK_BYTES = 4 * 2**20  # of weights, computed at once when they are streamed: they stay in cache
 EVERYTHING = slice(None)
 
 
@@ -143,27 +139,6 @@ def _part(x: Tensor, heads: slice, rows: slice, keys: slice) -> Tensor:
 
 
 @dataclass(frozen=True)
-class AskedLayer:
-    """Weights from the module that attended, so that they are those that it uses, edited or not."""
-
-    kind: str
-    query: Tensor  # (h, Q, d_k)
-    key: Tensor  # (h, K, d_k)
-    value: Tensor | None  # (h, K, d_v), where it was kept
-    ask: Callable[[int], Tensor]  # head -> (Q, K)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Give (h, Q, K)."""
-        return self.query.size(0), self.query.size(1), self.key.size(1)
-
-    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
-        """Ask for the weights of some heads, and keep those of some queries: (h', Q', K)."""
-        asked = [self.ask(head)[rows] for head in range(self.query.size(0))[heads]]
-        return torch.stack(asked).float()
-
-
-@dataclass(frozen=True)
 class WeighedLayer:
     """The weights themselves, h x Q x K of them, where nothing else is to be had."""
 
@@ -249,108 +224,8 @@ def _averaged(x: Tensor, groups: Sequence[Sequence[int]], first: int = 0) -> Ten
     return _summed(x, groups, first) / sizes
 
 
-@dataclass(frozen=True)
-class OneHead:
-    """A layer of which only one head is looked at, so that it alone is streamed."""
-
-    layer: Layer
-    head: int
-
-    @property
-    def kind(self) -> str:
-        """Whose attention it is."""
-        return self.layer.kind
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Give (1, Q, K)."""
-        return 1, *self.layer.shape[1:]
-
-    def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
-        """Compute the weights of some queries: (1, Q', K), or (0, Q', K) if it is not asked for."""
-        asked = range(self.head, self.head + 1)[heads]
-        return self.layer.weigh(slice(asked.start, asked.stop), rows)
-
-
-def of_head(layer: Layer, head: int | None) -> Layer:
-    """Keep one head of a layer; all of them, if none is named."""
-    if head is None:
-        return layer
-    return OneHead(layer, within("head", head, layer.shape[0], owner="this layer"))
-
-
-def each_head(layer: Layer) -> list[Layer]:
-    """Part a layer into its heads: streamed one by one, keys are read from memory less often."""
-    return [of_head(layer, head) for head in range(layer.shape[0])]
-
-
-def spans(layer: Layer) -> Tensor:
-    """Give the keys that each query may read: the first, and the one after the last, (Q, 2).
-
-    What lies outside is masked, in every head. Where only weights are known, what no head reads
-    counts as masked. A query that may read nothing has (0, 0). Between them there may be gaps, and
-    where tokens are put together, what is given may start or end with one.
-    """
-    _, num_queries, num_keys = layer.shape
-    if isinstance(layer, GroupedLayer):
-        return _spans_of_groups(layer, spans(layer.layer))
-    if isinstance(layer, ScoredLayer) and layer.allowed is None:
-        after = torch.full((num_queries,), num_keys)
-        if layer.is_causal:
-            after = (torch.arange(num_queries) + 1).clamp(max=num_keys)
-        return torch.stack([torch.zeros_like(after), after], dim=1)
-    found = torch.empty(num_queries, 2, dtype=torch.long)
-    with torch.no_grad():
-        for rows, reads in _readable(layer):  # bool (Q', K)
-            key_at = torch.arange(1, num_keys + 1, device=reads.device)
-            after = (reads * key_at).amax(dim=-1)  # 0 where nothing is read
-            first = num_keys - (reads * key_at.flip(0)).amax(dim=-1)
-            found[rows] = torch.stack([first.where(after > 0, 0), after], dim=1).cpu()
-    return found
-
-
-def _readable(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
-    """Stream which keys any head may read, some queries at a time: (rows, (Q', K))."""
-    if not isinstance(layer, ScoredLayer):
-        yield from ((rows, (weights > 0).any(dim=0)) for rows, weights in blocks(layer))
-        return
-    _, num_queries, num_keys = layer.shape
-    step = max(BLOCK_BYTES // (8 * num_keys), 1)
-    for start in range(0, num_queries, step):
-        rows = slice(start, min(start + step, num_queries))
-        may_read = layer.may_read(rows=rows).any(dim=0)
-        yield rows, may_read.expand(rows.stop - start, num_keys)
-
-
-def _spans_of_groups(layer: GroupedLayer, of_tokens: Tensor) -> Tensor:
-    """Give the groups that hold the first and the last token that a row may read."""
-    _, num_rows, _ = layer.shape
-    group_of = {key: group for group, keys in enumerate(layer.key_groups) for key in keys}
-    kept = sorted(group_of)
-    found = torch.zeros(num_rows, 2, dtype=torch.long)
-    for row, queries in enumerate(layer.query_groups):
-        of_row = of_tokens[list(queries)]
-        of_row = of_row[of_row[:, 1] > 0]
-        if len(of_row) == 0:
-            continue
-        first, after = int(of_row[:, 0].min()), int(of_row[:, 1].max())
-        inside = kept[bisect_left(kept, first) : bisect_left(kept, after)]
-        if inside:
-            found[row] = torch.tensor([group_of[inside[0]], group_of[inside[-1]] + 1])
-    return found
-
-
-def blocks(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
-    """Stream a layer's weights, all heads, some queries at a time: (rows, (h, Q', K))."""
-    num_heads, num_queries, num_keys = layer.shape
-    step = max(BLOCK_BYTES // (4 * num_heads * num_keys), 1)
-    for start in range(0, num_queries, step):
-        rows = slice(start, min(start + step, num_queries))
-        yield rows, layer.weigh(rows=rows)
-
-
 class Recorder:
-    """Collects the layers of a forward pass by kind and number, in the order in which they attend.
+    """Collects the layers of one forward pass by kind and number.
 
     `wanted` are the numbers of the layers to keep, all where it is None. Without `values`, none are
     kept, which takes a third off the memory.
@@ -362,12 +237,11 @@ class Recorder:
         self.counts: Counter[str] = Counter()  # how many layers of each kind have attended
         self.layers: dict[str, dict[int, Layer]] = {}
 
-    def add(self, layer: Layer) -> None:
-        """Count a layer, and keep it if it is wanted."""
-        number = self.counts[layer.kind]
-        self.counts[layer.kind] += 1
+    def add(self, layer: Layer, number: int) -> None:
+        """Note that a layer attended, and keep it if it is wanted and the first of its number."""
+        self.counts[layer.kind] = max(self.counts[layer.kind], number + 1)
         kept = self.layers.setdefault(layer.kind, {})
-        if self.wanted is None or number in self.wanted:
+        if number not in kept and (self.wanted is None or number in self.wanted):
             kept[number] = self._lean(layer)
 
     def _lean(self, layer: Layer) -> Layer:
@@ -375,7 +249,7 @@ class Recorder:
 
         Queries, keys and values are often slices of one tensor, which would live as long as they.
         """
-        if self.values or not isinstance(layer, ScoredLayer | AskedLayer):
+        if self.values or not isinstance(layer, ScoredLayer):
             return layer
         query, key = (_own(x) for x in (layer.query, layer.key))
         return replace(layer, query=query, key=key, value=None)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.words import Side
+from regard.tracing.expected import device_of
 from regard.tracing.texts import (
     Sentence,
     Text,
@@ -55,7 +56,7 @@ def inputs_of_module(
     max_new_tokens: int | None = None,
 ) -> Inputs:
     """Prepare for a PyTorch module, `model(src)`, or `model(src, tgt)` if it can generate."""
-    device = next(model.parameters()).device
+    device = device_of(model)
     if not is_text(sentence):
         if target is not None:
             raise ValueError("A target is for text: pass both sides as tensors instead.")
@@ -92,7 +93,7 @@ def inputs_of_pretrained(
         tensors, source = tokenize(sentence, _needed(tokenizer))
         inputs = Inputs(named=dict(tensors), source=source)
     else:
-        inputs = _tensors(sentence, model.device)
+        inputs = _tensors(sentence, device_of(model))
         inputs.named |= dict(zip([model.main_input_name], inputs.positional, strict=False))
         inputs.positional = ()
         check_one_sentence([x for name, x in inputs.named.items() if name in BATCHED])
@@ -110,7 +111,7 @@ def inputs_of_pretrained(
         raise ValueError(
             f"{type(model).__name__} takes no {sorted(unknown)}: choose from {sorted(parameters)}."
         )
-    inputs.named = {name: x.to(model.device) for name, x in inputs.named.items()}
+    inputs.named = {name: x.to(device_of(model)) for name, x in inputs.named.items()}
     if "input_ids" in inputs.named:
         _check_fit(inputs.named["input_ids"], model)
     if "decoder_input_ids" in parameters:
@@ -222,7 +223,7 @@ def _add_target(
             f"{type(model).__name__} cannot write a target itself: pass target=, or load it with a "
             "head that generates (AutoModelForSeq2SeqLM)."
         )
-    inputs.named["decoder_input_ids"] = torch.tensor([inputs.read], device=model.device)
+    inputs.named["decoder_input_ids"] = torch.tensor([inputs.read], device=device_of(model))
 
 
 def generate(model: Any, named: Mapping[str, Any], max_new_tokens: int | None) -> list[int]:
@@ -238,3 +239,31 @@ def generate(model: Any, named: Mapping[str, Any], max_new_tokens: int | None) -
     named = {name: x for name, x in named.items() if name != "use_cache"}
     ids: list[int] = model.generate(**named, do_sample=False, num_beams=1, **options)[0].tolist()
     return ids
+
+
+def write_on(
+    inputs: Inputs,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    max_new_tokens: int,
+) -> None:
+    """Let a decoder continue its prompt; it then reads all but the last token."""
+    if "input_ids" not in inputs.named:
+        raise ValueError(
+            f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
+        )
+    prompt_ids = inputs.named["input_ids"]
+    check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
+    whole = generate(model, inputs.named, max_new_tokens)
+    read, inputs.written = whole[:-1], whole[1:]
+    inputs.source = side_of(read, tokenizer)
+    prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
+    mask = torch.ones(1, len(read), dtype=prompt.dtype, device=device_of(model))
+    mask[:, : prompt.size(1)] = prompt[:, : len(read)]
+    inputs.named |= {
+        "input_ids": torch.tensor([read], device=device_of(model)),
+        "attention_mask": mask,
+    }
+    inputs.named.pop("token_type_ids", None)
+    if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
+        inputs.named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts

@@ -1,30 +1,24 @@
 """`trace` runs a model once on a sentence, and gives what each head attended to."""
 
-import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
+from regard.record.door import text, whole_number, whole_numbers
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
 from regard.record.words import Side
-from regard.tracing.huggingface import record
-from regard.tracing.inputs import (
-    Inputs,
-    check_length,
-    generate,
-    inputs_of_module,
-    inputs_of_pretrained,
-    is_text,
-)
-from regard.tracing.modules import Read, evaluating, recording, refusing_batches, traceable
+from regard.tracing.any_model import AnyModel
+from regard.tracing.calls import Read
+from regard.tracing.expected import a_tokenizer, in_order
+from regard.tracing.inputs import Inputs, is_text
+from regard.tracing.modules import evaluating
 from regard.tracing.texts import Sentence, side_of
 
 
@@ -51,10 +45,11 @@ def trace(
         tensor, a tuple of tensors, or tensors by name.
     model
         A transformers model of any kind; or any PyTorch module that attends by
-        `nn.MultiheadAttention`, by the protocol of `regard.tracing.modules.AttentionModule`, or by
-        the classes that `attention` names.
+        `nn.MultiheadAttention`, by the protocol of `regard.tracing.protocol.AttentionModule`, or by
+        the classes that `attention` names. Or what wraps one such model: a pipeline, torch.compile,
+        DataParallel, PEFT, a module of one's own; `.how` then says so.
     tokenizer
-        With the Hugging Face interface; needed for text.
+        With the Hugging Face interface; needed for text, unless a pipeline brings its own.
     target
         The text that the decoder of an encoder-decoder is given to read; without it, what the model
         writes itself.
@@ -77,7 +72,7 @@ def trace(
     Raises
     ------
     TypeError
-        If the sentence is of no type that is taken.
+        If the sentence or the model is of no type that is taken, or they are in the wrong order.
     ValueError
         If the sentence is empty, too long, of several rows or has words that a word-level tokenizer
         does not know; if the tokenizer is not the model's; or if the model has no attention that
@@ -100,13 +95,17 @@ def trace(
     >>> seen.kinds, seen.weights(0, 1, kind="cross").shape
     (('encoder', 'decoder', 'cross'), (6, 6))
     """
-    keeping = Keeping([layers] if isinstance(layers, int) else layers, values, attention)
-    with evaluating(model):
-        inputs = _inputs_of(sentence, model, tokenizer, target, attention=attention)
-        recorder, _, how = _run(model, inputs, keeping)
+    in_order(sentence, model, tokenizer)
+    keeping = Keeping(_layers(layers), values)
+    target = None if target is None else text("A target", target)
+    found = AnyModel(model, attention)
+    tokenizer = a_tokenizer(tokenizer or found.tokenizer)
+    with evaluating(found.whole):
+        inputs = found.inputs(sentence, tokenizer, target)
+        recorder, _, how = found.watch(inputs, keeping.new_recorder)
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
-    origin = _origin(model, code if is_text(sentence) else "regard.trace(tensors, model)")
+    origin = _origin(found.model, code if is_text(sentence) else "regard.trace(tensors, model)")
     seen = _trace_of(inputs, recorder, tokenizer, how, origin)
     return _renamed(seen, tokens, target_tokens)
 
@@ -114,10 +113,10 @@ def trace(
 def trace_generation(
     prompt: Sentence,
     model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     *,
     max_new_tokens: int = 20,
-    layers: Collection[int] | None = None,
+    layers: Collection[int] | int | None = None,
     values: bool = True,
 ) -> Trace:
     """Let the model write on, greedily, and keep what every head saw at each token.
@@ -156,102 +155,45 @@ def trace_generation(
     >>> len(seen.probabilities) == len(seen.written_tokens) == len(seen.target_tokens)
     True
     """
-    if max_new_tokens < 1:
+    in_order(prompt, model, tokenizer, "trace_generation")
+    if whole_number("max_new_tokens", max_new_tokens) < 1:
         raise ValueError(f"max_new_tokens must be at least 1, but is {max_new_tokens}.")
-    can_generate = (
-        model.can_generate() if isinstance(model, PreTrainedModel) else hasattr(model, "generate")
-    )
-    if not can_generate:
+    keeping = Keeping(_layers(layers), values)
+    found = AnyModel(model)
+    if not found.can_generate:
         raise ValueError(
-            f"{type(model).__name__} cannot generate: load it with a head that does "
+            f"{found.name} cannot generate: load it with a head that does "
             "(AutoModelForCausalLM, AutoModelForSeq2SeqLM)."
         )
-    with evaluating(model):
-        inputs = _inputs_of(prompt, model, tokenizer, None, max_new_tokens=max_new_tokens)
-        if isinstance(model, PreTrainedModel) and not inputs.written:
-            _write_on(inputs, model, tokenizer, max_new_tokens)
-        recorder, outputs, how = _run(model, inputs, Keeping(layers, values))
+    tokenizer = a_tokenizer(tokenizer or found.tokenizer)
+    with evaluating(found.whole):
+        inputs = found.inputs(prompt, tokenizer, None, max_new_tokens)
+        if not inputs.written:
+            found.write_on(inputs, tokenizer, max_new_tokens)
+        recorder, outputs, how = found.watch(inputs, keeping.new_recorder)
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
     chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
     written = torch.tensor(inputs.written, device=chances.device)
     probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
     code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
-    seen = _trace_of(inputs, recorder, tokenizer, how, _origin(model, code))
+    seen = _trace_of(inputs, recorder, tokenizer, how, _origin(found.model, code))
     return replace(seen, probabilities=probabilities)
 
 
 @dataclass(frozen=True)
 class Keeping:
-    """What of a forward pass is kept, and how attention is found."""
+    """What of a forward pass is kept."""
 
-    layers: Collection[int] | None
+    layers: list[int] | None
     values: bool
-    attention: Mapping[type[nn.Module], Read] | None = None
 
     def new_recorder(self) -> Recorder:
         """Give a recorder that has seen nothing yet."""
         return Recorder(self.layers, values=self.values)
 
 
-def _inputs_of(
-    sentence: Sentence,
-    model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase | None,
-    target: str | None,
-    *,
-    attention: Mapping[type[nn.Module], Read] | None = None,
-    max_new_tokens: int | None = None,
-) -> Inputs:
-    if isinstance(model, PreTrainedModel):
-        return inputs_of_pretrained(sentence, model, tokenizer, target, max_new_tokens)
-    inside = next((n for n, m in model.named_modules() if isinstance(m, PreTrainedModel)), None)
-    if inside is not None and attention is None:
-        raise ValueError(
-            f"{type(model).__name__} wraps a transformers model: pass that one, `model.{inside}`."
-        )
-    if not traceable(model, attention):
-        raise ValueError(
-            f"No attention that can be traced was found in {type(model).__name__}: it must be "
-            "nn.MultiheadAttention, follow the protocol of "
-            "regard.tracing.modules.AttentionModule, or be named by attention={Class: read} "
-            "(docs/own-models.md)."
-        )
-    return inputs_of_module(sentence, model, tokenizer, target, max_new_tokens)
-
-
-def _write_on(
-    inputs: Inputs,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    max_new_tokens: int,
-) -> None:
-    """Let a decoder continue its prompt; it then reads all but the last token."""
-    if "input_ids" not in inputs.named:
-        raise ValueError(
-            f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
-        )
-    prompt_ids = inputs.named["input_ids"]
-    check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
-    whole = generate(model, inputs.named, max_new_tokens)
-    read, inputs.written = whole[:-1], whole[1:]
-    inputs.source = side_of(read, tokenizer)
-    prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
-    mask = torch.ones(1, len(read), dtype=prompt.dtype, device=model.device)
-    mask[:, : prompt.size(1)] = prompt[:, : len(read)]
-    inputs.named |= {"input_ids": torch.tensor([read], device=model.device), "attention_mask": mask}
-    inputs.named.pop("token_type_ids", None)
-    if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
-        inputs.named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
-
-
-def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, Any, str]:
-    """Run the model once; give its layers, its outputs, and what the weights are computed from."""
-    if isinstance(model, PreTrainedModel) and not keeping.attention:
-        return record(model, inputs.named, keeping.new_recorder)
-    recorder = keeping.new_recorder()
-    with recording(model, recorder, keeping.attention), refusing_batches(model):
-        outputs = model(*inputs.positional, **inputs.named)
-    return recorder, outputs, "queries and keys"
+def _layers(got: Collection[int] | int | None) -> list[int] | None:
+    return None if got is None else whole_numbers("layers", got)
 
 
 def _trace_of(

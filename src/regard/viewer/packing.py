@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from regard.measures.heads import MEASURES, measure_heads
 from regard.record.kinds import Head, title_of
-from regard.record.layers import Layer, blocks, of_head, spans
+from regard.record.layers import Layer
+from regard.record.streams import blocks, of_head, spans
 from regard.record.trace import Trace
 from regard.viewer.tiles import HeadMap, edges_of, pool
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from regard.measures.anatomy import Anatomy, dissect, strongest_pair
 from regard.record.kinds import Head
-from regard.record.layers import of_head
+from regard.record.streams import of_head
 from regard.record.trace import Trace
 from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map
 from regard.viewer.tiles import HeadMap, Part

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regard.record.layers import BLOCK_BYTES, Layer, ScoredLayer
+from regard.record.layers import Layer, ScoredLayer
+from regard.record.streams import BLOCK_BYTES
 
 Matrix = NDArray[np.float32]
 Edges = list[tuple[int, int]]  # of each pixel, the first and the one after the last
