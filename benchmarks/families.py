@@ -164,7 +164,7 @@ def by_eager(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Recorder:
         for layer in of_kind.values():
             weights = layer.weigh()
             if (weights >= 0).all() and (weights.sum(-1) < 1 + 1e-3).all():
-                recorder.add(layer)
+                recorder.add(layer, recorder.counts[layer.kind])
     return recorder
 
 

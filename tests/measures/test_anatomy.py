@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 import regard
+from regard.lessons.bugs import bug
 from regard.measures.anatomy import dissect
 from regard.model.transformer import Transformer
-from regard.record.layers import AskedLayer, Layer, ScoredLayer
+from regard.record.layers import Layer, ScoredLayer
 from regard.record.trace import Trace
 from regard.record.words import Side, Word
 from tests.viewer.test_tiles import layers
@@ -53,13 +54,13 @@ def test_our_own_model_is_explained(model: Transformer, tokenizer: PreTrainedTok
         assert found.scale == pytest.approx(found.query.size**-0.5)
 
 
-def test_attention_without_scale_is_explained_too() -> None:
-    torch.manual_seed(0)
-    q, k = torch.randn(2, 5, 4), torch.randn(2, 6, 4)
-    unscaled = AskedLayer("cross", q, k, None, lambda head: (q[head] @ k[head].T).softmax(-1))
-    found = dissect(seen(unscaled), 0, 1, 2, 3)
-    assert found.scale == 1
-    assert found.weight == pytest.approx(float((q[1, 2] @ k[1].T).softmax(-1)[3]), abs=1e-6)
+def test_attention_without_scale_is_explained_too(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    with bug(model, "no scale"):
+        trace = regard.trace("the dog saw it .", model, tokenizer, target="a cat")
+    found = dissect(trace, 1, 0, 1, 3)
+    assert found.weight == pytest.approx(trace.weights(1, 0)[1, 3], abs=1e-6)
 
 
 def test_of_words_the_strongest_pair_of_tokens_is_shown() -> None:
@@ -80,10 +81,15 @@ def test_of_words_the_strongest_pair_of_tokens_is_shown() -> None:
 def test_what_cannot_be_taken_apart_says_why() -> None:
     with pytest.raises(ValueError, match="was made from weights"):
         dissect(Trace.from_weights(np.eye(2)), 0, 0, 0, 1)
-    x = torch.randn(1, 3, 4)
-    own_way = AskedLayer("cross", x, x, None, lambda _: torch.full((3, 3), 1 / 3))
-    with pytest.raises(ValueError, match="in a way of its own"):
-        dissect(seen(own_way), 0, 0, 0, 1)
+
+
+def test_of_a_module_with_a_way_of_its_own_only_weights_are_known(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    with bug(model, "softmax over queries"):
+        trace = regard.trace("the dog saw it .", model, tokenizer, target="a cat")
+    with pytest.raises(ValueError, match="no queries and keys .* weights as the module gave them"):
+        dissect(trace, 0, 0, 0, 1)
 
 
 @pytest.mark.parametrize(

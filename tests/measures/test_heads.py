@@ -196,8 +196,7 @@ def test_what_goes_to_hidden_tokens_is_missing_from_the_mass() -> None:
 
 def test_a_model_in_training_leaves_no_gradients() -> None:
     weights = torch.rand(HEADS, TOKENS, TOKENS, requires_grad=True)
-    asked = layers_module.AskedLayer("encoder", weights, weights, None, lambda head: weights[head])
-    trace = seen({0: asked})
+    trace = seen({0: WeighedLayer("encoder", weights)})
     assert len(measure_heads(trace)) == HEADS
     assert len(received_by_each(trace)) == HEADS * TOKENS
     assert len(top_keys(trace, 0, k=1)) == HEADS * TOKENS

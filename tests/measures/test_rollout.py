@@ -160,12 +160,9 @@ def test_one_head_is_the_same_as_among_all(layer: ScoredLayer, output: Tensor) -
             assert np.allclose(of_one, of_all[head], atol=1e-6)
 
 
-def test_a_parameter_and_an_asked_layer_may_want_gradients(output: Tensor) -> None:
+def test_a_parameter_and_a_layer_may_want_gradients(output: Tensor) -> None:
     x = torch.rand(HEADS, TOKENS, SIZE, requires_grad=True)
-    asked = layers_module.AskedLayer(
-        "encoder", x, x, x, lambda head: (x[head] @ x[head].T).softmax(-1)
-    )
-    trace = seen({0: asked})
+    trace = seen({0: ScoredLayer("encoder", x, x, x, scale=1.0)})
     assert value_weighted(trace, 0, output=torch.nn.Parameter(output)).shape[0] == HEADS
     assert rollout(trace).shape == (TOKENS, TOKENS)
 

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from regard.record.given import ROUNDING
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.streams import blocks
 from regard.record.trace import Trace
 from regard.record.words import Side
+from regard.tracing.any_model import pretrained
 from regard.tracing.inputs import is_text
 from regard.tracing.run import trace
 from regard.tracing.texts import Sentence, tokenize
@@ -141,7 +142,7 @@ as regard.trace does for its one pass.
         if fit.passed is False:
             return Diagnosis(tuple(checks))
         checks.append(words := _check_words(ids, tokenizer))
-        if not words.passed and not isinstance(model, PreTrainedModel):
+        if not words.passed and pretrained(model) is None:
             return Diagnosis(tuple(checks))  # trace refuses words that a word-level tokenizer lacks
     count = max((x.size(0) for x in tensors.values() if x.dim() > 1), default=1)
     checks.append(_check_batch(count))
@@ -301,7 +302,8 @@ def _dropout_of(module: nn.Module) -> list[float]:
 
 def _check_tokenizer(ids: Tensor, model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> Check:
     """Hold the tokenizer's tokens against the rows of the model's embeddings."""
-    embeddings = model.get_input_embeddings() if isinstance(model, PreTrainedModel) else None
+    meant = pretrained(model)
+    embeddings = None if meant is None else meant.get_input_embeddings()
     rows = getattr(embeddings, "num_embeddings", None)
     if rows is None:
         return _skip("tokenizer", "the model does not say how many tokens it knows")
@@ -311,7 +313,7 @@ def _check_tokenizer(ids: Tensor, model: nn.Module, tokenizer: PreTrainedTokeniz
         finding = f"it gives ids up to {highest}, but the model knows {rows} tokens"
     elif known <= rows <= max(known + SPARE_TOKENS, known / 0.9):
         return _ok("tokenizer", finding)
-    name = getattr(model.config, "_name_or_path", "") or type(model).__name__
+    name = getattr(getattr(meant, "config", None), "_name_or_path", "") or type(model).__name__
     return _fail(
         "tokenizer",
         finding,
@@ -340,8 +342,8 @@ def _check_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Check:
 def _check_origin(seen: Trace, model: nn.Module) -> Check:
     layers = ", ".join(_counted(seen.counts[kind], f"{kind} layer") for kind in seen.kinds)
     finding = f"of {layers}, from {seen.how}"
-    if isinstance(model, PreTrainedModel):
-        if seen.how == "queries and keys":
+    if pretrained(model) is not None:
+        if seen.how.startswith("queries and keys"):
             finding += ", held against the model's own output in 3 rows a layer"
         implementation = _implementation(model)
         if implementation != "eager":
@@ -423,14 +425,15 @@ def _reads_left_to_right(model: nn.Module) -> set[str]:
 
     A decoder alone that does is an encoder to `trace`; but it must not, if it is to generate.
     """
-    if not isinstance(model, PreTrainedModel):
+    meant = pretrained(model)
+    if meant is None:
         return {"decoder"}
-    config = model.config
+    config = meant.config
     both_ways = getattr(config, "use_bidirectional_attention", False) or (
         False in {getattr(config, name, None) for name in ("causal", "is_causal")}
     )
     is_whole = getattr(config, "is_encoder_decoder", False) or getattr(config, "sub_configs", {})
-    if is_whole or both_ways or not (getattr(config, "is_decoder", False) or model.can_generate()):
+    if is_whole or both_ways or not (getattr(config, "is_decoder", False) or meant.can_generate()):
         return {"decoder"}
     return {"decoder", "encoder"}
 

@@ -134,3 +134,12 @@ class AnyModel:
         numbers = Numbers(self.model)
         with uncompiled(self.whole), numbers.counting(), self._kind.narrowing(numbers, allow):
             yield numbers
+
+
+def pretrained(got: Any) -> PreTrainedModel | None:
+    """Give the transformers model that is meant; None where it is of another kind, or none is."""
+    try:
+        model = unwrapped(got).model
+    except (TypeError, ValueError):
+        return None
+    return model if isinstance(model, PreTrainedModel) else None

@@ -129,7 +129,9 @@ def _how(recorder: Recorder) -> str:
     if not weighed:
         return "queries and keys"
     own = "weights as the module gave them, heads x queries x keys numbers a layer"
-    return own if weighed == layers else f"queries and keys; in {len(weighed)} layers, {own}"
+    if len(weighed) == len(layers):
+        return own
+    return f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
 
 
 def traceable(
@@ -239,14 +241,14 @@ def attending_modules(
     model: nn.Module, lengths: Mapping[nn.Module, int] | None = None
 ) -> dict[nn.Module, Attending]:
     """Find the submodules that attend as is known, in the order in which they were built."""
-    kinds = kinds_in_decoders(model)
+    kinds, lengths = kinds_in_decoders(model), {} if lengths is None else lengths
     found: dict[nn.Module, Attending] = {}
     for module in model.modules():
         if follows_protocol(module):
             found[module] = Following(module)
         elif is_multihead(module):
             attending = cast("nn.MultiheadAttention", module)
-            found[module] = Multihead(attending, kinds.get(module), lengths or {})
+            found[module] = Multihead(attending, kinds.get(module), lengths)
     return found
 
 
