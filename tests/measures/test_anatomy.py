@@ -88,7 +88,7 @@ def test_of_a_module_with_a_way_of_its_own_only_weights_are_known(
 ) -> None:
     with bug(model, "softmax over queries"):
         trace = regard.trace("the dog saw it .", model, tokenizer, target="a cat")
-    with pytest.raises(ValueError, match="no queries and keys .* weights as the module gave them"):
+    with pytest.raises(ValueError, match=r"no queries and keys .* weights as the module gave them"):
         dissect(trace, 0, 0, 0, 1)
 
 

@@ -543,9 +543,7 @@ def test_what_would_be_silently_wrong_is_refused(tokenizer: PreTrainedTokenizerB
         trace({"input_ids": ids, "decoder_input_ids": ids}, t5(), tokenizer, target="the dog")
     with pytest.raises(ValueError, match="got a batch of 2"):
         trace({"input_ids": ids, "decoder_input_ids": ids.expand(2, 2)}, t5())
-    with pytest.raises(
-        ValueError, match=r"Sequential wraps 2 .*`model.0`, `model.1`: pass the one"
-    ):
+    with pytest.raises(ValueError, match=r"Sequential wraps 2 .*`model.0`, `model.1`: pass"):
         trace("the dog", nn.Sequential(gpt2(), gpt2()), tokenizer)
     with pytest.raises(ValueError, match="no layer 0, 99"):
         trace(ids, gpt2(), layers=[0, 99])

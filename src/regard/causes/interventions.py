@@ -1,12 +1,13 @@
 """Change what a model may read, and see what it can no longer do."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from regard.causes.within import within
+from regard.record.door import described
 from regard.record.kinds import KINDS, Head
 from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Call
@@ -15,6 +16,7 @@ from regard.tracing.modules import evaluating
 Heads = Mapping[tuple[str, int], list[int]]  # the heads of each kind and layer
 Means = Mapping[tuple[str, int], Tensor]  # what each head writes on average: (h, d_v)
 MODES = ("zero", "mean", "uniform")
+EDGES = "The forbidden edges are bool (sentences, queries, keys)"
 
 
 def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
@@ -56,7 +58,7 @@ def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
     return marked
 
 
-@contextmanager
+@within
 def block(
     model: nn.Module,
     forbidden: Tensor,
@@ -108,11 +110,10 @@ def block(
     >>> torch.equal(model.generate(src, max_length=3), seeing)
     True
     """
+    if not isinstance(forbidden, Tensor):
+        raise TypeError(f"{EDGES}, but got {described(forbidden)}: see regard.edge_mask.")
     if forbidden.dtype != torch.bool or forbidden.dim() != 3:
-        raise TypeError(
-            "The forbidden edges are bool (sentences, queries, keys), but got "
-            f"{forbidden.dtype} {tuple(forbidden.shape)}."
-        )
+        raise TypeError(f"{EDGES}, but got {forbidden.dtype} {tuple(forbidden.shape)}.")
     chosen = None if heads is None else _by_layer(heads)
     found = AnyModel(model)
     for wanted in [kind] if heads is None else [head[0] for head in heads]:
@@ -135,7 +136,7 @@ def block(
     _check_done(found, wanted_at, done, numbers.seen)
 
 
-@contextmanager
+@within
 def ablate(
     model: nn.Module,
     heads: Sequence[Head | tuple[str, int, int]],
@@ -253,6 +254,11 @@ def _marked(heads: list[int], num_heads: int, device: torch.device) -> Tensor:
 
 def _by_layer(heads: Sequence[Head | tuple[str, int, int]]) -> Heads:
     """Sort heads by kind and layer, or say what is wrong with one."""
+    if isinstance(heads, str) or not isinstance(heads, Iterable):
+        raise TypeError(
+            'heads is a list of (kind, layer, head), such as [("encoder", 0, 1)], but got '
+            f"{described(heads)}."
+        )
     if not heads:
         raise ValueError('No head is named: give at least one, such as ("encoder", 0, 1).')
     chosen: dict[tuple[str, int], list[int]] = {}

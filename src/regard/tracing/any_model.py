@@ -45,16 +45,18 @@ class AnyModel:
         self.whole = found.whole  # that was given, or of a pipeline its model
         self.tokenizer = found.tokenizer
         self.inside = found.inside
-        self.is_pretrained = isinstance(self.model, PreTrainedModel)
-        hooked = Hooked(self.model, attention or {})
-        kind = Pretrained(self.model) if isinstance(self.model, PreTrainedModel) else hooked
-        self._kind: Pretrained | Hooked = kind
-        self._watched_as = hooked if attention else kind
+        self._kind: Pretrained | Hooked = _kind_of(self.model, attention or {})
+        self._watched_as = Hooked(self.model, attention) if attention else self._kind
 
     @property
     def name(self) -> str:
         """The name of its class."""
         return type(self.model).__name__
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is a transformers model."""
+        return isinstance(self._kind, Pretrained)
 
     @property
     def can_generate(self) -> bool:
@@ -139,7 +141,14 @@ class AnyModel:
 def pretrained(got: Any) -> PreTrainedModel | None:
     """Give the transformers model that is meant; None where it is of another kind, or none is."""
     try:
-        model = unwrapped(got).model
+        kind = AnyModel(got)._kind  # noqa: SLF001  the same module
     except (TypeError, ValueError):
         return None
-    return model if isinstance(model, PreTrainedModel) else None
+    return kind.model if isinstance(kind, Pretrained) else None
+
+
+def _kind_of(model: nn.Module, attention: Mapping[type[nn.Module], Read]) -> Pretrained | Hooked:
+    """Ask, once, which kind of model this is."""
+    if isinstance(model, PreTrainedModel):
+        return Pretrained(model)
+    return Hooked(model, attention)

@@ -19,6 +19,7 @@ from regard.tracing.expected import a_model
 from regard.tracing.modules import attending_modules
 
 PARALLEL = (nn.DataParallel, DistributedDataParallel)
+IN_PLACE = {"_compiled_call_impl": "torch.compile", "_hf_hook": "accelerate's hooks"}
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,7 @@ def unwrapped(got: Any, attention: Mapping[type[nn.Module], Read] | None = None)
         wrappers.append(name)
         tokenizer = tokenizer or _tokenizer_of(model)
         model = inside
-    if hasattr(model, "_hf_hook"):
-        wrappers.append("accelerate's hooks")
+    wrappers += [name for attribute, name in IN_PLACE.items() if getattr(model, attribute, None)]
     return Unwrapped(model, whole, tuple(wrappers), tokenizer)
 
 
