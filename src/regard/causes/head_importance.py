@@ -77,19 +77,20 @@ def importance(
     >>> table.columns.tolist()
     ['kind', 'layer', 'head', 'score', 'score_before', 'score_change']
     """
-    whole = AnyModel(model)
-    measure, data = _measure_of(whole, data, score)
+    any_model = AnyModel(model)
+    measured = model if score is not None else any_model.model
+    measure, data = _measure_of(any_model, data, score)
 
     def run() -> dict[str, float]:
-        return _numbers(measure(model, data))
+        return _numbers(measure(measured, data))
 
     found: dict[tuple[str, int], int] = {}
 
     def note(call: Call) -> None:
         found[call.kind, call.number] = call.num_heads
 
-    with evaluating(whole.whole):
-        with whole.editing(note):
+    with evaluating(any_model.whole):
+        with any_model.editing(note):
             before = run()
         reference = run if mode == "mean" else None
         rows = []

@@ -111,7 +111,7 @@ def block(
     True
     """
     if not isinstance(forbidden, Tensor):
-        raise TypeError(f"{EDGES}, but got {described(forbidden)}: see regard.edge_mask.")
+        raise TypeError(f"{EDGES}, but got {described(forbidden)}.")
     if forbidden.dtype != torch.bool or forbidden.dim() != 3:
         raise TypeError(f"{EDGES}, but got {forbidden.dtype} {tuple(forbidden.shape)}.")
     chosen = None if heads is None else _by_layer(heads)
@@ -252,7 +252,7 @@ def _marked(heads: list[int], num_heads: int, device: torch.device) -> Tensor:
     return marked
 
 
-def _by_layer(heads: Sequence[Head | tuple[str, int, int]]) -> Heads:
+def _by_layer(heads: Any) -> Heads:
     """Sort heads by kind and layer, or say what is wrong with one."""
     if isinstance(heads, str) or not isinstance(heads, Iterable):
         raise TypeError(

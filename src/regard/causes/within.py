@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
+from types import TracebackType
 from typing import Any, NoReturn, ParamSpec
 
 P = ParamSpec("P")
@@ -18,8 +19,13 @@ class Within(AbstractContextManager[None]):
     def __enter__(self) -> None:
         self._change.__enter__()
 
-    def __exit__(self, *error: object) -> bool | None:
-        return self._change.__exit__(*error)
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return self._change.__exit__(error_type, error, traceback)
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Say that this is no model."""
