@@ -1,4 +1,4 @@
-"""What wraps a model is looked through: weights are eager's of the bare one, and all is restored."""
+"""What wraps a model is looked through: weights are eager's of the bare one; all is restored."""
 
 from collections.abc import Callable
 from copy import deepcopy
