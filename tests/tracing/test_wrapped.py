@@ -34,7 +34,7 @@ FORBIDDEN = torch.eye(5, dtype=torch.bool)[None]
 def bare() -> PreTrainedModel:
     """Give a small model whose attention is uneven, in training mode."""
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = BertConfig(vocab_size=30_522, intermediate_size=64, **sizes)
     model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
     with torch.no_grad():
@@ -155,10 +155,11 @@ def test_edits_reach_the_model_inside(wrapped: tuple[str, Any], bare: PreTrained
     for model in (bare, wrapper if isinstance(wrapper, nn.Module) else wrapper.model):
         model.eval()
     whole, before = logits_of(wrapper), state_of(wrapper)
-    for change in (
+    changes: list[Callable[[Any], Any]] = [
         lambda model: regard.ablate(model, HEADS),
         lambda model: regard.block(model, FORBIDDEN),
-    ):
+    ]
+    for change in changes:
         with change(bare):
             expected = logits_of(bare)
         with change(wrapper):
@@ -172,7 +173,8 @@ def test_edits_reach_the_model_inside(wrapped: tuple[str, Any], bare: PreTrained
 def test_importance_and_explanations_look_through(bare: PreTrainedModel) -> None:
     batch = {"input_ids": IDS, "labels": torch.tensor([1])}
     expected = regard.importance(bare, batch, heads=HEADS)
-    for wrapper in (compiled(bare), nn.DataParallel(bare), Piped(bare)):
+    wrappers: list[Any] = [compiled(bare), nn.DataParallel(bare), Piped(bare)]
+    for wrapper in wrappers:
         found = regard.importance(wrapper, batch, heads=HEADS)
         assert found["loss_change"].to_numpy() == pytest.approx(expected["loss_change"].to_numpy())
 
@@ -225,8 +227,9 @@ class WithLowRank(nn.Module):
 def test_weights_are_those_with_low_rank_updates(bare: PreTrainedModel) -> None:
     before, adapted = by_eager(bare), Own(bare)
     for module in list(bare.modules()):
-        if isinstance(getattr(module, "query", None), nn.Linear):
-            module.query = WithLowRank(module.query)
+        base = getattr(module, "query", None)
+        if isinstance(base, nn.Linear):
+            module.query = WithLowRank(base)
     after = by_eager(bare)
     assert not torch.allclose(before[0], after[0], atol=1e-3)
     assert_equal(regard.trace(IDS, adapted), after)
