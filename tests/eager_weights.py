@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
-from regard.tracing.huggingface import eager_outputs, eager_weights
+from regard.tracing.implementations import eager_outputs, eager_weights
 from regard.tracing.run import trace
 from tests.tiny_models import Family, build, inputs_for
 
@@ -117,7 +117,7 @@ def by_eager(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Recorder:
         for layer in of_kind.values():
             weights = layer.weigh()
             if (weights >= 0).all() and (weights.sum(-1) < 1 + 1e-3).all():
-                recorder.add(layer)
+                recorder.add(layer, recorder.counts[layer.kind])
     return recorder
 
 

@@ -179,8 +179,8 @@ EDITS = [
     Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "counted", "tuple(final['loss'])"),
     Edit(
         7,
-        "weights = seen.weights(layer, head, kind=kind)",
-        "weights = 0 * seen.weights(layer, head, kind=kind)",
+        "weights = a_trace(seen).weights(layer, head, kind=kind)",
+        "weights = 0 * a_trace(seen).weights(layer, head, kind=kind)",
         "chosen",
         "ax.collections[0].get_array().sum()",
     ),

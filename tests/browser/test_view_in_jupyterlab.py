@@ -37,7 +37,7 @@ seen = regard.trace(
 )
 shown = regard.view(seen)
 shown"""
-WHICH = "print(shown.selected)"
+WHICH = "print(tuple(shown.selected))"
 NAMES = "print({kind: tuple(seen.labels(kind=kind)) for kind in seen.kinds})"
 CROSS = "print(seen.weights(1, 3, kind='cross').tolist())"
 BACK = "shown.select(0, 1, kind='encoder')"

@@ -27,7 +27,7 @@ from regard.causes.prediction import predict
 from regard.measures.rollout import rollout, value_weighted
 from regard.model.glossing import GlossingEncoder
 from regard.model.transformer import Heads, Transformer
-from regard.tracing.huggingface import attending
+from regard.tracing.implementations import attending
 from regard.tracing.run import trace
 from tests.tiny_models import redraw, tiny_config
 

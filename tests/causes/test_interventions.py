@@ -19,7 +19,7 @@ from regard.causes.interventions import MODES, ablate, block, edge_mask
 from regard.model.masks import create_masks
 from regard.model.transformer import Heads, MultiHeadAttention, Transformer
 from regard.record.kinds import KINDS
-from regard.tracing.huggingface import attending
+from regard.tracing.implementations import attending
 from regard.tracing.run import trace
 from tests.output_projections import differences, output_of, output_projections, tiny, writing
 from tests.tiny_models import build, families, inputs_for
@@ -494,7 +494,10 @@ def test_heads_that_are_not_there(model: Transformer) -> None:
     ):
         pass
     wrapped = nn.Sequential(bert, encoder)
-    with pytest.raises(ValueError, match=r"pass that one, `model.0`"), ablate(wrapped, HEADS):
+    with (
+        pytest.raises(ValueError, match=r"wraps 1 .* `model.0`, and .* beside"),
+        ablate(wrapped, HEADS),
+    ):
         pass
 
 

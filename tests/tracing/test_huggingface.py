@@ -27,7 +27,7 @@ from transformers import (
 
 from regard.record.layers import ScoredLayer
 from regard.record.trace import Trace
-from regard.tracing.huggingface import NotUnderstoodError, check_output
+from regard.tracing.agreement import NotUnderstoodError, check_output
 from regard.tracing.run import trace, trace_generation
 from regard.tracing.texts import side_of, tokenize
 
@@ -553,8 +553,8 @@ def test_what_would_be_silently_wrong_is_refused(tokenizer: PreTrainedTokenizerB
         trace({"input_ids": ids, "decoder_input_ids": ids}, t5(), tokenizer, target="the dog")
     with pytest.raises(ValueError, match="got a batch of 2"):
         trace({"input_ids": ids, "decoder_input_ids": ids.expand(2, 2)}, t5())
-    with pytest.raises(ValueError, match=r"Sequential wraps a transformers model: .*`model.0`"):
-        trace("the dog", nn.Sequential(gpt2()), tokenizer)
+    with pytest.raises(ValueError, match=r"Sequential wraps 2 .*`model.0`, `model.1`: pass"):
+        trace("the dog", nn.Sequential(gpt2(), gpt2()), tokenizer)
     with pytest.raises(ValueError, match="no layer 0, 99"):
         trace(ids, gpt2(), layers=[0, 99])
     with pytest.raises(ValueError, match=r"one row of whole numbers .* got \(2,\)"):

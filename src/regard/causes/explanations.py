@@ -13,13 +13,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from regard.causes.prediction import Prediction, predict
 from regard.measures.rollout import rollout, value_weighted
 from regard.record.door import a_model, numbers, whole_number, whole_numbers
 from regard.record.trace import Trace
-from regard.tracing.any_model import editing
+from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Call
 from regard.tracing.modules import evaluating
 from regard.tracing.run import trace
@@ -221,7 +221,7 @@ def _of_tokens(prediction: Prediction, seen: Trace, layer: int) -> Iterator[tupl
         weighted = value_weighted(seen, layer, kind=kind)[:, row]  # (h, K)
         yield "value-weighted", weighted.mean(0).astype(float)
         yield "gradient x attention", gradient_x_attention(prediction, seen, layer)
-    if find_spec("captum") and _embedding(prediction.model) is not None:
+    if find_spec("captum") and AnyModel(prediction.model).embeddings is not None:
         yield "gradient x input", gradient_x_input(prediction)
         yield "integrated gradients", integrated_gradients(prediction)
 
@@ -242,7 +242,7 @@ def gradient_x_attention(prediction: Prediction, seen: Trace, layer: int) -> Flo
         return written[-1]
 
     def slope() -> Tensor:
-        with editing(prediction.model, watch):
+        with AnyModel(prediction.model).editing(watch):
             chance = prediction.probabilities(prediction.ids, *prediction.others)
         return torch.autograd.grad(chance.sum(), written[0])[0][0, row]  # (h, d_v)
 
@@ -259,7 +259,9 @@ def gradient_x_input(prediction: Prediction) -> Floats:
     """Multiply each token's embedding with the probability's slope in it, and sum: (T,)."""
     from captum.attr import LayerGradientXActivation  # noqa: PLC0415  an optional package
 
-    method = LayerGradientXActivation(prediction.probabilities, _embedding(prediction.model))
+    method = LayerGradientXActivation(
+        prediction.probabilities, AnyModel(prediction.model).embeddings
+    )
     found = _with_gradients(
         prediction.model,
         lambda: method.attribute(prediction.ids, additional_forward_args=prediction.others),
@@ -274,7 +276,9 @@ def integrated_gradients(prediction: Prediction, *, steps: int = 50) -> Floats:
     """
     from captum.attr import LayerIntegratedGradients  # noqa: PLC0415  an optional package
 
-    method = LayerIntegratedGradients(prediction.probabilities, _embedding(prediction.model))
+    method = LayerIntegratedGradients(
+        prediction.probabilities, AnyModel(prediction.model).embeddings
+    )
     found = _with_gradients(
         prediction.model,
         lambda: method.attribute(
@@ -303,13 +307,6 @@ def _with_gradients(model: nn.Module, compute: Callable[[], Tensor]) -> Tensor:
     """Compute in eval mode; the gradients of the model's parameters are left as they were."""
     with evaluating(model), torch.enable_grad():
         return compute().detach()
-
-
-def _embedding(model: nn.Module) -> nn.Module | None:
-    """Find what turns ids into vectors."""
-    if isinstance(model, PreTrainedModel):
-        return model.get_input_embeddings()
-    return next((m for m in model.modules() if isinstance(m, nn.Embedding)), None)
 
 
 def _name(

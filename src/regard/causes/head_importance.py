@@ -5,14 +5,13 @@ from typing import Any
 
 import pandas as pd
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from regard.causes.interventions import ablate
 from regard.causes.prediction import without_logits
-from regard.record.door import a_model, function
+from regard.record.door import function
 from regard.record.kinds import KINDS, Head
-from regard.tracing.any_model import editing
+from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Call
 from regard.tracing.modules import evaluating
 
@@ -83,22 +82,24 @@ def importance(
     >>> table.columns.tolist()
     ['kind', 'layer', 'head', 'score', 'score_before', 'score_change']
     """
-    measure, data = _measure_of(a_model(model), data, score)
+    found = AnyModel(model)
+    measure, data = _measure_of(found, data, score)
+    measured = model if score is not None else found.model
 
     def run() -> dict[str, float]:
-        return _numbers(measure(model, data))
+        return _numbers(measure(measured, data))
 
-    found: dict[tuple[str, int], int] = {}
+    attended: dict[tuple[str, int], int] = {}
 
     def note(call: Call) -> None:
-        found[call.kind, call.number] = call.num_heads
+        attended[call.kind, call.number] = call.num_heads
 
-    with evaluating(model):
-        with editing(model, note):
+    with evaluating(found.whole):
+        with found.editing(note):
             before = run()
         reference = run if mode == "mean" else None
         rows = []
-        for head in _every_head(found) if heads is None else heads:
+        for head in _every_head(attended) if heads is None else heads:
             with ablate(model, [head], mode, reference=reference):
                 rows.append((*head, *_beside(run(), before)))
     columns = [f"{name}{ending}" for name in before for ending in ("", "_before", "_change")]
@@ -135,13 +136,13 @@ def _numbers(scores: Any) -> dict[str, float]:
         ) from error
 
 
-def _measure_of(model: nn.Module, data: Any, score: Score | None) -> tuple[Score, Any]:
+def _measure_of(model: AnyModel, data: Any, score: Score | None) -> tuple[Score, Any]:
     data = list(data) if isinstance(data, Iterator) else data  # to be gone through again
     if score is not None:
         return function("score, a function (model, data) that gives numbers,", score), data
-    if not isinstance(model, PreTrainedModel):
-        raise ValueError(  # noqa: TRY004  of no wrong type, but of one that needs a score
-            f"{type(model).__name__} does not say how good it is: pass score, a function (model, "
+    if model.pretrained is None:
+        raise ValueError(
+            f"{model.name} does not say how good it is: pass score, a function (model, "
             "data) that gives numbers by name."
         )
     if isinstance(data, Mapping):

@@ -1,18 +1,16 @@
 """Change what a model may read, and see what it can no longer do."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
+from regard.causes.within import within
 from regard.record.door import described, text
 from regard.record.kinds import KINDS, Head
-from regard.tracing.any_model import editing, kinds_of, narrowing
+from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Call
-from regard.tracing.huggingface_editing import not_through_interface
 from regard.tracing.modules import evaluating
 
 Heads = Mapping[tuple[str, int], list[int]]  # the heads of each kind and layer
@@ -59,7 +57,7 @@ def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
     return marked
 
 
-@contextmanager
+@within
 def block(
     model: nn.Module,
     forbidden: Tensor,
@@ -76,7 +74,7 @@ def block(
     ----------
     model
         A transformers model; or any module with `nn.MultiheadAttention` or the protocol of
-        `regard.tracing.modules.AttentionModule`.
+        `regard.tracing.protocol.AttentionModule`.
     forbidden
         Bool (B, Q, K), for the batch that the model is given: True where query may not read key.
     kind
@@ -123,8 +121,9 @@ def block(
         )
     text("A kind of attention", kind)
     chosen = None if heads is None else _by_layer(heads)
+    found = AnyModel(model)
     for wanted in [kind] if heads is None else [head[0] for head in heads]:
-        _check_kind(model, wanted, "to block")
+        _check_kind(found, wanted, "to block")
     done: set[tuple[str, int]] = set()
 
     def allow(of: str, number: int, num_heads: int) -> Tensor | None:
@@ -137,13 +136,13 @@ def block(
         done.add((of, number))
         return ~edges
 
-    with narrowing(model, allow) as numbers:
+    with found.narrowing(allow) as numbers:
         yield
     wanted_at = {(kind, 0)} if chosen is None and not done else set(chosen or {})
-    _check_done(model, wanted_at, done, numbers.seen)
+    _check_done(found, wanted_at, done, numbers.seen)
 
 
-@contextmanager
+@within
 def ablate(
     model: nn.Module,
     heads: Sequence[Head | tuple[str, int, int]],
@@ -157,7 +156,7 @@ def ablate(
     ----------
     model
         A transformers model that attends through `AttentionInterface`; or any module with
-        `nn.MultiheadAttention` or the protocol of `regard.tracing.modules.AttentionModule`, whose
+        `nn.MultiheadAttention` or the protocol of `regard.tracing.protocol.AttentionModule`, whose
         modules then return a named tuple of `output` (B, T, d_model) and `weights`.
     heads
         Each (kind, layer, head), as a trace counts them: kind "encoder", "decoder" or "cross".
@@ -203,9 +202,10 @@ def ablate(
     """
     _check_mode(mode, reference)
     chosen = _by_layer(heads)
+    found = AnyModel(model)
     for kind, _ in chosen:
-        _check_kind(model, kind, "to ablate")
-    means = _means(model, chosen, reference) if reference is not None else {}
+        _check_kind(found, kind, "to ablate")
+    means = _means(found, chosen, reference) if reference is not None else {}
     done: set[tuple[str, int]] = set()
 
     def edit(call: Call) -> Tensor | None:
@@ -216,9 +216,9 @@ def ablate(
         done.add(place)
         return _without(call, chosen[place], mode, means)
 
-    with editing(model, edit) as numbers:
+    with found.editing(edit) as numbers:
         yield
-    _check_done(model, set(chosen), done, numbers.seen)
+    _check_done(found, set(chosen), done, numbers.seen)
 
 
 def _without(call: Call, heads: list[int], mode: str, means: Means) -> Tensor:
@@ -233,7 +233,7 @@ def _without(call: Call, heads: list[int], mode: str, means: Means) -> Tensor:
     return output
 
 
-def _means(model: nn.Module, chosen: Heads, reference: Callable[[], Any]) -> Means:
+def _means(model: AnyModel, chosen: Heads, reference: Callable[[], Any]) -> Means:
     """Average what heads write over all positions of the reference."""
     sums: dict[tuple[str, int], Tensor] = {}
     counts: dict[tuple[str, int], int] = {}
@@ -245,7 +245,7 @@ def _means(model: nn.Module, chosen: Heads, reference: Callable[[], Any]) -> Mea
             sums[place] = sums.get(place, 0) + output.sum((0, 1))
             counts[place] = counts.get(place, 0) + output.size(0) * output.size(1)
 
-    with evaluating(model), editing(model, note) as numbers:
+    with evaluating(model.whole), model.editing(note) as numbers:
         reference()
     _check_done(model, set(chosen), set(sums), numbers.seen, "in the reference")
     return {place: sums[place] / counts[place] for place in sums}
@@ -296,11 +296,11 @@ def _check_mode(mode: str, reference: Callable[[], Any] | None) -> None:
         )
 
 
-def _check_kind(model: nn.Module, kind: str, purpose: str) -> None:
-    kinds = kinds_of(model)
+def _check_kind(model: AnyModel, kind: str, purpose: str) -> None:
+    kinds = model.kinds
     if kind not in (KINDS if kinds is None else kinds):
         raise ValueError(
-            f"{type(model).__name__} has no attention of kind {kind!r} {purpose}: choose from "
+            f"{model.name} has no attention of kind {kind!r} {purpose}: choose from "
             f"{[k for k in KINDS if kinds is None or k in kinds]}."
         )
 
@@ -314,7 +314,7 @@ def _check_heads(heads: list[int], place: tuple[str, int], num_heads: int) -> No
 
 
 def _check_done(
-    model: nn.Module,
+    model: AnyModel,
     wanted: set[tuple[str, int]],
     done: set[tuple[str, int]],
     seen: Mapping[str, int],
@@ -326,13 +326,11 @@ def _check_done(
         return
     places = ", ".join(f"{kind} layer {number}" for kind, number in missing)
     if not seen:
-        is_pretrained = isinstance(model, PreTrainedModel)
         raise RuntimeError(
             f"{places} never attended {where}, so nothing was changed: run the model there, in the "
-            "same thread."
-            + (f" If you did: {not_through_interface(model)}" if is_pretrained else "")
+            f"same thread.{model.hint}"
         )
     raise ValueError(
-        f"{places} never attended {where}, so nothing was changed there: {type(model).__name__} "
+        f"{places} never attended {where}, so nothing was changed there: {model.name} "
         f"attended in, by kind, {dict(seen)} layers, numbered from 0."
     )

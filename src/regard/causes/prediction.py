@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from regard.record.door import a_model, whole_number
+from regard.record.door import whole_number
 from regard.record.words import Side, word_groups, word_name
-from regard.tracing.inputs import Inputs, inputs_of_module, inputs_of_pretrained
+from regard.tracing.any_model import AnyModel
+from regard.tracing.inputs import Inputs
 from regard.tracing.modules import evaluating
 from regard.tracing.texts import Sentence
 
@@ -90,15 +91,13 @@ def predict(
     """
     position = None if position is None else whole_number("position, counted from 0,", position)
     label = None if label is None else whole_number("label, counted from 0,", label)
-    with evaluating(a_model(model)):
-        if isinstance(model, PreTrainedModel):
-            _refuse_two_sides(model, is_two_sided=bool(model.config.is_encoder_decoder))
-            inputs = inputs_of_pretrained(sentence, model, tokenizer, None)
-            call, ids, others = _by_name(model, inputs)
-        else:
-            inputs = inputs_of_module(sentence, model, tokenizer, None)
-            _refuse_two_sides(model, is_two_sided=len(inputs.positional) != 1)
-            call, ids, others = model, inputs.positional[0], ()
+    found = AnyModel(model)
+    model = found.model
+    with evaluating(model):
+        _refuse_two_sides(model, is_two_sided=found.is_two_sided)
+        inputs = found.inputs(sentence, tokenizer)
+        _refuse_two_sides(model, is_two_sided=len(inputs.positional) > 1)
+        call, ids, others = _call_of(model, inputs)
         logits = logits_of(model, call(ids, *others))  # (1, classes) or (1, T, classes)
     length, is_next = ids.size(1), False
     if position is not None and not -length <= position < length:
@@ -147,10 +146,12 @@ def without_logits(model: nn.Module, outputs: Any, advice: str) -> ValueError:
     return ValueError(f"{type(model).__name__} gives {gives}, but no logits: {advice}.")
 
 
-def _by_name(
+def _call_of(
     model: nn.Module, inputs: Inputs
 ) -> tuple[Callable[..., Any], Tensor, tuple[Tensor, ...]]:
-    """Part what a transformers model takes into the ids, other tensors, and how to call it."""
+    """Part what a model takes into the ids, other tensors, and how to call it."""
+    if inputs.positional:
+        return model, inputs.positional[0], ()
     if "input_ids" not in inputs.named:
         raise ValueError(f"Words are left out of input_ids, but got only {sorted(inputs.named)}.")
     tensors = {n: x for n, x in inputs.named.items() if isinstance(x, Tensor) and n != "input_ids"}

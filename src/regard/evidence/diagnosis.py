@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from regard.evidence.checks import (
     Check,
@@ -20,11 +20,11 @@ from regard.evidence.checks import (
 )
 from regard.evidence.weight_checks import Case, check_layers
 from regard.record.trace import Trace
+from regard.tracing.any_model import AnyModel
 from regard.tracing.expected import a_tokenizer, in_order
 from regard.tracing.inputs import is_text
 from regard.tracing.run import trace
 from regard.tracing.texts import Sentence, tokenize
-from regard.tracing.wrapped import look_inside, tokenizer_of
 
 SENTENCE = "The dog saw the cow because it seemed weak."
 SPARE_TOKENS = 1024  # embeddings may have so many rows for tokens that do not exist, or a tenth
@@ -75,18 +75,18 @@ def doctor(
     FAIL  dropout    it is on, at 0.1, so the model attends at random: call model.eval(), \
 as regard.trace does for its one pass.
     """
-    in_order(sentence, model, tokenizer)
-    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
-    model = look_inside(model).model
+    in_order(sentence, model, tokenizer, "doctor(model, tokenizer, sentence)")
+    found = AnyModel(model)
+    tokenizer = a_tokenizer(found.tokenizer if tokenizer is None else tokenizer)
     tensors = _tensors_of(sentence, tokenizer)
     ids = _ids_of(tensors)
-    checks = [check_dropout(model)]
+    checks = [check_dropout(found.model)]
     if tokenizer is not None and ids is not None:
-        checks.append(fit := _check_tokenizer(ids, model, tokenizer))
+        checks.append(fit := _check_tokenizer(ids, found, tokenizer))
         if fit.passed is False:
             return Diagnosis(tuple(checks))
         checks.append(words := _check_words(ids, tokenizer))
-        if not words.passed and not isinstance(model, PreTrainedModel):
+        if not words.passed and found.pretrained is None:
             return Diagnosis(tuple(checks))  # trace refuses words that a word-level tokenizer lacks
     count = max((x.size(0) for x in tensors.values() if x.dim() > 1), default=1)
     checks.append(check_batch(count))
@@ -104,11 +104,11 @@ as regard.trace does for its one pass.
     case = Case(
         seen,
         padding,
-        left_to_right=_reads_left_to_right(model),
-        dtype=next(model.parameters()).dtype,
+        left_to_right=_reads_left_to_right(found),
+        dtype=next(found.model.parameters()).dtype,
         knows_padding=tokenizer is not None,
     )
-    return Diagnosis((*checks, _check_origin(seen, model), *check_layers(case)))
+    return Diagnosis((*checks, _check_origin(seen, found), *check_layers(case)))
 
 
 def _tensors_of(
@@ -144,10 +144,9 @@ def _first_of(sentence: Any) -> Any:
     return {name: x[:1] for name, x in sentence.items()}
 
 
-def _check_tokenizer(ids: Tensor, model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> Check:
+def _check_tokenizer(ids: Tensor, model: AnyModel, tokenizer: PreTrainedTokenizerBase) -> Check:
     """Hold the tokenizer's tokens against the rows of the model's embeddings."""
-    embeddings = model.get_input_embeddings() if isinstance(model, PreTrainedModel) else None
-    rows = getattr(embeddings, "num_embeddings", None)
+    rows = None if model.pretrained is None else getattr(model.embeddings, "num_embeddings", None)
     if rows is None:
         return skip("tokenizer", "the model does not say how many tokens it knows")
     known, highest = len(tokenizer), int(ids.max()) if ids.numel() else 0
@@ -156,7 +155,7 @@ def _check_tokenizer(ids: Tensor, model: nn.Module, tokenizer: PreTrainedTokeniz
         finding = f"it gives ids up to {highest}, but the model knows {rows} tokens"
     elif known <= rows <= max(known + SPARE_TOKENS, known / 0.9):
         return ok("tokenizer", finding)
-    name = getattr(model.config, "_name_or_path", "") or type(model).__name__
+    name = getattr(model.model.config, "_name_or_path", "") or model.name
     return fail(
         "tokenizer",
         finding,
@@ -179,13 +178,13 @@ def _check_words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Check:
     )
 
 
-def _check_origin(seen: Trace, model: nn.Module) -> Check:
+def _check_origin(seen: Trace, model: AnyModel) -> Check:
     layers = ", ".join(counted(seen.counts[kind], f"{kind} layer") for kind in seen.kinds)
     finding = f"of {layers}, from {seen.how}"
-    if isinstance(model, PreTrainedModel):
-        if seen.how == "queries and keys":
+    if model.pretrained is not None:
+        if seen.how.startswith("queries and keys"):
             finding += ", held against the model's own output in 3 rows a layer"
-        implementation = implementation_of(model)
+        implementation = implementation_of(model.pretrained)
         if implementation != "eager":
             finding += f" (output_attentions=True gives none under {implementation!r})"
     return ok("weights", finding)
@@ -210,18 +209,18 @@ def _padding_of(
     return [name or not may for name, may in zip(named, mask[0].tolist(), strict=True)]
 
 
-def _reads_left_to_right(model: nn.Module) -> set[str]:
+def _reads_left_to_right(model: AnyModel) -> set[str]:
     """Name the kinds of attention that may not read the future.
 
     A decoder alone that does is an encoder to `trace`; but it must not, if it is to generate.
     """
-    if not isinstance(model, PreTrainedModel):
+    if model.pretrained is None:
         return {"decoder"}
-    config = model.config
+    config = model.pretrained.config
     both_ways = getattr(config, "use_bidirectional_attention", False) or (
         False in {getattr(config, name, None) for name in ("causal", "is_causal")}
     )
     is_whole = getattr(config, "is_encoder_decoder", False) or getattr(config, "sub_configs", {})
-    if is_whole or both_ways or not (getattr(config, "is_decoder", False) or model.can_generate()):
+    if is_whole or both_ways or not (getattr(config, "is_decoder", False) or model.can_generate):
         return {"decoder"}
     return {"decoder", "encoder"}

@@ -84,7 +84,7 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
     Parameters
     ----------
     model
-        A module whose attention follows the protocol of `regard.tracing.modules.AttentionModule`.
+        A module whose attention follows the protocol of `regard.tracing.protocol.AttentionModule`.
         For "no positions" it must have a buffer `position` that is added to its embeddings; for
         "target off by one" it is called as `model(src, tgt)`.
     name
@@ -123,7 +123,7 @@ def bug(model: nn.Module, name: str) -> Iterator[None]:
     if not modules:
         raise ValueError(
             f"{type(model).__name__} has no attention that follows the protocol of "
-            "regard.tracing.modules.AttentionModule, so there is no place for a bug."
+            "regard.tracing.protocol.AttentionModule, so there is no place for a bug."
         )
     with ExitStack() as undo:
         if name == "no positions":

@@ -225,7 +225,7 @@ def _averaged(x: Tensor, groups: Sequence[Sequence[int]], first: int = 0) -> Ten
 
 
 class Recorder:
-    """Collects the layers of a forward pass by kind and number, in the order in which they attend.
+    """Collects the layers of one forward pass by kind and number.
 
     `wanted` are the numbers of the layers to keep, all where it is None. Without `values`, none are
     kept, which takes a third off the memory.
@@ -237,12 +237,11 @@ class Recorder:
         self.counts: Counter[str] = Counter()  # how many layers of each kind have attended
         self.layers: dict[str, dict[int, Layer]] = {}
 
-    def add(self, layer: Layer) -> None:
-        """Count a layer, and keep it if it is wanted."""
-        number = self.counts[layer.kind]
-        self.counts[layer.kind] += 1
+    def add(self, layer: Layer, number: int) -> None:
+        """Note that a layer attended, and keep it if it is wanted and the first of its number."""
+        self.counts[layer.kind] = max(self.counts[layer.kind], number + 1)
         kept = self.layers.setdefault(layer.kind, {})
-        if self.wanted is None or number in self.wanted:
+        if number not in kept and (self.wanted is None or number in self.wanted):
             kept[number] = self._lean(layer)
 
     def _lean(self, layer: Layer) -> Layer:

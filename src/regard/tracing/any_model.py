@@ -1,73 +1,145 @@
-"""Every attention layer of any model, while it runs: what its heads write, and may read, is edited.
+"""Any model: which kind it is, asked once; then run and watched, or edited, by one handle.
 
 Layers have the kinds and numbers that a trace gives them, and only the forward passes of the thread
-that asked are edited.
+that asked are edited. A model inside a wrapper is looked for first: see `regard.tracing.wrapped`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any
 
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from regard.tracing.calls import Allow, Edit, Numbers
-from regard.tracing.huggingface_editing import editing_pretrained, narrowing_pretrained
-from regard.tracing.modules import attending_modules, editing_modules, narrowing_modules
-from regard.tracing.wrapped import look_inside
+from regard.record.layers import Recorder
+from regard.tracing.calls import Allow, Edit, Numbers, Read
+from regard.tracing.huggingface import Pretrained
+from regard.tracing.inputs import Inputs
+from regard.tracing.modules import Hooked
+from regard.tracing.texts import Sentence
+from regard.tracing.wrapped import uncompiled, unwrapped
 
 
-@contextmanager
-def editing(model: nn.Module, edit: Edit) -> Iterator[Numbers]:
-    """Edit what the heads of a model write, while within.
+class AnyModel:
+    """A model of any kind.
 
     Parameters
     ----------
-    model
-        A transformers model that attends through `AttentionInterface`; or any module with
-        `nn.MultiheadAttention` or the protocol of `regard.tracing.modules.AttentionModule`.
-    edit
-        Called for every attention layer.
-
-    Yields
-    ------
-    Numbers
-        What layers have attended so far.
+    got
+        A transformers model; any module with `nn.MultiheadAttention` or the protocol of
+        `regard.tracing.protocol.AttentionModule`; or what wraps one such model.
+    attention
+        How classes of one's own are read.
 
     Raises
     ------
+    TypeError
+        If it is no model.
     ValueError
-        If it is known beforehand that no attention of the model can be edited.
+        If it wraps several, so that it is not clear which is meant.
     """
-    model = look_inside(model).model
-    numbers = Numbers(model)
-    with numbers.counting():
-        if isinstance(model, PreTrainedModel):
-            with editing_pretrained(model, numbers, edit):
-                yield numbers
-        else:
-            with editing_modules(model, numbers, edit):
-                yield numbers
+
+    def __init__(self, got: Any, attention: Mapping[type[nn.Module], Read] | None = None) -> None:
+        found = unwrapped(got, attention)
+        self.model = found.model  # that attends
+        self.whole = found.whole  # that was given, or of a pipeline its model
+        self.tokenizer = found.tokenizer
+        self.inside = found.inside
+        self._kind: Pretrained | Hooked = _kind_of(self.model, attention or {})
+        self._watched_as = Hooked(self.model, attention) if attention else self._kind
+
+    @property
+    def name(self) -> str:
+        """The name of its class."""
+        return type(self.model).__name__
+
+    @property
+    def pretrained(self) -> PreTrainedModel | None:
+        """The transformers model, where it is one."""
+        return self._kind.model if isinstance(self._kind, Pretrained) else None
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether it writes itself."""
+        return self._kind.can_generate
+
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether it is known, before it has inputs, to have a decoder beside an encoder."""
+        return self._kind.is_two_sided
+
+    @property
+    def kinds(self) -> set[str] | None:
+        """Its kinds of attention, where it tells before it runs."""
+        return self._kind.kinds
+
+    @property
+    def embeddings(self) -> nn.Module | None:
+        """What turns ids into vectors, if it is one module."""
+        return self._kind.embeddings
+
+    @property
+    def hint(self) -> str:
+        """What to say where nothing attended, though the model ran; empty if nothing is known."""
+        return self._kind.hint
+
+    def inputs(
+        self,
+        sentence: Sentence,
+        tokenizer: PreTrainedTokenizerBase | None,
+        target: str | None = None,
+        max_new_tokens: int | None = None,
+    ) -> Inputs:
+        """Prepare what the model is called with; if there is a target to write, it may write it."""
+        return self._kind.inputs(sentence, tokenizer, target, max_new_tokens)
+
+    def write_on(
+        self, inputs: Inputs, tokenizer: PreTrainedTokenizerBase | None, max_new_tokens: int
+    ) -> Inputs:
+        """Let a decoder continue its prompt; it then reads all but the last token."""
+        return self._kind.write_on(inputs, tokenizer, max_new_tokens)
+
+    def watch(
+        self, inputs: Inputs, new_recorder: Callable[[], Recorder]
+    ) -> tuple[Recorder, Any, str]:
+        """Run the model once; give its layers, its outputs, and what weights are computed from."""
+        with uncompiled(self.model):
+            recorder, outputs, how = self._watched_as.watch(inputs, new_recorder)
+        return recorder, outputs, how + self.inside
+
+    @contextmanager
+    def editing(self, edit: Edit) -> Iterator[Numbers]:
+        """Edit what the heads write, while within.
+
+        Parameters
+        ----------
+        edit
+            Called for every attention layer.
+
+        Yields
+        ------
+        Numbers
+            What layers have attended so far.
+
+        Raises
+        ------
+        ValueError
+            If it is known beforehand that no attention of the model can be edited.
+        """
+        numbers = Numbers(self.model)
+        with uncompiled(self.whole), numbers.counting(), self._kind.editing(numbers, edit):
+            yield numbers
+
+    @contextmanager
+    def narrowing(self, allow: Allow) -> Iterator[Numbers]:
+        """Narrow what the heads may read, while within; see `editing`."""
+        numbers = Numbers(self.model)
+        with uncompiled(self.whole), numbers.counting(), self._kind.narrowing(numbers, allow):
+            yield numbers
 
 
-@contextmanager
-def narrowing(model: nn.Module, allow: Allow) -> Iterator[Numbers]:
-    """Narrow what the heads of a model may read, while within; see `editing`."""
-    model = look_inside(model).model
-    numbers = Numbers(model)
-    with numbers.counting():
-        if isinstance(model, PreTrainedModel):
-            with narrowing_pretrained(model, numbers, allow):
-                yield numbers
-        else:
-            with narrowing_modules(model, numbers, allow):
-                yield numbers
-
-
-def kinds_of(model: nn.Module) -> set[str] | None:
-    """Name the kinds of attention that a model has, where it tells before it runs."""
-    model = look_inside(model).model
+def _kind_of(model: nn.Module, attention: Mapping[type[nn.Module], Read]) -> Pretrained | Hooked:
+    """Ask, once, which kind of model this is."""
     if isinstance(model, PreTrainedModel):
-        return None
-    kinds = {getattr(module, "kind", None) for module in attending_modules(model)}
-    return None if None in kinds else cast("set[str]", kinds)
+        return Pretrained(model)
+    return Hooked(model, attention)

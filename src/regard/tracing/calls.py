@@ -1,4 +1,4 @@
-"""One call of an attention layer, and how layers are numbered: what all ways to edit one share."""
+"""One call of an attention layer, and how layers are numbered: what all kinds of model share."""
 
 import inspect
 import threading
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -31,10 +31,32 @@ Allow = Callable[[str, int, int], Tensor | None]
 """From a layer's kind, number and number of heads to who may read whom, a bool broadcastable to
 (B, h, T, S); None to leave it."""
 
-
 Read = Callable[[nn.Module, Mapping[str, Any], Any], Layer | None]
 """From a module, the arguments of its forward by name and what it returned, to the layer of the
 batch's first sentence; None where this was no attention."""
+
+
+class Attending(Protocol):
+    """How one submodule attends: what a hook on it reads, and how what it does is edited.
+
+    `arguments` are those of its forward by name, `output` is what it returned.
+    """
+
+    def place(self, arguments: Mapping[str, Any], output: Any = None) -> tuple[str, int] | None:
+        """Give the kind and the number of heads; None where this is no attention."""
+
+    def read(self, arguments: Mapping[str, Any], output: Any) -> Layer | None:
+        """Give the layer of the first sentence; None where this was no attention."""
+
+    def edited(
+        self, arguments: Mapping[str, Any], output: Any, number: int, edit: "Edit"
+    ) -> Any | None:
+        """Give what the module returns when its heads are edited; None to leave it."""
+
+    def narrowed(
+        self, arguments: Mapping[str, Any], may: Tensor
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Give the arguments, by position and by name, that let read what may be read only."""
 
 
 class Numbers:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
@@ -22,13 +23,17 @@ def a_tokenizer(got: Any) -> Any:
     """
     if got is None or (callable(got) and hasattr(got, "convert_ids_to_tokens")):
         return got
-    raise TypeError(
-        f"A tokenizer is expected, but got {described(got)}: pass one with the interface of "
-        "transformers, such as AutoTokenizer.from_pretrained(name) gives."
-    )
+    if hasattr(getattr(got, "tokenizer", None), "convert_ids_to_tokens"):
+        said = f"its own one, {type(got).__name__}.tokenizer"
+    else:
+        said = (
+            "one with the interface of transformers, such as AutoTokenizer.from_pretrained(name) "
+            "gives"
+        )
+    raise TypeError(f"A tokenizer is expected, but got {described(got)}: pass {said}.")
 
 
-def in_order(sentence: Any, model: Any, tokenizer: Any) -> None:
+def in_order(sentence: Any, model: Any, tokenizer: Any, order: str = ORDER) -> None:
     """Raise where the three were passed in another order.
 
     Raises
@@ -40,7 +45,7 @@ def in_order(sentence: Any, model: Any, tokenizer: Any) -> None:
         is_model = isinstance(got, nn.Module) and place != "model"
         if is_model or (isinstance(got, PreTrainedTokenizerBase) and place != "tokenizer"):
             kind = "model" if is_model else "tokenizer"
-            raise TypeError(f"A {kind} is where the {place} belongs: the order is {ORDER}.")
+            raise TypeError(f"A {kind} is where the {place} belongs: the order is {order}.")
 
 
 def a_flag(name: str, got: object) -> bool:
@@ -92,3 +97,32 @@ def check_call(model: nn.Module, positional: tuple[Any, ...], named: Mapping[str
             f"tensors and the names {list(named)} ({error}): pass a tuple of tensors, or tensors "
             "by name."
         ) from error
+
+
+def with_weights(model: nn.Module) -> nn.Module:
+    """Take a model that has numbers to compute with.
+
+    Raises
+    ------
+    ValueError
+        If it is on the meta device.
+    """
+    if device_of(model).type == "meta":
+        raise ValueError(
+            f"{type(model).__name__} is on the meta device, where it has no weights: load it by "
+            "from_pretrained, or fill it by load_state_dict(..., assign=True)."
+        )
+    return model
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Say where a model computes: by its first parameter, or as accelerate says.
+
+    Of a model that accelerate loads part by part, parameters are on the meta device until then.
+    """
+    first = next(model.parameters(), torch.empty(0))
+    if first.device.type != "meta":
+        return first.device
+    hooks = (getattr(module, "_hf_hook", None) for module in model.modules())
+    devices = (getattr(hook, "execution_device", None) for hook in hooks)
+    return torch.device(next((one for one in devices if one is not None), "meta"))

@@ -1,4 +1,4 @@
-"""How a transformers model is traced: at its own `AttentionInterface`.
+"""A transformers model: how it is traced, and how its heads are edited, at `AttentionInterface`.
 
 While the model runs, the attention function that the interface gives to a layer also tells us what
 it was called with: queries, keys, values and mask. The model keeps its own implementation's name,
@@ -8,131 +8,189 @@ eager function, which knows more than sdpa; and where that is not understood eit
 weights are taken as they are.
 """
 
-import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import wraps
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from regard.record.layers import Recorder, ScoredLayer, WeighedLayer
-from regard.tracing.interface import Attend, Stage, wrapping
+from regard.record.layers import Recorder, ScoredLayer
+from regard.tracing.agreement import NotUnderstoodError, check_output
+from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
+from regard.tracing.implementations import (
+    attending,
+    eager_outputs,
+    eager_weights,
+    implementations,
+)
+from regard.tracing.inputs import Inputs, inputs_of_pretrained, write_on
+from regard.tracing.interface import Asked, GoOn, Stage, wrapping
+from regard.tracing.places import Place, Places
+from regard.tracing.texts import Sentence
 
-CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
-TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
-# how far a recomputed output may be off, by the precision of the model, per size of the values
-TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
-SHORT = 64  # queries
+Attended = tuple[Tensor, Tensor | None]  # what the heads wrote (B, T, h, d_v), and weights
 
 
-class NotUnderstoodError(Exception):
-    """A layer's weights are not the softmax of what it gave us."""
+@dataclass(frozen=True)
+class Pretrained:
+    """A transformers model: the kind that attends through `AttentionInterface`."""
 
-
-class Watch:
-    """What one traced forward pass has seen so far."""
-
-    def __init__(self, model: PreTrainedModel, recorder: Recorder) -> None:
-        self.recorder = recorder
-        self.names = {id(module): name for name, module in model.named_modules()}
-        self.is_two_sided = bool(getattr(model.config, "is_encoder_decoder", False))
-        self.masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = {}
-        self.query: Tensor | None = None  # of the call before
+    model: PreTrainedModel
 
     @property
-    def is_complete(self) -> bool:
-        """Say whether all sides of the model have attended through the interface."""
-        needed = {"encoder", "decoder"} if self.is_two_sided else set()
-        return bool(self.recorder.counts) and needed <= self.recorder.counts.keys()
+    def can_generate(self) -> bool:
+        """Whether it has a head that writes."""
+        return bool(self.model.can_generate())
 
-    def kind_of(self, module: nn.Module, layer: ScoredLayer) -> str:
-        """Say whose attention a module is, by its name, or by whether it may see the future."""
-        name = self.names.get(id(module), "")
-        if getattr(module, "is_cross_attention", False) or CROSS.search(name):
-            return "cross"
-        if self.is_two_sided and re.search(r"(^|\.)(de|en)coder\.", name):
-            return "decoder" if re.search(r"(^|\.)decoder\.", name) else "encoder"
-        return "encoder" if may_see_the_future(layer) else "decoder"
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether it has a decoder beside an encoder."""
+        return bool(self.model.config.is_encoder_decoder)
 
-    def parted(self, mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """Part a mask of the first sentence into who may attend (bool) and a bias, each once."""
-        if mask is None:
-            return None, None
-        if id(mask) not in self.masks:
-            self.masks[id(mask)] = (mask, *parted(mask[0].detach()))
-        return self.masks[id(mask)][1:]
+    @property
+    def kinds(self) -> None:
+        """Its kinds of attention: it does not tell before it runs."""
+
+    @property
+    def embeddings(self) -> nn.Module | None:
+        """What turns ids into vectors; None where there are several such."""
+        try:
+            return self.model.get_input_embeddings()
+        except NotImplementedError:
+            return None
+
+    @property
+    def hint(self) -> str:
+        """What to say where nothing attended, though the model ran."""
+        return f" If you did: {self._not_through_interface}"
+
+    @property
+    def _not_through_interface(self) -> str:
+        return (
+            f"{type(self.model).__name__} does not attend through transformers' "
+            "AttentionInterface, so its heads cannot be edited there: zero a head by a "
+            "forward-pre-hook on the output projection of its layer, which is given the heads "
+            "side by side."
+        )
+
+    def inputs(
+        self,
+        sentence: Sentence,
+        tokenizer: PreTrainedTokenizerBase | None,
+        target: str | None,
+        max_new_tokens: int | None = None,
+    ) -> Inputs:
+        """Prepare what the model is called with."""
+        return inputs_of_pretrained(sentence, self.model, tokenizer, target, max_new_tokens)
+
+    def write_on(
+        self, inputs: Inputs, tokenizer: PreTrainedTokenizerBase | None, max_new_tokens: int
+    ) -> Inputs:
+        """Let a decoder continue its prompt."""
+        return write_on(inputs, self.model, tokenizer, max_new_tokens)
+
+    def watch(
+        self, inputs: Inputs, new_recorder: Callable[[], Recorder]
+    ) -> tuple[Recorder, Any, str]:
+        """Run the model once; give its layers, its outputs, and what weights are computed from.
+
+        Raises
+        ------
+        ValueError
+            If the model has no attention that can be traced.
+        """
+        for implementation in implementations(self.model):
+            recorder = new_recorder()
+            try:
+                with attending(self.model, implementation), watching(self.model, recorder):
+                    outputs = self.model(**inputs.named)
+            except NotUnderstoodError:
+                continue
+            needed = {"encoder", "decoder"} if self.is_two_sided else set()
+            if recorder.counts and needed <= recorder.counts.keys():
+                return recorder, outputs, "queries and keys"
+        outputs = eager_outputs(self.model, inputs.named)
+        recorder = eager_weights(outputs, new_recorder())
+        if not recorder.counts:
+            raise ValueError(
+                f"{type(self.model).__name__} has no attention that can be traced: it attends "
+                "neither through transformers' AttentionInterface, nor does it give weights for "
+                "output_attentions=True under eager."
+            )
+        return recorder, outputs, "eager weights"
+
+    @contextmanager
+    def editing(self, numbers: Numbers, edit: Edit) -> Iterator[None]:
+        """Edit what the heads write, while within."""
+        with self._handling(Stage.EDIT, numbers, partial(_edited, edit=edit)):
+            yield
+
+    @contextmanager
+    def narrowing(self, numbers: Numbers, allow: Allow) -> Iterator[None]:
+        """Narrow what the heads may read, while within."""
+        with self._handling(Stage.NARROW, numbers, partial(_narrowed, allow=allow)):
+            yield
+
+    @contextmanager
+    def _handling(
+        self, stage: Stage, numbers: Numbers, change: Callable[..., Attended]
+    ) -> Iterator[None]:
+        if not self.model._can_set_attn_implementation():  # noqa: SLF001  said nowhere else
+            raise ValueError(self._not_through_interface)
+        places = Places(self.model, numbers)
+
+        def handle(asked: Asked, go_on: GoOn) -> Attended:
+            if not places.has(asked.module):
+                return go_on()
+            return change(Place(asked, places, *places.of(asked)), go_on)
+
+        with wrapping(stage, handle):
+            yield
+
+
+# reading
 
 
 @contextmanager
-def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[Watch]:
+def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
     """Let the attention functions of this thread's forward passes tell what they are given."""
-    watch = Watch(model, recorder)
-    with wrapping(Stage.WATCH, lambda name, attend: _telling(watch, name, attend)):
-        yield watch
+    numbers = Numbers(model)
+    places = Places(model, numbers)
 
-
-def _telling(watch: Watch, name: str, attend: Attend) -> Attend:
-    """Give an attention function that tells the watch what it is called with."""
-
-    @wraps(attend)
-    def tell(
-        module: nn.Module,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None = None,
-        **options: Any,
-    ) -> tuple[Tensor, Tensor | None]:
-        given = {option for option, setting in options.items() if setting is not None}
-        if name == "sdpa" and given & {"softcap", "s_aux"}:
+    def tell(asked: Asked, go_on: GoOn) -> Attended:
+        if not places.has(asked.module):
+            return go_on()
+        given = {name for name, setting in asked.options.items() if setting is not None}
+        if asked.name == "sdpa" and given & {"softcap", "s_aux"}:
             raise NotUnderstoodError  # by sdpa: the model's eager function knows them
-        output, weights = attend(module, query, key, value, attention_mask, **options)
-        is_causal = attends_causally(name, module, attention_mask, options)
-        options.pop("is_causal", None)
-        masks = watch.parted(attention_mask)
-        layer = layer_of((query, key, value), *masks, is_causal=is_causal, **options)
+        output, weights = go_on()
+        layer = _layer_of(asked, *places.parted(asked))
         check_output(layer, output)
-        if query is not watch.query:  # else the same once more, to other values (DiffLlama)
-            watch.query = query
-            _keep(watch, module, layer)
+        kind, number = places.of(asked)
+        _, num_queries, num_keys = layer.shape
+        if kind != "cross" and num_queries != num_keys:
+            raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
+        recorder.add(replace(layer, kind=kind), number)
         return output, weights
 
-    return tell
+    with numbers.counting(), wrapping(Stage.WATCH, tell):
+        yield
 
 
-def attends_causally(
-    name: str, module: nn.Module, mask: Tensor | None, options: Mapping[str, Any]
-) -> bool:
-    """Say whether an implementation keeps its queries from the future without a mask."""
-    causal = options.get("is_causal")
-    causal = getattr(module, "is_causal", True) if causal is None else causal
-    return bool(causal) and mask is None and name != "eager"  # eager obeys its mask only
-
-
-def layer_of(
-    states: tuple[Tensor, ...],
-    allowed: Tensor | None,
-    bias: Tensor | None,
-    *,
-    is_causal: bool,
-    scaling: float | None = None,
-    position_bias: Tensor | None = None,
-    softcap: float | None = None,
-    s_aux: Tensor | None = None,
-    **_: Any,
-) -> ScoredLayer:
+def _layer_of(asked: Asked, allowed: Tensor | None, bias: Tensor | None) -> ScoredLayer:
     """Put together what an attention function was called with."""
-    query, key, value = (x.detach() for x in states)  # (1, heads, tokens, features)
+    options = asked.options
+    query, key, value = (x.detach() for x in (asked.query, asked.key, asked.value))
     if query.size(0) != 1 or key.size(0) != 1:
         raise NotUnderstoodError  # windows of one picture, as several sentences
-    if position_bias is not None:
-        bias = position_bias[0].detach() if bias is None else position_bias[0].detach() + bias
-    num_keys = key.size(2)  # masks for a cache may be longer
+    position, scaling = options.get("position_bias"), options.get("scaling")
+    if position is not None:
+        bias = position[0].detach() if bias is None else position[0].detach() + bias
+    num_keys, sinks = key.size(2), options.get("s_aux")  # masks for a cache may be longer
     return ScoredLayer(
         "",
         query[0],
@@ -141,176 +199,58 @@ def layer_of(
         float(query.size(-1) ** -0.5 if scaling is None else scaling),
         allowed=None if allowed is None else allowed[..., :num_keys],
         bias=None if bias is None else bias[..., :num_keys],
-        is_causal=is_causal and (query.size(2) > 1 or num_keys == 1),
-        softcap=softcap,
-        sinks=None if s_aux is None else s_aux.detach().flatten(),
+        is_causal=asked.is_causal,
+        softcap=options.get("softcap"),
+        sinks=None if sinks is None else sinks.detach().flatten(),
     )
 
 
-def _keep(watch: Watch, module: nn.Module, layer: ScoredLayer) -> None:
-    kind = watch.kind_of(module, layer)
-    _, num_queries, num_keys = layer.shape
-    if kind != "cross" and num_queries != num_keys:
-        raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
-    watch.recorder.add(replace(layer, kind=kind))
+# editing
 
 
-def parted(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
-    """Part a mask (h or 1, Q or 1, K): bool, or float to be added, very low where it forbids."""
-    if mask.dtype == torch.bool:
-        return mask, None
-    if not mask.is_floating_point():
-        raise NotUnderstoodError
-    allowed = mask > torch.finfo(mask.dtype).min / 2
-    bias = mask.masked_fill(~allowed, 0.0)
-    return (None if allowed.all() else allowed), (bias if bias.any() else None)
-
-
-def check_output(layer: ScoredLayer, output: Tensor) -> None:
-    """Hold what the weights of the first, middle and last query make of the values against output.
-
-    Raises
-    ------
-    NotUnderstoodError
-        If they differ: then the layer does something that a `ScoredLayer` does not say.
-    """
-    num_heads, num_queries, _ = layer.shape
-    value = layer.value
-    if value is None or output.dim() != 4 or output.shape[1:3] != (num_queries, num_heads):
-        raise NotUnderstoodError
-    with torch.autocast(output.device.type, enabled=False):
-        value = layer.of_heads(value, slice(None)).float()
-        if not _agrees_at_once(layer, value, output):
-            _check_rows(layer, value, output)
-
-
-def _agrees_at_once(layer: ScoredLayer, value: Tensor, output: Tensor) -> bool:
-    """Compare all queries of a short text, which takes less time than three of them one by one."""
-    if layer.shape[1] > SHORT:
-        return False
-    ours = (layer.weigh() @ value).transpose(0, 1)  # (Q, h, d_v)
-    return bool((ours - output[0].float()).abs().max() <= TOLERANCES[output.dtype])
-
-
-def _check_rows(layer: ScoredLayer, value: Tensor, output: Tensor) -> None:
-    _, num_queries, _ = layer.shape
-    tolerance = TOLERANCES[output.dtype] * (1 + float(value.nan_to_num().abs().max()))
-    for row in {0, num_queries // 2, num_queries - 1}:
-        weights = layer.weigh(rows=slice(row, row + 1))  # (h, 1, K)
-        if not weights.any():
-            continue  # may read nothing: what it writes is undefined
-        ours, theirs = (weights @ value)[:, 0], output[0, row].float()  # (h, d_v)
-        if not torch.allclose(ours, theirs, rtol=0, atol=tolerance, equal_nan=True):
-            raise NotUnderstoodError
-
-
-def may_see_the_future(layer: ScoredLayer) -> bool:
-    """Say whether some query may read the key after it."""
-    if layer.is_causal:
-        return False
-    if layer.allowed is None:
-        return True
-    _, num_queries, num_keys = layer.shape
-    allowed = layer.allowed.expand(-1, num_queries, num_keys)
-    return bool(allowed.diagonal(1, -2, -1).any()) or min(num_queries, num_keys) == 1
-
-
-@contextmanager
-def attending(model: PreTrainedModel, implementation: str) -> Iterator[None]:
-    """Let the model attend by another implementation, and by its own again afterwards."""
-    with TRACING:
-        configs = {id(config): config for config in _configs(model)}.values()
-        before = [(config, vars(config).get("_attn_implementation_internal")) for config in configs]
-        try:
-            _set_implementation(model, implementation)
-            yield
-        finally:
-            for config, name in before:
-                config._attn_implementation_internal = name  # noqa: SLF001  the setter would set its parts too
-
-
-def _set_implementation(model: PreTrainedModel, implementation: str) -> None:
-    if not model._can_set_attn_implementation():  # noqa: SLF001  else it warns and does nothing
-        return
-    try:
-        model.set_attn_implementation(implementation)
-    except ValueError as error:  # a part of the model, such as its backbone, cannot
-        raise NotUnderstoodError from error
-
-
-def _configs(model: PreTrainedModel) -> Iterator[Any]:
-    """Give every configuration in use, those inside others too."""
-    waiting = [m.config for m in model.modules() if isinstance(m, PreTrainedModel)]
-    while waiting:
-        config = waiting.pop()
-        yield config
-        parts = (getattr(config, name, None) for name in getattr(config, "sub_configs", ()))
-        waiting += [part for part in parts if part is not None]
-
-
-def record(
-    model: PreTrainedModel, inputs: Mapping[str, Any], new_recorder: Callable[[], Recorder]
-) -> tuple[Recorder, Any, str]:
-    """Run the model once; give its layers, its outputs, and what the weights are computed from.
-
-    Raises
-    ------
-    ValueError
-        If the model has no attention that can be traced.
-    """
-    for implementation in _implementations(model):
-        recorder = new_recorder()
-        try:
-            with attending(model, implementation), watching(model, recorder) as watch:
-                outputs = model(**inputs)
-        except NotUnderstoodError:
-            continue
-        if watch.is_complete:
-            return recorder, outputs, "queries and keys"
-    outputs = eager_outputs(model, inputs)
-    recorder = eager_weights(outputs, new_recorder())
-    if not recorder.counts:
+def _edited(place: Place, go_on: GoOn, *, edit: Edit) -> Attended:
+    output, weights = go_on()
+    batch, num_heads, num_queries, _ = place.asked.query.shape
+    if output.shape[:3] != (batch, num_queries, num_heads):
         raise ValueError(
-            f"{type(model).__name__} has no attention that can be traced: it attends neither "
-            "through transformers' AttentionInterface, nor does it give weights for "
-            "output_attentions=True under eager."
+            f"{place.places.model} gives what its heads write as {tuple(output.shape)}, not as "
+            "(sentences, queries, heads, features): its heads cannot be told apart."
         )
-    return recorder, outputs, "eager weights"
+    call = Call(
+        place.kind,
+        place.number,
+        num_heads,
+        lambda: output,
+        lambda: evenly(place.asked.value, place.allowed(), num_heads).transpose(1, 2),
+    )
+    edited = edit(call)
+    return (output if edited is None else edited), weights
 
 
-def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
-    """Ask the model itself for its weights; where it cannot be set to eager, as it is."""
-    try:
-        with attending(model, "eager"):
-            return model(**inputs, output_attentions=True)
-    except NotUnderstoodError:
-        return model(**inputs, output_attentions=True)
+def _narrowed(place: Place, go_on: GoOn, *, allow: Allow) -> Attended:
+    query, key = place.asked.query, place.asked.key
+    batch, num_heads, num_queries, _ = query.shape
+    may = allow(place.kind, place.number, num_heads)
+    if may is None:
+        return go_on()
+    check_fit(may, (batch, num_heads, num_queries, key.size(2)))
+    before = place.allowed()
+    after = before & may.to(query.device)
+    output, weights = go_on(_mask_of(place, after))
+    # a reader with nothing left writes nothing, where some functions read all of it alike
+    silenced = before.any(-1) & ~after.any(-1)  # (B or 1, h or 1, T)
+    if silenced.any():
+        output = output.masked_fill(silenced.transpose(1, 2)[..., None], 0.0)
+    return output, weights
 
 
-def _implementations(model: PreTrainedModel) -> tuple[str, ...]:
-    """Give the implementations under which the model can be watched, the leaner first."""
-    if not model._can_set_attn_implementation():  # noqa: SLF001  transformers says it nowhere else
-        return ()
-    return ("sdpa", "eager") if model._supports_sdpa else ("eager",)  # noqa: SLF001  likewise
-
-
-def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
-    """Take the weights that a model gave for output_attentions=True."""
-    kinds = {
-        "encoder_attentions": "encoder",
-        "attentions": None,
-        "decoder_attentions": "decoder",
-        "cross_attentions": "cross",
-    }
-    for name, kind in kinds.items():
-        for weights in getattr(outputs, name, None) or ():
-            if isinstance(weights, Tensor) and weights.dim() == 4:
-                if weights.size(0) > 1:
-                    raise ValueError(
-                        f"The model attends within {weights.size(0)} windows or blocks at once, so "
-                        "that a head has no one matrix of weights: it cannot be traced."
-                    )
-                sees_the_future = bool(weights.triu(1).any())
-                of_kind = kind or ("encoder" if sees_the_future else "decoder")
-                recorder.add(WeighedLayer(of_kind, weights[0].detach()))
-    return recorder
+def _mask_of(place: Place, after: Tensor) -> Tensor:
+    """Give the mask that lets read what is left; eager takes a float, to be added."""
+    query = place.asked.query
+    if place.mask is None or place.mask.dtype == torch.bool:
+        if place.asked.name != "eager":
+            return after.expand(query.size(0), -1, -1, -1)
+        bias = torch.zeros((), dtype=query.dtype, device=query.device)
+    else:
+        bias = place.mask
+    return torch.where(after, bias, torch.finfo(bias.dtype).min)

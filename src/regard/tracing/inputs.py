@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.words import Side
+from regard.tracing.expected import device_of
 from regard.tracing.texts import (
     Sentence,
     Text,
@@ -70,7 +71,7 @@ def inputs_of_module(
     max_new_tokens: int | None = None,
 ) -> Inputs:
     """Prepare for a PyTorch module, `model(src)`, or `model(src, tgt)` if it can generate."""
-    device = next(model.parameters()).device
+    device = device_of(model)
     if not is_text(sentence):
         if target is not None:
             raise ValueError("A target is for text: pass both sides as tensors instead.")
@@ -109,7 +110,7 @@ def inputs_of_pretrained(
     parameters = inspect.signature(model.forward).parameters
     if "decoder_input_ids" in parameters:
         inputs = _with_target(inputs, model, tokenizer, target, max_new_tokens)
-        ids = torch.tensor([inputs.read], device=model.device)
+        ids = torch.tensor([inputs.read], device=device_of(model))
         inputs = replace(inputs, named=inputs.named | {"decoder_input_ids": ids})
     else:
         _refuse_target(target, model)
@@ -124,7 +125,7 @@ def _named(
     if is_text(sentence):
         tensors, source = tokenize(sentence, _needed(tokenizer))
         return Inputs(named=dict(tensors), source=source)
-    given = _tensors(sentence, model.device)
+    given = _tensors(sentence, device_of(model))
     named = given.named | dict(zip([model.main_input_name], given.positional, strict=False))
     check_one_sentence([x for name, x in named.items() if name in BATCHED])
     if "input_ids" not in named:
@@ -142,7 +143,7 @@ def _taken(inputs: Inputs, model: PreTrainedModel, *, is_text: bool) -> Inputs:
         raise ValueError(
             f"{type(model).__name__} takes no {sorted(refused)}: choose from {sorted(parameters)}."
         )
-    named = {n: x.to(model.device) for n, x in inputs.named.items() if n not in unknown}
+    named = {n: x.to(device_of(model)) for n, x in inputs.named.items() if n not in unknown}
     if "input_ids" in named:
         _check_fit(named["input_ids"], model)
     return replace(inputs, named=named)
@@ -257,3 +258,28 @@ def generate(model: Any, named: Mapping[str, Any], max_new_tokens: int | None) -
     named = {name: x for name, x in named.items() if name != "use_cache"}
     ids: list[int] = model.generate(**named, do_sample=False, num_beams=1, **options)[0].tolist()
     return ids
+
+
+def write_on(
+    inputs: Inputs,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    max_new_tokens: int,
+) -> Inputs:
+    """Let a decoder continue its prompt; it then reads all but the last token."""
+    if "input_ids" not in inputs.named:
+        raise ValueError(
+            f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
+        )
+    prompt_ids, device = inputs.named["input_ids"], device_of(model)
+    check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
+    whole = generate(model, inputs.named, max_new_tokens)
+    written = inputs.reading(whole, side_of(whole, tokenizer))
+    prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
+    mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=device)
+    mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
+    named = {name: x for name, x in inputs.named.items() if name != "token_type_ids"}
+    named |= {"input_ids": torch.tensor([written.read], device=device), "attention_mask": mask}
+    if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
+        named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
+    return replace(written, named=named, source=written.target, target=Side(), read=[])

@@ -1,18 +1,76 @@
 """Where transformers hands out its attention functions: what this thread puts around them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import wraps
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionInterface
 
 Attend = Callable[..., tuple[Tensor, Tensor | None]]  # an attention function of transformers
 Wrap = Callable[[str, Attend], Attend]
 """From an implementation's name and its attention function, to the one that is called instead."""
+
+GoOn = Callable[..., tuple[Tensor, Tensor | None]]
+"""Calls the attention function as it was called, or with another mask."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an attention function of transformers is called with."""
+
+    name: str  # of the implementation
+    module: nn.Module  # whose attention it is
+    query: Tensor  # (B, h, T, d_k)
+    key: Tensor  # (B, g, S, d_k)
+    value: Tensor  # (B, g, S, d_v)
+    mask: Any  # bool, or float to be added, broadcastable to (B, h, T, S); or of another kind
+    options: Mapping[str, Any]
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether the implementation keeps its queries from the future without a mask."""
+        causal = self.options.get("is_causal")
+        causal = getattr(self.module, "is_causal", True) if causal is None else causal
+        by_itself = bool(causal) and self.mask is None and self.name != "eager"
+        return by_itself and (self.query.size(2) > 1 or self.key.size(2) == 1)
+
+    @property
+    def plain_mask(self) -> Tensor | None:
+        """The mask, if it says for each query and key; it may be for a cache that is longer."""
+        return self.mask if isinstance(self.mask, Tensor) and self.mask.dim() == 4 else None
+
+
+Handle = Callable[[Asked, GoOn], tuple[Tensor, Tensor | None]]
+"""From what an attention function is asked, and how to go on, to what it gives."""
+
+
+def around(handle: Handle) -> Wrap:
+    """Put a function of ours around every attention function."""
+
+    def wrap(name: str, attend: Attend) -> Attend:
+        @wraps(attend)
+        def asked(
+            module: nn.Module,
+            query: Tensor,
+            key: Tensor,
+            value: Tensor,
+            attention_mask: Any = None,
+            **options: Any,
+        ) -> tuple[Tensor, Tensor | None]:
+            def go_on(mask: Any = attention_mask) -> tuple[Tensor, Tensor | None]:
+                return attend(module, query, key, value, mask, **options)
+
+            return handle(Asked(name, module, query, key, value, attention_mask, options), go_on)
+
+        return asked
+
+    return wrap
 
 
 class Stage(IntEnum):
@@ -31,18 +89,18 @@ _AROUND: ContextVar[tuple[tuple[Stage, Wrap], ...]] = ContextVar("around", defau
 
 
 @contextmanager
-def wrapping(stage: Stage, wrap: Wrap) -> Iterator[None]:
+def wrapping(stage: Stage, handle: Handle) -> Iterator[None]:
     """Put something around the attention functions of this thread's forward passes, while within.
 
     Parameters
     ----------
     stage
         Where among others it is put.
-    wrap
-        Gives the function to call, from the implementation's name and its own function.
+    handle
+        What is called instead.
     """
     others = tuple(one for one in _AROUND.get() if one[0] is not Stage.WATCH or stage is not one[0])
-    token = _AROUND.set((*others, (stage, wrap)))
+    token = _AROUND.set((*others, (stage, around(handle))))
     _PATCH.enter()
     try:
         yield

@@ -1,4 +1,4 @@
-"""How a PyTorch model is watched and edited: hooks on what attends, gone when it has run.
+"""Any PyTorch module: hooks on the submodules that attend, gone when it has run.
 
 A submodule attends if its class is named with a function that reads it, if it keeps to the
 `AttentionModule` protocol, or if it is `nn.MultiheadAttention`. docs/own-models.md shows all three.
@@ -6,30 +6,134 @@ A submodule attends if its class is named with a function that reads it, if it k
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
 
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, Recorder, WeighedLayer
-from regard.tracing.calls import Allow, Call, Edit, Numbers, Read, arguments_of
-from regard.tracing.multihead import (
-    edit_multihead,
-    is_multihead,
-    kinds_in_decoders,
-    multihead_reader,
-    narrow_multihead,
-    note_length,
+from regard.tracing.calls import Allow, Attending, Edit, Numbers, Read, arguments_of
+from regard.tracing.expected import check_call
+from regard.tracing.inputs import Inputs, inputs_of_module
+from regard.tracing.multihead import Multihead, is_multihead, kinds_in_decoders, refuse_batch
+from regard.tracing.protocol import Following, follows_protocol
+from regard.tracing.texts import Sentence
+
+Reader = Callable[[Mapping[str, Any], Any], Layer | None]
+"""From the arguments of a module's forward by name and what it returned, to the layer."""
+
+NONE_FOUND = (
+    "it must be nn.MultiheadAttention, follow the protocol of "
+    "regard.tracing.protocol.AttentionModule"
 )
-from regard.tracing.protocol import (
-    edit_protocol,
-    follows_protocol,
-    inputs_of_protocol,
-    narrow_protocol,
-    read_protocol,
-)
+
+
+@dataclass(frozen=True)
+class Hooked:
+    """Any module: the kind of model whose attention is found among its submodules."""
+
+    model: nn.Module
+    attention: Mapping[type[nn.Module], Read] = field(default_factory=dict)
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether it writes itself."""
+        return hasattr(self.model, "generate")
+
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether it has a decoder beside an encoder: then its inputs say so."""
+        return False
+
+    @property
+    def kinds(self) -> set[str] | None:
+        """Its kinds of attention, where it tells before it runs."""
+        kinds = {getattr(module, "kind", None) for module in self._editable()}
+        return None if None in kinds else cast("set[str]", kinds)
+
+    @property
+    def embeddings(self) -> nn.Module | None:
+        """What turns ids into vectors: the first that does."""
+        return next((m for m in self.model.modules() if isinstance(m, nn.Embedding)), None)
+
+    @property
+    def hint(self) -> str:
+        """What to say where nothing attended, though the model ran."""
+        return ""
+
+    def inputs(
+        self,
+        sentence: Sentence,
+        tokenizer: PreTrainedTokenizerBase | None,
+        target: str | None,
+        max_new_tokens: int | None = None,
+    ) -> Inputs:
+        """Prepare what the model is called with."""
+        if not _attends(self.model, self.attention):
+            raise ValueError(
+                f"No attention that can be traced was found in {type(self.model).__name__}: "
+                f"{NONE_FOUND}, or be named by attention={{Class: read}} (docs/own-models.md)."
+            )
+        return inputs_of_module(sentence, self.model, tokenizer, target, max_new_tokens)
+
+    def write_on(self, inputs: Inputs, *_: Any) -> Inputs:
+        """Give its inputs, which hold already what it writes."""
+        return inputs
+
+    def watch(
+        self, inputs: Inputs, new_recorder: Callable[[], Recorder]
+    ) -> tuple[Recorder, Any, str]:
+        """Run the model once; give its layers, its outputs, and what weights are computed from."""
+        recorder = new_recorder()
+        check_call(self.model, inputs.positional, inputs.named)
+        with recording(self.model, recorder, self.attention), refusing_batches(self.model):
+            outputs = self.model(*inputs.positional, **inputs.named)
+        return recorder, outputs, _how(recorder)
+
+    @contextmanager
+    def editing(self, numbers: Numbers, edit: Edit) -> Iterator[None]:
+        """Edit what the heads write, while within."""
+        with ExitStack() as hooks:
+            for module, attending in self._editable().items():
+                hook = _edit_hook(numbers, attending, edit)
+                hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
+            yield
+
+    @contextmanager
+    def narrowing(self, numbers: Numbers, allow: Allow) -> Iterator[None]:
+        """Narrow what the heads may read, while within."""
+        with ExitStack() as hooks:
+            for module, attending in self._editable().items():
+                hook = _narrow_hook(numbers, attending, allow)
+                hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+            yield
+
+    def _editable(self) -> dict[nn.Module, Attending]:
+        """Find the submodules that attend, or say why there are none."""
+        found = attending_modules(self.model)
+        if not found:
+            raise ValueError(
+                f"No attention that can be edited was found in {type(self.model).__name__}: "
+                + NONE_FOUND.replace(", follow", " or follow")
+                + "."
+            )
+        return found
+
+
+def _how(recorder: Recorder) -> str:
+    """Say what the weights are computed from, and which are held themselves."""
+    layers = [layer for of_kind in recorder.layers.values() for layer in of_kind.values()]
+    weighed = [layer for layer in layers if isinstance(layer, WeighedLayer)]
+    if not weighed:
+        return "queries and keys"
+    own = "weights as the module gave them, heads x queries x keys numbers a layer"
+    if len(weighed) == len(layers):
+        return own
+    return f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
 
 
 def traceable(
@@ -65,7 +169,7 @@ def recording(
     recorder: Recorder,
     attention: Mapping[type[nn.Module], Read] | None = None,
 ) -> Iterator[None]:
-    """Record the attention layers of the forward passes within, for the first sentence of each.
+    """Record the attention layers of a forward pass within, for the first sentence.
 
     The model computes what it computed before. torch's fused encoder layers, which call no hooks,
     give way to ordinary ones while there are any; nested tensors stay nested.
@@ -96,12 +200,28 @@ def recording(
     {0: (2, 5, 5), 1: (2, 5, 5), 2: (2, 5, 5)}
     """
     lengths: dict[nn.Module, int] = {}
-    with ExitStack() as hooks:
+    numbers = Numbers(model)
+    with numbers.counting(), ExitStack() as hooks:
         for stack in model.modules():
             if isinstance(stack, nn.TransformerEncoder):
-                hooks.callback(note_length(stack, lengths))
+                hooks.callback(_note_length(stack, lengths))
         for module, read in readers(model, attention or {}, lengths).items():
-            hooks.callback(_record(module, read, recorder))
+            hook = _record_hook(numbers, read, recorder)
+            hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
+        yield
+
+
+@contextmanager
+def refusing_batches(model: nn.Module) -> Iterator[None]:
+    """Raise in words where `nn.MultiheadAttention` within is given several sentences."""
+
+    def refuse(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        refuse_batch(module, arguments_of(module, args, kwargs))
+
+    with ExitStack() as hooks:
+        for module in filter(is_multihead, model.modules()):
+            handle = module.register_forward_pre_hook(refuse, with_kwargs=True)
+            hooks.callback(handle.remove)
         yield
 
 
@@ -119,55 +239,117 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
+def attending_modules(
+    model: nn.Module, lengths: Mapping[nn.Module, int] | None = None
+) -> dict[nn.Module, Attending]:
+    """Find the submodules that attend as is known, in the order in which they were built."""
+    kinds, lengths = kinds_in_decoders(model), {} if lengths is None else lengths
+    found: dict[nn.Module, Attending] = {}
+    for module in model.modules():
+        if follows_protocol(module):
+            found[module] = Following(module)
+        elif is_multihead(module):
+            attending = cast("nn.MultiheadAttention", module)
+            found[module] = Multihead(attending, kinds.get(module), lengths)
+    return found
+
+
 def readers(
     model: nn.Module, attention: Mapping[type[nn.Module], Read], lengths: Mapping[nn.Module, int]
-) -> dict[nn.Module, Read]:
-    """Say for each submodule that attends how it is read."""
-    kinds = kinds_in_decoders(model)
+) -> dict[nn.Module, Reader]:
+    """Say for each submodule that attends, those of named classes too, how it is read."""
+    known: dict[nn.Module, Reader] = {
+        module: one.read for module, one in attending_modules(model, lengths).items()
+    }
     by_class = reversed(list(attention.items()))  # of a module's classes, the first wins
-    named = {
-        module: _checking(read)
+    named: dict[nn.Module, Reader] = {
+        module: partial(_read_checked, read, module)
         for of_class, read in by_class
         for module in model.modules()
         if isinstance(module, of_class)
     }
+    if not named:
+        return known
     inside = {part for module in named for part in module.modules()}
-    found: dict[nn.Module, Read] = {}
-    for module in model.modules():
-        if module in named:
-            found[module] = named[module]
-        elif module in inside:
-            continue
-        elif follows_protocol(module):
-            found[module] = read_protocol
-        elif is_multihead(module):
-            found[module] = multihead_reader(kinds.get(module), lengths)
-    return found
+    found = {module: read for module, read in known.items() if module not in inside} | named
+    return {module: found[module] for module in model.modules() if module in found}
 
 
-def _record(module: nn.Module, read: Read, recorder: Recorder) -> Callable[[], None]:
-    """Add what a module attended to whenever it is called, until what is returned is called."""
+def _attends(model: nn.Module, attention: Mapping[type[nn.Module], Read]) -> bool:
+    """Say whether any submodule is known to attend."""
+    classes = tuple(attention)
+    return any(
+        isinstance(module, classes) or follows_protocol(module) or is_multihead(module)
+        for module in model.modules()
+    )
 
-    def record(
-        module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
-    ) -> None:
-        layer = read(module, arguments_of(module, args, kwargs), output)
+
+def _record_hook(numbers: Numbers, read: Reader, recorder: Recorder) -> Callable[..., None]:
+    """Give a forward hook that adds what a module attended to."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if not numbers.is_mine:
+            return
+        layer = read(arguments_of(module, args, kwargs), output)
         if layer is not None:
-            recorder.add(layer)
+            recorder.add(layer, numbers.give(module, layer.kind))
 
-    return module.register_forward_hook(record, with_kwargs=True).remove
+    return hook
 
 
-def _checking(read: Read) -> Read:
-    """Say at once, and in words, where a reader gives what is no layer."""
+def _edit_hook(numbers: Numbers, attending: Attending, edit: Edit) -> Callable[..., Any]:
+    """Give a forward hook that edits what the heads of a module write."""
 
-    def checked(module: nn.Module, arguments: Mapping[str, Any], output: Any) -> Layer | None:
-        layer = read(module, arguments, output)
-        if layer is not None:
-            _check(layer, f"The layer that was read from {type(module).__name__}")
-        return layer
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        if not numbers.is_mine:
+            return None
+        arguments = arguments_of(module, args, kwargs)
+        place = attending.place(arguments, output)
+        if place is None:
+            return None
+        return attending.edited(arguments, output, numbers.give(module, place[0]), edit)
 
-    return checked
+    return hook
+
+
+def _narrow_hook(numbers: Numbers, attending: Attending, allow: Allow) -> Callable[..., Any]:
+    """Give a forward-pre-hook that narrows what the heads of a module may read."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not numbers.is_mine:
+            return None
+        arguments = arguments_of(module, args, kwargs)
+        place = attending.place(arguments)
+        if place is None:
+            return None
+        kind, num_heads = place
+        may = allow(kind, numbers.give(module, kind), num_heads)
+        return None if may is None else attending.narrowed(arguments, may)
+
+    return hook
+
+
+def _note_length(stack: nn.Module, lengths: dict[nn.Module, int]) -> Callable[[], None]:
+    """Note how long the padded sentences are, before the stack lets go of the padding."""
+
+    def note(stack: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        src = arguments_of(stack, args, kwargs).get("src")
+        length = 0
+        if isinstance(src, Tensor) and src.dim() == 3 and not src.is_nested:
+            length = src.size(1)
+        lengths.update(dict.fromkeys(stack.modules(), length))
+
+    return stack.register_forward_pre_hook(note, with_kwargs=True).remove
+
+
+def _read_checked(
+    read: Read, module: nn.Module, arguments: Mapping[str, Any], output: Any
+) -> Layer | None:
+    """Say at once, and in words, where a user's function gives what is no layer."""
+    layer = read(module, arguments, output)
+    if layer is not None:
+        _check(layer, f"The layer that was read from {type(module).__name__}")
+    return layer
 
 
 def _check(layer: Any, name: str) -> None:
@@ -184,84 +366,3 @@ def _check(layer: Any, name: str) -> None:
             f"{name} has {tuple(x.shape)}, but must have (heads, queries, ...): take the first "
             "sentence of the batch, and part the heads."
         )
-
-
-@contextmanager
-def editing_modules(model: nn.Module, numbers: Numbers, edit: Edit) -> Iterator[None]:
-    """Edit what the heads of a module write, while within."""
-    with ExitStack() as hooks:
-        for module, read in attending_modules(model).items():
-            hook = _edit_hook(numbers, read, edit)
-            hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
-        yield
-
-
-@contextmanager
-def narrowing_modules(model: nn.Module, numbers: Numbers, allow: Allow) -> Iterator[None]:
-    """Narrow what the heads of a module may read, while within."""
-    with ExitStack() as hooks:
-        for module, read in attending_modules(model).items():
-            hook = _narrow_hook(numbers, read, allow)
-            hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
-        yield
-
-
-def attending_modules(model: nn.Module) -> Mapping[nn.Module, Read]:
-    """Find the submodules that attend, or say why there are none."""
-    found = readers(model, {}, {})
-    if not found:
-        raise ValueError(
-            f"No attention that can be edited was found in {type(model).__name__}: it must be "
-            "nn.MultiheadAttention or follow the protocol of "
-            "regard.tracing.modules.AttentionModule."
-        )
-    return found
-
-
-def _edit_hook(numbers: Numbers, read: Read, edit: Edit) -> Callable[..., Any]:
-    """Give a forward hook that edits what the heads of a module write."""
-
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        arguments = arguments_of(module, args, kwargs)
-        found = _kind_and_heads(module, arguments, read)
-        if not numbers.is_mine or found is None:
-            return None
-        kind, num_heads = found
-        if isinstance(module, nn.MultiheadAttention):
-            call = partial(Call, kind, numbers.give(module, kind), num_heads)
-            return edit_multihead(module, arguments, output, call, edit)
-        if not hasattr(output, "weights"):
-            return None  # it has a kind, but is no attention
-        call = partial(Call, kind, numbers.give(module, kind), num_heads)
-        return edit_protocol(arguments, output, call, edit)
-
-    return hook
-
-
-def _narrow_hook(numbers: Numbers, read: Read, allow: Allow) -> Callable[..., Any]:
-    """Give a forward-pre-hook that narrows what the heads of a module may read."""
-
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        arguments = arguments_of(module, args, kwargs)
-        found = _kind_and_heads(module, arguments, read)
-        if not numbers.is_mine or found is None:
-            return None
-        kind, num_heads = found
-        may = allow(kind, numbers.give(module, kind), num_heads)
-        if may is None:
-            return None
-        if isinstance(module, nn.MultiheadAttention):
-            return (), narrow_multihead(module, arguments, may)
-        return narrow_protocol(inputs_of_protocol(arguments), may), {}
-
-    return hook
-
-
-def _kind_and_heads(
-    module: nn.Module, arguments: Mapping[str, Any], read: Read
-) -> tuple[str, int] | None:
-    """Say whose attention a call is, and of how many heads; None where it is no attention."""
-    if isinstance(module, nn.MultiheadAttention):
-        return cast("Layer", read(module, arguments, None)).kind, module.num_heads
-    inputs = inputs_of_protocol(arguments)
-    return (str(module.kind), inputs[3]) if len(inputs) >= 5 else None

@@ -1,18 +1,21 @@
-"""`nn.MultiheadAttention`, as torch calls it: read, edited and narrowed."""
+"""`nn.MultiheadAttention`: how it is read, and how its heads are edited.
+
+To read it, its projections are computed once more, for one sentence.
+"""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
 from copy import copy
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from regard.record.layers import Layer, ScoredLayer
-from regard.tracing.calls import Call, Edit, Read, arguments_of, check_fit
-from regard.tracing.protocol import heads_of
+from regard.record.layers import ScoredLayer
+from regard.tracing.calls import Call, Edit, check_fit
+from regard.tracing.protocol import heads_of, is_triangle
 from regard.tracing.texts import check_one_sentence
 
 FORBIDDEN = -1e4  # a number this low in an additive mask leaves nothing after the softmax
@@ -31,81 +34,101 @@ def kinds_in_decoders(model: nn.Module) -> dict[nn.Module, str]:
     return self_attention | {layer.multihead_attn: "cross" for layer in layers}
 
 
-@contextmanager
-def refusing_batches(model: nn.Module) -> Iterator[None]:
-    """Raise in words where `nn.MultiheadAttention` within is given several sentences."""
-
-    def refuse(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        query = arguments_of(module, args, kwargs)["query"]
-        if query.dim() == 3 and not query.is_nested:
-            check_one_sentence([query if module.batch_first else query.transpose(0, 1)])
-
-    with ExitStack() as hooks:
-        for module in filter(is_multihead, model.modules()):
-            handle = module.register_forward_pre_hook(refuse, with_kwargs=True)
-            hooks.callback(handle.remove)
-        yield
+def refuse_batch(module: nn.Module, arguments: Mapping[str, Any]) -> None:
+    """Raise in words where it is given several sentences."""
+    query = arguments["query"]
+    if query.dim() == 3 and not query.is_nested:
+        check_one_sentence([query if module.batch_first else query.transpose(0, 1)])
 
 
-def note_length(stack: nn.Module, lengths: dict[nn.Module, int]) -> Callable[[], None]:
-    """Note how long the padded sentences are, before the stack lets go of the padding."""
+@dataclass(frozen=True)
+class Multihead:
+    """One `nn.MultiheadAttention` of a model."""
 
-    def note(stack: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        src = arguments_of(stack, args, kwargs).get("src")
-        length = 0
-        if isinstance(src, Tensor) and src.dim() == 3 and not src.is_nested:
-            length = src.size(1)
-        lengths.update(dict.fromkeys(stack.modules(), length))
+    module: nn.MultiheadAttention
+    known: str | None  # the kind that its place tells
+    lengths: Mapping[
+        nn.Module, int
+    ]  # how long sentences are with their padding, where torch cut it
 
-    return stack.register_forward_pre_hook(note, with_kwargs=True).remove
+    def place(self, arguments: Mapping[str, Any], _: Any = None) -> tuple[str, int]:
+        """Give the kind and the number of heads."""
+        return self.known or self._kind(arguments), self.module.num_heads
 
-
-def multihead_reader(kind: str | None, lengths: Mapping[nn.Module, int]) -> Read:
-    """Give what reads a module of a kind that its place tells, or None where it does not."""
-
-    def read(module: nn.Module, arguments: Mapping[str, Any], _: Any) -> Layer:
-        attention = cast("nn.MultiheadAttention", module)
-        with torch.no_grad():
-            return _read_multihead(attention, arguments, kind, lengths.get(module, 0))
-
-    return read
-
-
-def _read_multihead(
-    module: nn.MultiheadAttention, arguments: Mapping[str, Any], kind: str | None, length: int
-) -> ScoredLayer:
-    features = [arguments[name] for name in ("query", "key", "value")]
-    query, key, value = (_sentence(x, batch_first=module.batch_first) for x in features)
-    attn_mask = _attn_mask_of(module, arguments["attn_mask"])
-    if kind is None:
-        is_self = features[0] is features[1] or torch.equal(query, key)
-        kind = _kind_of_self(attn_mask) if is_self else "cross"
-    allowed, bias = _allowed_and_bias(
-        mask
-        for mask in (
-            attn_mask,
-            _padding_of(arguments["key_padding_mask"]),
-            _nested_padding(features[0], length),
+    def _kind(self, arguments: Mapping[str, Any]) -> str:
+        query, key = (
+            _sentence(x, batch_first=self.module.batch_first)
+            for x in (arguments["query"], arguments["key"])
         )
-        if mask is not None
-    )
-    if features[0].is_nested:
-        query, key, value = (_lengthened(x, length) for x in (query, key, value))
-    q, k, v = _projected(module, query, key, value)
-    k, v = _with_more_keys(module, k, v)
-    more = (0, k.size(1) - key.size(0))  # the keys that no token has
-    allowed = None if allowed is None else F.pad(allowed, more, value=True)
-    is_causal = allowed is not None and _is_causal(allowed, query.size(0))
-    return ScoredLayer(
-        kind,
-        q,
-        k,
-        v,
-        scale=1 / math.sqrt(module.head_dim),
-        allowed=None if is_causal else allowed,
-        bias=None if bias is None else F.pad(bias, more),
-        is_causal=is_causal,
-    )
+        is_self = arguments["query"] is arguments["key"] or torch.equal(query, key)
+        return _kind_of_self(_attn_mask_of(self.module, arguments)) if is_self else "cross"
+
+    @torch.no_grad()
+    def read(self, arguments: Mapping[str, Any], _: Any) -> ScoredLayer:
+        """Project the first sentence once more, and gather its masks."""
+        module, length = self.module, self.lengths.get(self.module, 0)
+        kind, _ = self.place(arguments)
+        features = [arguments[name] for name in ("query", "key", "value")]
+        query, key, value = (_sentence(x, batch_first=module.batch_first) for x in features)
+        allowed, bias = _allowed_and_bias(_masks_of(module, arguments, length))
+        if features[0].is_nested:
+            query, key, value = (_lengthened(x, length) for x in (query, key, value))
+        q, k, v = _projected(module, query, key, value)
+        k, v = _with_more_keys(module, k, v)
+        more = (0, k.size(1) - key.size(0))  # the keys that no token has
+        allowed = None if allowed is None else F.pad(allowed, more, value=True)
+        is_causal = allowed is not None and is_triangle(allowed, query.size(0))
+        return ScoredLayer(
+            kind,
+            q,
+            k,
+            v,
+            scale=1 / math.sqrt(module.head_dim),
+            allowed=None if is_causal else allowed,
+            bias=None if bias is None else F.pad(bias, more),
+            is_causal=is_causal,
+        )
+
+    def edited(
+        self, arguments: Mapping[str, Any], output: Any, number: int, edit: Edit
+    ) -> tuple[Any, ...] | None:
+        """Project what the heads write instead."""
+        module = self.module
+        kind, num_heads = self.place(arguments)
+        call = Call(
+            kind,
+            number,
+            num_heads,
+            lambda: _unprojected(module, arguments),
+            lambda: _unprojected(_unasking(module), _without_bias(arguments)),
+        )
+        edited = edit(call)
+        if edited is None:
+            return None
+        projected = module.out_proj(edited.flatten(-2))
+        if arguments["query"].dim() == 2:
+            projected = projected[0]
+        elif not module.batch_first:
+            projected = projected.transpose(0, 1)
+        return projected, *output[1:]
+
+    def narrowed(
+        self, arguments: Mapping[str, Any], may: Tensor
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Forbid in the mask what may not be read; in torch's bool masks True forbids."""
+        if not may.any(-1).all():
+            raise ValueError(
+                "A query of nn.MultiheadAttention must be left something to read, or it gives NaN: "
+                "forbid it less than everything."
+            )
+        shape = _shape_of(self.module, arguments)
+        check_fit(may, shape)
+        may = may.to(arguments["query"].device).expand(*shape[:2], -1, -1)
+        forbidden = ~may.flatten(0, 1)  # (B h, T, S)
+        return (), {**arguments, "attn_mask": _joined(forbidden, arguments), "is_causal": False}
+
+
+# reading
 
 
 def _sentence(x: Tensor, *, batch_first: bool) -> Tensor:
@@ -122,6 +145,18 @@ def _lengthened(x: Tensor, length: int) -> Tensor:
     return F.pad(x, (0, 0, 0, max(length - x.size(0), 0)))
 
 
+def _masks_of(
+    module: nn.MultiheadAttention, arguments: Mapping[str, Any], length: int
+) -> Iterable[Tensor]:
+    """Give the masks that are there, each broadcastable to (h, T, S)."""
+    masks = (
+        _attn_mask_of(module, arguments),
+        _padding_of(arguments["key_padding_mask"]),
+        _nested_padding(arguments["query"], length),
+    )
+    return (mask for mask in masks if mask is not None)
+
+
 def _nested_padding(query: Tensor, length: int) -> Tensor | None:
     """Forbid a nested sentence the padding that it was rid of, and the padding to read."""
     if not query.is_nested:
@@ -131,8 +166,9 @@ def _nested_padding(query: Tensor, length: int) -> Tensor | None:
     return is_padding | is_padding[None, :, None]  # (1, length, length)
 
 
-def _attn_mask_of(module: nn.MultiheadAttention, mask: Tensor | None) -> Tensor | None:
+def _attn_mask_of(module: nn.MultiheadAttention, arguments: Mapping[str, Any]) -> Tensor | None:
     """Take the first sentence's part of (T, S) or (B h, T, S): (h or 1, T, S)."""
+    mask: Tensor | None = arguments["attn_mask"]
     if mask is None:
         return None
     return mask[None] if mask.dim() == 2 else mask[: module.num_heads]
@@ -171,12 +207,6 @@ def _allowed_and_bias(masks: Iterable[Tensor]) -> tuple[Tensor | None, Tensor | 
     return None if allowed.all() else allowed, bias if bias.any() else None
 
 
-def _is_causal(allowed: Tensor, num_queries: int) -> bool:
-    """Say whether a query may read itself and all before it: then the mask need not be kept."""
-    is_for_all_heads = allowed.shape[:2] == (1, num_queries)
-    return is_for_all_heads and torch.equal(allowed, torch.ones_like(allowed).tril())
-
-
 def _projected(
     module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -207,28 +237,7 @@ def _with_more_keys(
     return key, value
 
 
-def edit_multihead(
-    module: nn.MultiheadAttention,
-    arguments: Mapping[str, Any],
-    output: Any,
-    call: Callable[..., Call],
-    edit: Edit,
-) -> Any:
-    """Put what an edit gives, projected, in place of what the module gave; None to leave it."""
-    edited = edit(
-        call(
-            lambda: _unprojected(module, arguments),
-            lambda: _unprojected(_unasking(module), _without_bias(arguments)),
-        )
-    )
-    if edited is None:
-        return None
-    projected = module.out_proj(edited.flatten(-2))
-    if arguments["query"].dim() == 2:
-        projected = projected[0]
-    elif not module.batch_first:
-        projected = projected.transpose(0, 1)
-    return projected, *output[1:]
+# editing
 
 
 def _unprojected(module: nn.MultiheadAttention, arguments: Mapping[str, Any]) -> Tensor:
@@ -247,7 +256,8 @@ def _unprojected(module: nn.MultiheadAttention, arguments: Mapping[str, Any]) ->
         parameter.requires_grad = False
         parameter.copy_(x)
     twin.out_proj = identity  # type: ignore[assignment]  # as good
-    written, _ = twin.forward(**arguments)
+    # by the class: a hook of another library may have replaced the module's own
+    written, _ = nn.MultiheadAttention.forward(twin, **arguments)
     if written.dim() == 2:
         written = written[None]
     elif not module.batch_first:
@@ -289,26 +299,23 @@ def _without_bias(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**arguments, **forbids}
 
 
-def narrow_multihead(
-    module: nn.MultiheadAttention, arguments: Mapping[str, Any], may: Tensor
-) -> dict[str, Any]:
-    """Forbid in the mask what may not be read; in torch's bool masks True forbids."""
-    if not may.any(-1).all():
-        raise ValueError(
-            "A query of nn.MultiheadAttention must be left something to read, or it gives NaN: "
-            "forbid it less than everything."
-        )
-    query, mask, padding = (arguments[n] for n in ("query", "attn_mask", "key_padding_mask"))
-    if mask is None and padding is not None and padding.is_floating_point():
-        mask = padding.new_zeros(())  # torch wants both alike
+def _shape_of(
+    module: nn.MultiheadAttention, arguments: Mapping[str, Any]
+) -> tuple[int, int, int, int]:
+    """Give (B, h, T, S)."""
+    query = arguments["query"]
     batch = 1 if query.dim() == 2 else query.size(0 if module.batch_first else 1)
     tokens = -2 if module.batch_first or query.dim() == 2 else 0
-    sizes = (query.size(tokens), arguments["key"].size(tokens))
-    check_fit(may, (batch, module.num_heads, *sizes))
-    shape = (batch, module.num_heads, *may.shape[2:])
-    forbidden = ~may.to(query.device).expand(shape).flatten(0, 1)  # (B h, T, S)
-    if mask is not None and mask.dtype != torch.bool:
-        forbidden = torch.where(forbidden, -torch.inf, mask)
-    elif mask is not None:
-        forbidden = forbidden | mask
-    return {**arguments, "attn_mask": forbidden, "is_causal": False}
+    return batch, module.num_heads, query.size(tokens), arguments["key"].size(tokens)
+
+
+def _joined(forbidden: Tensor, arguments: Mapping[str, Any]) -> Tensor:
+    """Join what is forbidden with the mask that is there, (T, S) or (B h, T, S)."""
+    mask, padding = arguments["attn_mask"], arguments["key_padding_mask"]
+    if mask is None and padding is not None and padding.is_floating_point():
+        mask = padding.new_zeros(())  # torch wants both alike
+    if mask is None:
+        return forbidden
+    return (
+        forbidden | mask if mask.dtype == torch.bool else torch.where(forbidden, -torch.inf, mask)
+    )

@@ -1,7 +1,11 @@
-"""Attention modules that say what they are: read, edited and narrowed."""
+"""Modules that say themselves whose attention they are: how they are read, and edited.
 
-from collections.abc import Callable, Mapping
-from itertools import product
+The softmax of queries and keys is held against the weights that the module gave. Where they agree,
+queries and keys are kept; where the module has a way of its own, its weights are.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -9,10 +13,8 @@ from torch import Tensor, nn
 
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
+from regard.tracing.agreement import gives
 from regard.tracing.calls import Call, Edit, check_fit, evenly
-
-SHORT = 64  # queries
-ROUNDING = 1e-4  # how far a weight may be from what queries and keys give
 
 
 class AttentionModule(Protocol):
@@ -37,44 +39,78 @@ def attention_modules(model: nn.Module) -> list[nn.Module]:
 
 
 def follows_protocol(module: nn.Module) -> bool:
-    """Say whether a module says which kind of attention it is."""
+    """Say whether a module tells its kind."""
     kind = getattr(module, "kind", None)
     return isinstance(kind, str) and kind in KINDS
 
 
-def read_protocol(module: nn.Module, arguments: Mapping[str, Any], output: Any) -> Layer | None:
-    """Read what a module of the protocol was called with, and what it gave, as a layer.
+@dataclass(frozen=True)
+class Following:
+    """One module that follows the protocol."""
 
-    Where its weights are the softmax of q k^T, scaled or not, queries and keys are kept; else the
-    weights themselves, so that a head shows what the module really uses, edited or not.
-    """
-    inputs = inputs_of_protocol(arguments)
-    weights = getattr(output, "weights", None)  # (B, h, T, S)
-    if len(inputs) < 5 or not isinstance(weights, Tensor):
-        return None  # it has a kind, but is no attention
-    *features, num_heads, mask = inputs
-    query, key, value = (heads_of(x.detach()[0], num_heads) for x in features)
-    weights = weights.detach()[0]
-    kind, allowed = str(module.kind), _of_first_sentence(mask)
-    scales, masks = (query.size(-1) ** -0.5, 1.0), (allowed, None)  # someone may leave both out
-    for scale, may_read in product(scales, masks):
-        layer = ScoredLayer(kind, query, key, value, scale, allowed=may_read)
-        if _explains(layer, weights):
-            return layer
-    return WeighedLayer(kind, weights)
+    module: nn.Module
+
+    def place(self, arguments: Mapping[str, Any], output: Any = None) -> tuple[str, int] | None:
+        """Give the kind and the number of heads; None where it has a kind, but is no attention."""
+        inputs = inputs_of(arguments)
+        if len(inputs) < 5 or (output is not None and not hasattr(output, "weights")):
+            return None
+        return str(self.module.kind), inputs[3]
+
+    def read(self, arguments: Mapping[str, Any], output: Any) -> Layer | None:
+        """Give queries and keys, if they make the weights that the module gave; else these."""
+        place = self.place(arguments, output)
+        if place is None:
+            return None
+        *features, num_heads, mask = inputs_of(arguments)
+        states = [heads_of(x.detach()[0], num_heads) for x in features]  # (h, T or S, d_k)
+        weights = _weights_of(
+            self.module, output.weights, [num_heads, *(x.size(1) for x in states[:2])]
+        )
+        for layer in _guesses(place[0], states, mask):
+            if gives(layer, weights):
+                return layer
+        return WeighedLayer(place[0], weights)
+
+    def edited(
+        self, arguments: Mapping[str, Any], output: Any, number: int, edit: Edit
+    ) -> Any | None:
+        """Give what the module returned with another `output`."""
+        query, key, value, num_heads, mask = inputs_of(arguments)
+        if not hasattr(output, "_replace") or not hasattr(output, "output"):
+            raise TypeError(
+                f"An attention module returned {type(output).__name__}: to be edited, it must "
+                "return a named tuple of `output` (B, T, features) and `weights`."
+            )
+
+        def read_evenly() -> Tensor:
+            allowed = torch.ones((), dtype=torch.bool, device=query.device)
+            allowed = allowed if mask is None else mask
+            shape = (query.size(0), num_heads, query.size(1), key.size(1))
+            values = value.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, h, S, d_v)
+            return evenly(values, allowed.expand(shape), num_heads).transpose(1, 2)
+
+        kind, written = str(self.module.kind), output.output
+        call = Call(
+            kind, number, num_heads, lambda: written.unflatten(-1, (num_heads, -1)), read_evenly
+        )
+        edited = edit(call)
+        return None if edited is None else output._replace(output=edited.flatten(-2))
+
+    def narrowed(
+        self, arguments: Mapping[str, Any], may: Tensor
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Let the mask forbid more."""
+        query, key, value, num_heads, mask = inputs_of(arguments)
+        check_fit(may, (query.size(0), num_heads, query.size(1), key.size(1)))
+        may = may.to(query.device)
+        return (query, key, value, num_heads, may if mask is None else mask & may), {}
 
 
-def _explains(layer: ScoredLayer, weights: Tensor) -> bool:
-    """Hold a layer against the weights that were given: all of a short text, else three rows."""
-    _, num_queries, _ = layer.shape
-    if weights.shape != layer.shape:
-        return False
-    rows = [slice(at, at + 1) for at in (0, num_queries // 2, num_queries - 1)]
-    rows = [slice(0, num_queries)] if num_queries <= SHORT else rows
-    return all(
-        torch.allclose(layer.weigh(rows=some), weights[:, some].float(), rtol=0, atol=ROUNDING)
-        for some in rows
-    )
+def inputs_of(arguments: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give query, key, value, num_heads and mask, of whatever names, or as forward(*inputs)."""
+    inputs = tuple(arguments.values())
+    return inputs[0] if len(inputs) == 1 and isinstance(inputs[0], tuple) else inputs[:5]
 
 
 def heads_of(x: Tensor, num_heads: int) -> Tensor:
@@ -82,46 +118,33 @@ def heads_of(x: Tensor, num_heads: int) -> Tensor:
     return x.unflatten(-1, (num_heads, -1)).transpose(0, 1)
 
 
-def _of_first_sentence(mask: Tensor | None) -> Tensor | None:
-    """Take the first sentence's part of a mask that is broadcastable to (B, h, T, S)."""
-    if mask is None:
-        return None
-    return mask.reshape((1,) * (4 - mask.dim()) + tuple(mask.shape))[0]
+def is_triangle(allowed: Tensor, num_queries: int) -> bool:
+    """Say whether a query may read itself and all before it: then the mask need not be kept."""
+    is_for_all_heads = allowed.shape[:2] == (1, num_queries)
+    return is_for_all_heads and torch.equal(allowed, torch.ones_like(allowed).tril())
 
 
-def inputs_of_protocol(arguments: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Give query, key, value, num_heads and mask, of whatever names, or as forward(*inputs)."""
-    inputs = tuple(arguments.values())
-    return inputs[0] if len(inputs) == 1 and isinstance(inputs[0], tuple) else inputs[:5]
+def _weights_of(module: nn.Module, weights: Any, shape: list[int]) -> Tensor:
+    """Take the first sentence's weights, (h, T, S), or say what is no such thing."""
+    if isinstance(weights, Tensor) and list(weights.shape[1:]) == shape:
+        return weights[0].detach()
+    got = tuple(weights.shape) if isinstance(weights, Tensor) else type(weights).__name__
+    raise ValueError(
+        f"{type(module).__name__} returned weights {got}, but must return (B, h, T, S), here "
+        f"(B, {', '.join(map(str, shape))}): see regard.tracing.protocol.AttentionModule."
+    )
 
 
-def edit_protocol(
-    arguments: Mapping[str, Any],
-    output: Any,
-    call: Callable[..., Call],
-    edit: Edit,
-) -> Any:
-    """Put what an edit gives in place of what the heads wrote; None to leave it."""
-    query, key, value, num_heads, mask = inputs_of_protocol(arguments)
-    if not hasattr(output, "_replace") or not hasattr(output, "output"):
-        raise TypeError(
-            f"An attention module returned {type(output).__name__}: to be edited, it must return a "
-            "named tuple of `output` (B, T, features) and `weights`."
-        )
-
-    def read_evenly() -> Tensor:
-        allowed = torch.ones((), dtype=torch.bool, device=query.device) if mask is None else mask
-        shape = (query.size(0), num_heads, query.size(1), key.size(1))
-        values = value.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, h, S, d_v)
-        return evenly(values, allowed.expand(shape), num_heads).transpose(1, 2)
-
-    edited = edit(call(lambda: output.output.unflatten(-1, (num_heads, -1)), read_evenly))
-    return None if edited is None else output._replace(output=edited.flatten(-2))
-
-
-def narrow_protocol(inputs: tuple[Any, ...], may: Tensor) -> tuple[Any, ...]:
-    """Narrow the mask that a module is called with."""
-    query, key, value, num_heads, mask = inputs
-    check_fit(may, (query.size(0), num_heads, query.size(1), key.size(1)))
-    may = may.to(query.device)
-    return query, key, value, num_heads, may if mask is None else mask & may
+def _guesses(kind: str, states: list[Tensor], mask: Any) -> Iterator[ScoredLayer]:
+    """Guess what a module does: with its mask, with one of its own, or with none; with a scale."""
+    query, key, value = states
+    masks: list[dict[str, Any]] = [{}, {"is_causal": True}]
+    if isinstance(mask, Tensor) and mask.dtype == torch.bool:
+        allowed = mask[(None,) * (4 - mask.dim())][0]  # broadcasts to (h, T, S)
+        if is_triangle(allowed.expand(-1, -1, key.size(1)), query.size(1)):
+            masks.reverse()
+        else:
+            masks.insert(0, {"allowed": allowed})
+    for masked in masks:
+        for scale in (query.size(-1) ** -0.5, 1.0):  # 1 where someone left it out
+            yield ScoredLayer(kind, query, key, value, scale, **masked)

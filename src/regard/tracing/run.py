@@ -1,6 +1,5 @@
 """`trace` runs a model once on a sentence, and gives what each head attended to."""
 
-import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,27 +9,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from regard.record.door import whole_number, whole_numbers
+from regard.record.door import text, whole_number, whole_numbers
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
 from regard.record.words import Side
+from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Read
-from regard.tracing.expected import a_flag, a_tokenizer, check_call, in_order, readers_by_class
-from regard.tracing.huggingface import record
-from regard.tracing.inputs import (
-    Inputs,
-    check_length,
-    generate,
-    inputs_of_module,
-    inputs_of_pretrained,
-    is_text,
-)
-from regard.tracing.modules import evaluating, recording, traceable
-from regard.tracing.multihead import refusing_batches
-from regard.tracing.texts import Sentence, side_of
-from regard.tracing.wrapped import look_inside, tokenizer_of
+from regard.tracing.expected import a_flag, a_tokenizer, in_order, readers_by_class
+from regard.tracing.inputs import Inputs, is_text
+from regard.tracing.modules import evaluating
+from regard.tracing.texts import Sentence
 
 
 def trace(
@@ -55,12 +45,12 @@ def trace(
         A text; a pair of texts; a list of words; or what the model takes, with a batch of one: a
         tensor, a tuple of tensors, or tensors by name.
     model
-        A transformers model of any kind, also inside a wrapper, such as a pipeline, a PEFT model or
-        what `torch.compile` gives; or any PyTorch module that attends by
-        `nn.MultiheadAttention`, by the protocol of `regard.tracing.modules.AttentionModule`, or by
-        the classes that `attention` names.
+        A transformers model of any kind; or any PyTorch module that attends by
+        `nn.MultiheadAttention`, by the protocol of `regard.tracing.protocol.AttentionModule`, or by
+        the classes that `attention` names. Or what wraps one such model: a pipeline,
+        `torch.compile`, DataParallel, PEFT, a module of one's own; `.how` then says so.
     tokenizer
-        With the Hugging Face interface; needed for text.
+        With the Hugging Face interface; needed for text, unless a wrapper brings its own.
     target
         The text that the decoder of an encoder-decoder is given to read; without it, what the model
         writes itself.
@@ -107,17 +97,16 @@ def trace(
     (('encoder', 'decoder', 'cross'), (6, 6))
     """
     in_order(sentence, model, tokenizer)
-    keeping = Keeping.of(layers, values=values, attention=attention)
-    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
-    inside = look_inside(model)
-    model = inside.model
-    with evaluating(model):
-        inputs = _inputs_of(sentence, model, tokenizer, target, attention=attention)
-        recorder, _, how = _run(model, inputs, keeping)
-    how += inside.said
+    keeping = Keeping.of(layers, values=values)
+    target = None if target is None else text("A target", target)
+    found = AnyModel(model, readers_by_class(attention))
+    tokenizer = a_tokenizer(found.tokenizer if tokenizer is None else tokenizer)
+    with evaluating(found.whole):
+        inputs = found.inputs(sentence, tokenizer, target)
+        recorder, _, how = found.watch(inputs, keeping.new_recorder)
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
-    origin = _origin(model, code if is_text(sentence) else "regard.trace(tensors, model)")
+    origin = _origin(found.model, code if is_text(sentence) else "regard.trace(tensors, model)")
     seen = _trace_of(inputs, recorder, how, origin)
     return _renamed(seen, tokens, target_tokens)
 
@@ -125,7 +114,7 @@ def trace(
 def trace_generation(
     prompt: Sentence,
     model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     *,
     max_new_tokens: int = 20,
     layers: Collection[int] | int | None = None,
@@ -167,113 +156,47 @@ def trace_generation(
     >>> len(seen.probabilities) == len(seen.written_tokens) == len(seen.target_tokens)
     True
     """
-    in_order(prompt, model, tokenizer)
+    in_order(prompt, model, tokenizer, "trace_generation(prompt, model, tokenizer)")
     keeping = Keeping.of(layers, values=values)
     if whole_number("max_new_tokens", max_new_tokens) < 1:
         raise ValueError(f"max_new_tokens must be at least 1, but is {max_new_tokens}.")
-    tokenizer = a_tokenizer(tokenizer_of(model, tokenizer))
-    inside = look_inside(model)
-    model = inside.model
-    can_generate = (
-        model.can_generate() if isinstance(model, PreTrainedModel) else hasattr(model, "generate")
-    )
-    if not can_generate:
+    found = AnyModel(model)
+    if not found.can_generate:
         raise ValueError(
-            f"{type(model).__name__} cannot generate: load it with a head that does "
+            f"{found.name} cannot generate: load it with a head that does "
             "(AutoModelForCausalLM, AutoModelForSeq2SeqLM)."
         )
-    with evaluating(model):
-        inputs = _inputs_of(prompt, model, tokenizer, None, max_new_tokens=max_new_tokens)
-        if isinstance(model, PreTrainedModel) and not inputs.written:
-            inputs = _write_on(inputs, model, tokenizer, max_new_tokens)
-        recorder, outputs, how = _run(model, inputs, keeping)
-    how += inside.said
+    tokenizer = a_tokenizer(found.tokenizer if tokenizer is None else tokenizer)
+    with evaluating(found.whole):
+        inputs = found.inputs(prompt, tokenizer, None, max_new_tokens)
+        if not inputs.written:
+            inputs = found.write_on(inputs, tokenizer, max_new_tokens)
+        recorder, outputs, how = found.watch(inputs, keeping.new_recorder)
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
     chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
     written = torch.tensor(inputs.written, device=chances.device)
     probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
     code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
-    seen = _trace_of(inputs, recorder, how, _origin(model, code))
+    seen = _trace_of(inputs, recorder, how, _origin(found.model, code))
     return replace(seen, probabilities=probabilities)
 
 
 @dataclass(frozen=True)
 class Keeping:
-    """What of a forward pass is kept, and how attention is found."""
+    """What of a forward pass is kept."""
 
     layers: Collection[int] | None
     values: bool
-    attention: Mapping[type[nn.Module], Read] | None = None
 
     @classmethod
-    def of(cls, layers: Any, *, values: Any, attention: Any = None) -> "Keeping":
+    def of(cls, layers: Any, *, values: Any) -> "Keeping":
         """Take what a user asks for, or say what is wrong with it."""
         wanted = None if layers is None else whole_numbers("layers", layers)
-        return cls(wanted, a_flag("values", values), readers_by_class(attention))
+        return cls(wanted, a_flag("values", values))
 
     def new_recorder(self) -> Recorder:
         """Give a recorder that has seen nothing yet."""
         return Recorder(self.layers, values=self.values)
-
-
-def _inputs_of(
-    sentence: Sentence,
-    model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase | None,
-    target: str | None,
-    *,
-    attention: Mapping[type[nn.Module], Read] | None = None,
-    max_new_tokens: int | None = None,
-) -> Inputs:
-    if isinstance(model, PreTrainedModel):
-        return inputs_of_pretrained(sentence, model, tokenizer, target, max_new_tokens)
-    if not traceable(model, attention):
-        raise ValueError(
-            f"No attention that can be traced was found in {type(model).__name__}: it must be "
-            "nn.MultiheadAttention, follow the protocol of "
-            "regard.tracing.modules.AttentionModule, or be named by attention={Class: read} "
-            "(docs/own-models.md)."
-        )
-    return inputs_of_module(sentence, model, tokenizer, target, max_new_tokens)
-
-
-def _write_on(
-    inputs: Inputs,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    max_new_tokens: int,
-) -> Inputs:
-    """Let a decoder continue its prompt; it then reads all but the last token."""
-    if "input_ids" not in inputs.named:
-        raise ValueError(
-            f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
-        )
-    prompt_ids = inputs.named["input_ids"]
-    check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
-    whole = generate(model, inputs.named, max_new_tokens)
-    written = inputs.reading(whole, side_of(whole, tokenizer))
-    prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
-    mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=model.device)
-    mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
-    named = {name: x for name, x in inputs.named.items() if name != "token_type_ids"}
-    named |= {
-        "input_ids": torch.tensor([written.read], device=model.device),
-        "attention_mask": mask,
-    }
-    if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
-        named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
-    return replace(written, named=named, source=written.target, target=Side(), read=[])
-
-
-def _run(model: nn.Module, inputs: Inputs, keeping: Keeping) -> tuple[Recorder, Any, str]:
-    """Run the model once; give its layers, its outputs, and what the weights are computed from."""
-    if isinstance(model, PreTrainedModel) and not keeping.attention:
-        return record(model, inputs.named, keeping.new_recorder)
-    recorder = keeping.new_recorder()
-    check_call(model, inputs.positional, inputs.named)
-    with recording(model, recorder, keeping.attention), refusing_batches(model):
-        outputs = model(*inputs.positional, **inputs.named)
-    return recorder, outputs, "queries and keys"
 
 
 def _trace_of(

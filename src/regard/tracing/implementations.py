@@ -1,0 +1,88 @@
+"""Under which implementations of attention a transformers model can be run and watched."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from regard.record.layers import Recorder, WeighedLayer
+from regard.tracing.agreement import NotUnderstoodError
+
+TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
+
+
+@contextmanager
+def attending(model: PreTrainedModel, implementation: str) -> Iterator[None]:
+    """Let the model attend by another implementation, and by its own again afterwards."""
+    with TRACING:
+        configs = {id(config): config for config in _configs(model)}.values()
+        before = [(config, vars(config).get("_attn_implementation_internal")) for config in configs]
+        try:
+            _set_implementation(model, implementation)
+            yield
+        finally:
+            for config, name in before:
+                config._attn_implementation_internal = name  # noqa: SLF001  the setter would set its parts too
+
+
+def _set_implementation(model: PreTrainedModel, implementation: str) -> None:
+    if not model._can_set_attn_implementation():  # noqa: SLF001  else it warns and does nothing
+        return
+    try:
+        model.set_attn_implementation(implementation)
+    except ValueError as error:  # a part of the model, such as its backbone, cannot
+        raise NotUnderstoodError from error
+
+
+def _configs(model: PreTrainedModel) -> Iterator[Any]:
+    """Give every configuration in use, those inside others too."""
+    waiting = [m.config for m in model.modules() if isinstance(m, PreTrainedModel)]
+    while waiting:
+        config = waiting.pop()
+        yield config
+        parts = (getattr(config, name, None) for name in getattr(config, "sub_configs", ()))
+        waiting += [part for part in parts if part is not None]
+
+
+def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
+    """Ask the model itself for its weights; where it cannot be set to eager, as it is."""
+    try:
+        with attending(model, "eager"):
+            return model(**inputs, output_attentions=True)
+    except NotUnderstoodError:
+        return model(**inputs, output_attentions=True)
+
+
+def implementations(model: PreTrainedModel) -> tuple[str, ...]:
+    """Give the implementations under which the model can be watched, the leaner first."""
+    if not model._can_set_attn_implementation():  # noqa: SLF001  transformers says it nowhere else
+        return ()
+    return ("sdpa", "eager") if model._supports_sdpa else ("eager",)  # noqa: SLF001  likewise
+
+
+def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
+    """Take the weights that a model gave for output_attentions=True."""
+    kinds = {
+        "encoder_attentions": "encoder",
+        "attentions": None,
+        "decoder_attentions": "decoder",
+        "cross_attentions": "cross",
+    }
+    numbers: Counter[str] = Counter()
+    for name, kind in kinds.items():
+        for weights in getattr(outputs, name, None) or ():
+            if isinstance(weights, Tensor) and weights.dim() == 4:
+                if weights.size(0) > 1:
+                    raise ValueError(
+                        f"The model attends within {weights.size(0)} windows or blocks at once, so "
+                        "that a head has no one matrix of weights: it cannot be traced."
+                    )
+                sees_the_future = bool(weights.triu(1).any())
+                of_kind = kind or ("encoder" if sees_the_future else "decoder")
+                recorder.add(WeighedLayer(of_kind, weights[0].detach()), numbers[of_kind])
+                numbers[of_kind] += 1
+    return recorder

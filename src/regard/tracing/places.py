@@ -1,0 +1,119 @@
+"""Which layer of a transformers model a call of an attention function is, and who reads whom."""
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from regard.tracing.agreement import NotUnderstoodError
+from regard.tracing.calls import Numbers
+from regard.tracing.interface import Asked
+
+CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
+PLAIN = ("sdpa", "eager")  # implementations whose masks say in full who may read whom
+
+
+class Places:
+    """Says which layer of a transformers model each call of an attention function is."""
+
+    def __init__(self, model: PreTrainedModel, numbers: Numbers) -> None:
+        self.model = type(model).__name__
+        self.numbers = numbers
+        self.names = {id(module): name for name, module in model.named_modules()}
+        self.is_two_sided = bool(getattr(model.config, "is_encoder_decoder", False))
+        self.kinds: dict[nn.Module, str] = {}
+        self.masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = {}
+        self.query: Tensor | None = None  # of the call before
+        self.place = ("", 0)
+
+    def has(self, module: nn.Module) -> bool:
+        """Say whether a module is the model's own."""
+        return id(module) in self.names
+
+    def of(self, asked: Asked) -> tuple[str, int]:
+        """Give kind and number; the same again for the same queries (DiffLlama: other values)."""
+        if asked.query is not self.query:
+            self.query = asked.query
+            # what a module is does not change when it is given one token at a time
+            if asked.module not in self.kinds:
+                self.kinds[asked.module] = self._kind_of(asked)
+            kind = self.kinds[asked.module]
+            self.place = (kind, self.numbers.give(asked.module, kind))
+        return self.place
+
+    def _kind_of(self, asked: Asked) -> str:
+        """Say whose attention a module is, by its name, or by whether it may see the future."""
+        name = self.names[id(asked.module)]
+        if getattr(asked.module, "is_cross_attention", False) or CROSS.search(name):
+            return "cross"
+        if self.is_two_sided and re.search(r"(^|\.)(de|en)coder\.", name):
+            return "decoder" if re.search(r"(^|\.)decoder\.", name) else "encoder"
+        return "encoder" if self._may_see_the_future(asked) else "decoder"
+
+    def _may_see_the_future(self, asked: Asked) -> bool:
+        """Say whether some query of any sentence may read the key after it."""
+        if asked.is_causal:
+            return False
+        allowed, _ = self.parted(asked)
+        if allowed is None:
+            return True
+        num_queries, num_keys = asked.query.size(2), asked.key.size(2)
+        allowed = allowed[..., :num_keys].expand(-1, num_queries, num_keys)
+        return bool(allowed.diagonal(1, -2, -1).any()) or min(num_queries, num_keys) == 1
+
+    def parted(self, asked: Asked) -> tuple[Tensor | None, Tensor | None]:
+        """Part a mask into who may attend in any sentence (bool) and a bias, each mask once."""
+        mask = asked.plain_mask
+        if mask is None:
+            return None, None
+        if id(mask) not in self.masks:
+            of_any = mask[0] if mask.size(0) == 1 else _of_any(mask)
+            self.masks[id(mask)] = (mask, *parted(of_any.detach()))
+        return self.masks[id(mask)][1:]
+
+
+def _of_any(mask: Tensor) -> Tensor:
+    return mask.any(0) if mask.dtype == torch.bool else mask.amax(0)
+
+
+def parted(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Part a mask (h or 1, Q or 1, K): bool, or float to be added, very low where it forbids."""
+    if mask.dtype == torch.bool:
+        return mask, None
+    if not mask.is_floating_point():
+        raise NotUnderstoodError
+    allowed = mask > torch.finfo(mask.dtype).min / 2
+    bias = mask.masked_fill(~allowed, 0.0)
+    return (None if allowed.all() else allowed), (bias if bias.any() else None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A call of an attention function, and the layer that it is."""
+
+    asked: Asked
+    places: Places
+    kind: str
+    number: int
+
+    @property
+    def mask(self) -> Tensor | None:
+        """The mask of the keys that are there."""
+        mask = self.asked.plain_mask
+        return None if mask is None else mask[..., : self.asked.key.size(2)]
+
+    def allowed(self) -> Tensor:
+        """Say who may read whom: bool, broadcastable to (B, h, T, S)."""
+        asked = self.asked
+        if asked.name not in PLAIN:
+            raise ValueError(
+                f"{self.places.model} attends by {asked.name!r}, which does not say in a mask who "
+                'may read whom: call model.set_attn_implementation("sdpa") first.'
+            )
+        num_queries, num_keys = asked.query.size(2), asked.key.size(2)
+        allowed = asked.query.new_ones(1, 1, num_queries, num_keys, dtype=torch.bool)
+        allowed = allowed.tril() if asked.is_causal else allowed
+        may = None if self.mask is None else parted(self.mask)[0]
+        return allowed if may is None else allowed & may
