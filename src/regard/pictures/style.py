@@ -7,6 +7,8 @@ from cycler import cycler
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
+from regard.pictures.markup import JOINERS
+
 PAPER = "#ffffff"
 INK = "#222222"
 QUIET = "#6b6b6b"  # what is said beside: reference lines and their names
@@ -44,7 +46,6 @@ FALLBACKS = (
     *("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Emoji", "Segoe UI Symbol", "Segoe UI Emoji"),
     *("Noto Sans Symbols2", "Symbola", "Arial Unicode MS", "Unifont"),
 )
-JOINERS = "\u200c\u200d"  # they join or part letters, and show by that
 
 
 def use_style() -> None:

@@ -1,8 +1,8 @@
 """Tokens put together to words, or left out: the trace that is left, and what it does not show."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import Field, replace
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -20,11 +20,41 @@ from regard.record.words import (
     word_name,
 )
 
-if TYPE_CHECKING:
-    from regard.record.trace import Trace
+
+class Recorded(Protocol):
+    """What of a trace is put together anew."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def source(self) -> Side:
+        """The tokens that are read, or read themselves."""
+
+    @property
+    def target(self) -> Side:
+        """The tokens of the other side."""
+
+    @property
+    def layers(self) -> Mapping[str, Mapping[int, Layer]]:
+        """By kind and number."""
+
+    @property
+    def written_tokens(self) -> list[str]:
+        """What was written at each token."""
+
+    @property
+    def probabilities(self) -> list[float]:
+        """Of each of those."""
+
+    @property
+    def whole(self) -> Self | None:
+        """The trace before anything was put together."""
 
 
-def merged_words(trace: "Trace") -> "Trace":
+T = TypeVar("T", bound=Recorded)
+
+
+def merged_words(trace: T) -> T:
     """Put the tokens of each word together.
 
     Raises
@@ -41,7 +71,7 @@ def merged_words(trace: "Trace") -> "Trace":
     return _regrouped(trace, word_groups, word_name)
 
 
-def without_special(trace: "Trace") -> "Trace":
+def without_special(trace: T) -> T:
     """Leave special tokens out."""
     return _regrouped(trace, ordinary_tokens, token_name)
 
@@ -65,7 +95,7 @@ def share_hidden(layer: Layer, shown: NDArray[np.float32], head: int) -> float:
     return float(share) if reads.any() else 0.0
 
 
-def sides_of(trace: "Trace", kind: str) -> tuple[Side, Side]:
+def sides_of(trace: Recorded, kind: str) -> tuple[Side, Side]:
     """Give the tokens that read and those that are read."""
     if kind == "encoder" or not trace.target.tokens:
         return trace.source, trace.source
@@ -73,8 +103,8 @@ def sides_of(trace: "Trace", kind: str) -> tuple[Side, Side]:
 
 
 def _regrouped(
-    trace: "Trace", group: Callable[[Side], Groups], name: Callable[[Side, list[int]], str]
-) -> "Trace":
+    trace: T, group: Callable[[Side], Groups], name: Callable[[Side, list[int]], str]
+) -> T:
     groups = {id(side): group(side) for side in (trace.source, trace.target)}
     source, target = (joined(side, groups[id(side)], name) for side in (trace.source, trace.target))
     of_written = groups[id(trace.target if trace.target.tokens else trace.source)]

@@ -31,7 +31,7 @@ FRONT_END = Path(__file__).parent / "static" / "view.js"
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
 OF_BASE64 = 4 / 3  # bytes that one byte becomes
 OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale
-TITLE_WORDS, LONGEST_TITLE = 16, 120
+LONGEST_TITLE = 120
 PAGE_EXTRA = 50_000  # bytes of all else
 
 PAGE_STYLE = (
@@ -170,8 +170,14 @@ def title_of(trace: Trace) -> str:
     'the dog · attention'
     """
     side = (merged(trace) or trace).source
-    words = [name for name, special in zip(side.tokens, side.special, strict=True) if not special]
-    text = " ".join(words[:TITLE_WORDS])[:LONGEST_TITLE] + (" …" if words[TITLE_WORDS:] else "")
+    places = side.words or [None] * len(side.tokens)
+    text, end = "", None
+    for name, word, special in zip(side.tokens, places, side.special, strict=True):
+        if not special and len(text) < LONGEST_TITLE:
+            is_close = word is not None and word.number == end  # nothing stands between
+            text += name if not text or is_close else f" {name}"
+            end = None if word is None else word.number + len(word.text)
+    text = text if len(text) < LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…"
     model = trace.origin.get("model", "")
     name = model.rstrip("/").rpartition("/")[2] if model.startswith(("/", ".", "~")) else model
     return f"{text} · attention" + (f" of {name}" if name else "")
