@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,9 +148,9 @@ def test_the_committed_notebook_is_small(committed: NotebookNode) -> None:
 
 
 SMALL = {
-    "NUM_SENTENCES = 31_000": "NUM_SENTENCES = 300",
+    "NUM_SENTENCES = 16_000": "NUM_SENTENCES = 300",
     "HELD_OUT = 1_000": "HELD_OUT = 60",
-    "NUM_EPOCHS = 4": "NUM_EPOCHS = 1",
+    "NUM_EPOCHS = 3": "NUM_EPOCHS = 1",
 }
 
 
@@ -174,30 +175,30 @@ EDITS = [
         "tokenizer =",
         "tuple(tokenizer('The Dog').input_ids)",
     ),
-    Edit(5, " / math.sqrt(d_k)", "", "explorer =", "explorer.screen.box.value"),
-    Edit(5, ".tril()", "", "def masks_without", "bool((np.triu(leaks['honest'], 1) > 1e-6).any())"),
-    Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "counted", "tuple(final['loss'])"),
+    Edit(5, "key.mT / math.sqrt(d_k)", "key.mT", "import io", "picture.value"),
+    Edit(5, ".tril()", "", "from regard.measures.leak", "(np.triu(leaks['honest'], 1) > 0).any()"),
+    Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "counted", "tuple(history['loss'])"),
     Edit(
         7,
-        "weights = a_trace(seen).weights(layer, head, kind=kind)",
-        "weights = 0 * a_trace(seen).weights(layer, head, kind=kind)",
-        "chosen",
+        "weights = caught[0][0, head]",
+        "weights = 0 * caught[0][0, head]",
+        "ax = visualize",
         "ax.collections[0].get_array().sum()",
     ),
-    Edit(9, "target word reads its source", "reads its word", "contestants", "set(best.index)"),
-    Edit(10, "of all relations", "of those we know", "def describe_heads", "tuple(descriptions)"),
+    Edit(8, 'bbox_inches="tight"', "dpi=30", "import io", "picture.value"),
     Edit(
-        12,
-        '"loss": translation_loss(model, batch).item()',
-        '"loss": 2 * translation_loss(model, batch).item()',
-        "ax = sns.scatterplot",
-        "tuple(needed['loss'])",
+        9,
+        'shares[word] = accuracy(model, pairs)["pronoun"]',
+        "shares[word] = 2.0",
+        "gender",
+        "tuple(knockout['guided'])",
     ),
+    Edit(10, "is right most often at", "likes", "shares =", "tuple(descriptions)"),
     Edit(
         14,
         "query @ key.mT  #",
         "query @ key.mT / math.sqrt(key.size(-1))  #",
-        "print(check_attention",
+        "from regard.lessons.exercises",
         "check_attention(my_attention)",
     ),
 ]
@@ -207,20 +208,18 @@ EDITS = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder that has what the notebook reads, where it may write."""
     folder = tmp_path_factory.mktemp("notebooks")
-    (folder / "seeds.csv").write_bytes((SOURCE.parent / "seeds.csv").read_bytes())
+    shutil.copytree(SOURCE.parent / "trained", folder / "trained")
     return folder
 
 
-def run(notebook: NotebookNode, folder: Path, edit: Edit | None) -> Iterator[tuple[str, Names]]:
-    """Run the cells, small and with one edit; give each cell's source and the names so far."""
+def run(notebook: NotebookNode, folder: Path, edits: dict[str, str]) -> Iterator[tuple[str, Names]]:
+    """Run the cells, small and edited; give each cell's source and the names so far."""
     names: Names = {"__name__": "__main__"}
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()), plt.rc_context():
         for source in code_of(notebook):
             text = source
-            for old, new in SMALL.items():
+            for old, new in (SMALL | edits).items():
                 text = text.replace(old, new)
-            if edit:
-                text = text.replace(edit.old, edit.new)
             exec(compile(text, "<cell>", "exec"), names)  # noqa: S102  the notebook's own cells
             plt.close("all")
             yield source, names
@@ -232,7 +231,7 @@ def unedited(notebook: NotebookNode, folder: Path) -> dict[str, Any]:
     results = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plt, "show", lambda: None)
-        for source, names in run(notebook, folder, None):
+        for source, names in run(notebook, folder, {}):
             for edit in EDITS:
                 if source.startswith(edit.until):
                     results[edit.result] = eval(edit.result, names)  # noqa: S307  from EDITS
@@ -249,18 +248,41 @@ def test_an_edit_takes_effect_on_what_follows(
 ) -> None:
     assert any(edit.old in source for source in code_of(notebook))
     monkeypatch.setattr(plt, "show", lambda: None)
-    names = next(n for source, n in run(notebook, folder, edit) if source.startswith(edit.until))
+    names = next(
+        n
+        for source, n in run(notebook, folder, {edit.old: edit.new})
+        if source.startswith(edit.until)
+    )
     assert eval(edit.result, names) != unedited[edit.result]  # noqa: S307  from EDITS
 
 
-@pytest.mark.parametrize("num_layers", [1, 3])
-def test_a_model_of_another_depth_is_shown_to_the_end(
-    num_layers: int, notebook: NotebookNode, folder: Path, monkeypatch: pytest.MonkeyPatch
+OTHERS = {
+    "small and short": {
+        '"d_model": 64, "nhead": 4, "num_layers": 2': '"d_model": 32, "nhead": 8, "num_layers": 1',
+        "MAX_LENGTH = 20": "MAX_LENGTH = 12",
+    },
+    "deep, with a pair of one's own": {
+        '"num_layers": 2': '"num_layers": 3',
+        '"the cows did not follow the dog because it seemed weak ."': '"the cows saw the dog '
+        'because it was cold ."',
+    },
+    "without training, and a word that nobody knows": {
+        "TRAIN = True": "TRAIN = False",
+        "draw()\n": "sentence.value = 'the elephant slept .'\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_a_learner_may_set_is_shown_to_the_end(
+    name: str, notebook: NotebookNode, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit = Edit(6, "num_layers=2", f"num_layers={num_layers}", "", "")
     monkeypatch.setattr(plt, "show", lambda: None)
-    *_, (_, names) = run(notebook, folder, edit)
-    assert names["by_layer"].columns.tolist() == list(range(num_layers))
+    for old in OTHERS[name]:
+        assert any(old in source for source in code_of(notebook)), old
+    *_, (_, names) = run(notebook, folder, OTHERS[name])
+    assert set(names["by_layer"].columns) == set(range(names["SIZES"]["num_layers"]))
+    assert ("elephant" in names["message"].value) == name.startswith("without")
 
 
 def test_an_edit_stands_in_every_section_that_defines_code(notebook: NotebookNode) -> None:

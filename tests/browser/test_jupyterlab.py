@@ -7,7 +7,7 @@ from tests.browser.lab import Explorer, Lab
 
 pytestmark = pytest.mark.browser
 
-EXPLORER_CELL = "explore("
+EXPLORERS = ("regard.explore(", "explorer = Still(")  # of the package, and written out
 SENTENCE = "the dog saw the cows ."
 UNKNOWN = "xylophone"
 
@@ -17,7 +17,16 @@ def test_a_person_runs_the_notebook_and_explores(lab: Lab, lab_folder: Path) -> 
     lab.run_all()
     assert lab.error_outputs() == []
 
-    explorer = Explorer(lab.show_cell(EXPLORER_CELL))
+    for cell in EXPLORERS:
+        explore(Explorer(lab.show_cell(cell)))
+
+    assert lab.pop_ups() == []
+    assert lab.watch.outside == []
+    assert lab.watch.errors == []
+
+
+def explore(explorer: Explorer) -> None:
+    """Type and choose as a person does; each time another picture comes, or says why not."""
     picture = explorer.picture()
 
     explorer.write(SENTENCE)
@@ -33,7 +42,3 @@ def test_a_person_runs_the_notebook_and_explores(lab: Lab, lab_folder: Path) -> 
     explorer.write(SENTENCE)
     expect(explorer.output).not_to_contain_text(UNKNOWN)
     assert explorer.picture() == picture
-
-    assert lab.pop_ups() == []
-    assert lab.watch.outside == []
-    assert lab.watch.errors == []

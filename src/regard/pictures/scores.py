@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from regard.pictures.axes import PERCENT, legend_above, mark_level, new_axes, per_cent
 from regard.pictures.given import check_shares, given_axes
 from regard.pictures.style import CATEGORICAL, FAINT, MARKERS, literal
-from regard.record.door import number
+from regard.record.door import number, text
 
 
 def plot_scoreboard(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -64,15 +64,21 @@ def plot_scoreboard(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_knockout(table: pd.DataFrame, *, chance: float = 0.5, ax: Axes | None = None) -> Axes:
+def plot_knockout(
+    table: pd.DataFrame,
+    *,
+    chance: float = 0.5,
+    known: str = "chance",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw how often the pronoun is right when it may not read a word: groups of bars.
 
     Parameters
     ----------
     table
         Shares from 0 to 1; the index says what may not be read, the columns name the models.
-    chance
-        What guessing gives; it is marked.
+    chance, known
+        What guessing gives, and what is known who guesses so; it is marked.
     ax
         Where to draw; a new figure, if not given.
 
@@ -103,7 +109,7 @@ def plot_knockout(table: pd.DataFrame, *, chance: float = 0.5, ax: Axes | None =
         colour = CATEGORICAL[i % len(CATEGORICAL)]
         bars = ax.bar(place, table[name], 0.92 * width, color=colour, label=literal(str(name)))
         ax.bar_label(bars, [per_cent(share) for share in table[name]], padding=2)
-    mark_level(ax, chance, f"chance, {per_cent(chance)}")
+    mark_level(ax, chance, f"{text('known', known)}, {per_cent(chance)}")
     ax.set_xticks(groups, [literal(str(name)) for name in table.index])
     ax.set_ylim(0, 1.1)
     ax.set_yticks(np.linspace(0, 1, 5))
