@@ -16,7 +16,7 @@ def png(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
 
 
 def shown(box: Still) -> Image.Image:
-    bundle = box._repr_mimebundle_()  # noqa: SLF001  as notebooks call it
+    bundle = box._repr_mimebundle_()
     return Image.open(BytesIO(b64decode(bundle["image/png"])))
 
 
@@ -30,7 +30,7 @@ def test_controls_stand_above_the_picture() -> None:
     ink = (pixels == tuple(bytes.fromhex(INK[1:]))).all(axis=-1)
     assert blue.sum() == 40 * 30
     assert np.nonzero(ink.any(axis=1))[0].max() < np.nonzero(blue.any(axis=1))[0].min()
-    assert box._repr_mimebundle_()["text/plain"] == "Sentence: the dog saw it ., Head: 3"  # noqa: SLF001
+    assert box._repr_mimebundle_()["text/plain"] == "Sentence: the dog saw it ., Head: 3"
 
 
 def test_another_choice_is_another_picture() -> None:
