@@ -205,15 +205,6 @@ def test_a_cell_that_raises_is_named_and_nothing_is_written(packages: Path, tmp_
     assert not output.exists()
 
 
-def test_a_notebook_that_is_too_large_is_refused(
-    source: Path, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build_notebook, "MAX_BYTES", 100)
-    with pytest.raises(BuildError, match="at most 100 are accepted"):
-        build(source, tmp_path / "farm.ipynb", packages, run=False)
-    assert not (tmp_path / "farm.ipynb").exists()
-
-
 def test_check_accepts_what_build_wrote(source: Path, packages: Path) -> None:
     arguments = (source, "--packages", packages)
     assert run_script(*arguments, "--no-execute")[0] == 0

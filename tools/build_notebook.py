@@ -33,7 +33,6 @@ from tools.notebook_sources import (
 )
 
 CELL_TIMEOUT_SECONDS = 900
-MAX_BYTES = 3_000_000
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 SECTION = re.compile(r"^## (\d+\. .*?) *$", re.MULTILINE)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -184,18 +183,6 @@ def differences(built: NotebookNode, committed: NotebookNode) -> Iterator[str]:
             yield "\n    ".join([f"{describe(number, new)} differs:", *lines])
 
 
-def write(notebook: NotebookNode, output: Path) -> None:
-    """Write the notebook."""
-    nbformat.validate(notebook)
-    size = size_of(notebook)
-    if size > MAX_BYTES:
-        raise BuildError(
-            f"the notebook has {size:,} bytes, at most {MAX_BYTES:,} are accepted: "
-            "draw fewer pictures or at a lower dpi"
-        )
-    output.write_text(text_of(notebook), "utf-8")
-
-
 def text_of(notebook: NotebookNode) -> str:
     """Give the notebook's file."""
     text: str = nbformat.writes(notebook, indent=1, sort_keys=True)
@@ -221,7 +208,8 @@ def build(source: Path, output: Path, packages: Path, *, run: bool = True) -> st
             cells=len(notebook.cells),
             megabytes=round(size_of(notebook) / 1e6, 2),
         )
-    write(notebook, output)
+    nbformat.validate(notebook)
+    output.write_text(text_of(notebook), "utf-8")
     return "\n".join(account(notebook, output))
 
 
