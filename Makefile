@@ -1,7 +1,8 @@
 # `make` prints the targets. Each installs what it needs into .venv, once.
 
 PYTHON ?= python3
-NOTEBOOK ?= notebooks/self_attention.ipynb
+NOTEBOOK ?=
+FOLDER ?= notebooks
 VENV := .venv
 BIN := $(VENV)/bin
 FRONT := src/regard/viewer/frontend
@@ -13,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --e
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-notebook: $(VENV)/.notebook ## open the notebook in JupyterLab
+notebook: $(VENV)/.notebook ## open the notebooks in JupyterLab
 	@$(BIN)/regard notebook --folder notebooks
 
 test: $(VENV)/.test ## run all tests, a real JupyterLab in a browser included
@@ -22,12 +23,14 @@ test: $(VENV)/.test ## run all tests, a real JupyterLab in a browser included
 	@echo "running all tests; the browser tests execute the notebook and take minutes"
 	@$(BIN)/python -m pytest --cov
 
-check: $(VENV)/.test ## check lint, format, types and that the notebook is up to date
-	@echo "checking lint, format, types and the notebook's cells"
+check: $(VENV)/.test ## check lint, format, types and that the notebooks are up to date and small
+	@echo "checking lint, format, types and the notebooks' cells"
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/python tools/build_notebook.py --check
+	@$(BIN)/python -m tools.build_notebook --check
+	@echo "measuring the notebooks"
+	@$(BIN)/python -m tools.measure_notebook
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory check-frontend; \
 		else echo "no npm: the front end's sources are not checked"; test -z "$$CI"; fi
 
@@ -38,9 +41,9 @@ check-frontend: $(FRONT)/node_modules/.installed
 frontend: $(FRONT)/node_modules/.installed ## bundle the view's front end from its sources
 	@npm run --silent --prefix $(FRONT) build
 
-build: $(VENV)/.notebook ## write the notebook from its source and execute it (minutes)
-	@echo "executing the notebook"
-	@$(BIN)/python tools/build_notebook.py --output $(NOTEBOOK)
+build: $(VENV)/.test ## write the notebooks, or NOTEBOOK=x.py, from source and run them (minutes)
+	@echo "executing $(or $(NOTEBOOK),all notebooks)"
+	@$(BIN)/python -m tools.build_notebook $(NOTEBOOK) --folder $(FOLDER)
 
 seeds: $(VENV)/.notebook ## train the notebook's models from five seeds (many minutes)
 	@$(BIN)/python tools/seeds.py

@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -9,7 +11,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from tools import build_notebook
-from tools.build_notebook import BuildError, build, check, read_notebook
+from tools.build_notebook import build, check
+from tools.notebook_sources import ROOT, BuildError, all_sources, read_notebook
 
 MODULE = '''"""A module."""
 
@@ -43,10 +46,8 @@ import functools
 
 # include: farm.animals.NOUNS
 
-# %% tags=["hide"]
+# %% jupyter={"source_hidden": true}
 # include: farm.animals.plural
-
-
 # include: farm.animals.Farm
 
 # %%
@@ -103,7 +104,7 @@ def test_marks_become_the_exact_source_text(source: Path, packages: Path) -> Non
     constant = MODULE[MODULE.index("# The animals") : MODULE.index("\n\nCOUNT")]
     assert cells[1].source == f"import functools\n\n{constant}"
     assert cells[2].source == FARM
-    assert cells[2].metadata == {"tags": ["hide"]}
+    assert cells[2].metadata == {"jupyter": {"source_hidden": True}}
 
 
 def test_the_comment_above_is_taken_only_where_it_touches(packages: Path, tmp_path: Path) -> None:
@@ -134,18 +135,23 @@ def test_two_builds_are_the_same_bytes(source: Path, packages: Path, tmp_path: P
     outputs = [tmp_path / "a.ipynb", tmp_path / "b.ipynb"]
     for output in outputs:
         build(source, output, packages)
-    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    first, second = (json.loads(output.read_text()) for output in outputs)
+    for notebook in (first, second):
+        del notebook["metadata"]["regard"]  # seconds
+    assert first == second
 
 
 def test_nothing_of_the_machine_is_kept(source: Path, packages: Path, tmp_path: Path) -> None:
     output = tmp_path / "farm.ipynb"
     build(source, output, packages)
     written = json.loads(output.read_text())
+    del written["metadata"]["regard"]
     assert written["metadata"] == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    assert [cell["metadata"] for cell in written["cells"]] == [{}, {}, {"tags": ["hide"]}, {}]
+    folded = {"jupyter": {"source_hidden": True}}
+    assert [cell["metadata"] for cell in written["cells"]] == [{}, {}, folded, {}]
     assert str(tmp_path) not in output.read_text()
 
 
@@ -153,7 +159,7 @@ def test_a_live_widget_leaves_its_picture(packages: Path, tmp_path: Path) -> Non
     cells = build_cells(
         tmp_path,
         packages,
-        """# %%
+        """# %% alt="A slider."
 from IPython.display import display
 view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
 display({**view, "image/png": "iVBORw0KGgo=", "text/plain": "a slider"}, raw=True)
@@ -162,6 +168,7 @@ display(view, raw=True)
     )
     assert len(cells[0].outputs) == 1
     assert cells[0].outputs[0].data.keys() == {"image/png", "text/plain"}
+    assert cells[0].outputs[0].metadata["image/png"] == {"alt": "A slider.", "widget": True}
 
 
 def test_streams_are_joined_and_progress_bars_at_rest(packages: Path, tmp_path: Path) -> None:
@@ -198,15 +205,6 @@ def test_a_cell_that_raises_is_named_and_nothing_is_written(packages: Path, tmp_
     assert not output.exists()
 
 
-def test_a_notebook_that_is_too_large_is_refused(
-    source: Path, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build_notebook, "MAX_BYTES", 100)
-    with pytest.raises(BuildError, match="at most 100 are accepted"):
-        build(source, tmp_path / "farm.ipynb", packages, run=False)
-    assert not (tmp_path / "farm.ipynb").exists()
-
-
 def test_check_accepts_what_build_wrote(source: Path, packages: Path) -> None:
     arguments = (source, "--packages", packages)
     assert run_script(*arguments, "--no-execute")[0] == 0
@@ -221,6 +219,7 @@ def test_check_accepts_what_build_wrote(source: Path, packages: Path) -> None:
         ("# %% [markdown]\n", "# %% [raw]\n", "is raw, was markdown"),
         ("# %%\nprint([plural(noun) for noun in NOUNS])\n", "", "is no longer in the source"),
         ("# %%\nprint", "# %%\npass\n\n# %%\nprint", "is not in the notebook"),
+        ("# %% jupyter", "# %% tags=[] jupyter", "cell 3 ('@functools.cache') is marked {"),
     ],
 )
 def test_check_says_which_cell_is_stale(
@@ -248,9 +247,187 @@ def test_check_asks_for_a_missing_notebook(source: Path, packages: Path) -> None
     assert "is missing: run `make build`" in said
 
 
-def test_output_goes_where_it_is_told(source: Path, packages: Path, tmp_path: Path) -> None:
-    output = tmp_path / "elsewhere.ipynb"
-    code, said = run_script(source, "--packages", packages, "--no-execute", "--output", output)
+def test_notebooks_go_where_they_are_told(source: Path, packages: Path, tmp_path: Path) -> None:
+    other = tmp_path / "barn.py"
+    other.write_text("# %%\nx = 1\n")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    arguments = (source, other, "--packages", packages, "--folder", folder)
+    code, said = run_script(*arguments, "--no-execute")
     assert code == 0
-    assert f"{output}: 4 cells" in said
+    assert f"{folder / 'farm.ipynb'}: 4 cells" in said
+    assert f"{folder / 'barn.ipynb'}: 1 cells" in said
     assert not source.with_suffix(".ipynb").exists()
+    assert run_script(*arguments, "--check") == (0, "")
+
+
+def test_every_stale_notebook_is_named(source: Path, packages: Path, tmp_path: Path) -> None:
+    other = tmp_path / "barn.py"
+    other.write_text("# %%\nx = 1\n")
+    code, said = run_script(source, other, "--packages", packages, "--check")
+    assert code == 1
+    assert "farm.ipynb is missing" in said
+    assert "barn.ipynb is missing" in said
+
+
+def test_all_sources_are_read_and_what_trains_is_first() -> None:
+    names = [path.name for path in all_sources()]
+    assert names[0] == "self_attention.py"
+    assert set(names) == {path.name for path in (ROOT / "notebooks").glob("*.py")}
+
+
+LONG = '''class Barn:
+    """Where hay lies.
+
+    And cows.
+    """
+
+    hay = """two
+    lines"""
+
+    def fill(self) -> None:
+        r"""Say "more"
+
+        >>> Barn().fill()
+        """
+
+
+def empty() -> None:
+    """Stay as it is."""
+
+
+SIZE = 3
+'''
+SHORT = '''class Barn:
+    """Where hay lies."""
+
+    hay = """two
+    lines"""
+
+    def fill(self) -> None:
+        r"""Say "more" """
+
+
+SIZE = 3
+
+
+def empty() -> None:
+    """Stay as it is."""'''
+
+
+def test_docstrings_shrink_to_their_first_line(packages: Path, tmp_path: Path) -> None:
+    (packages / "farm" / "barn.py").write_text(LONG)
+    marks = "\n".join(f"# include: farm.barn.{name}" for name in ("Barn", "SIZE", "empty"))
+    source = write_source(tmp_path, f"# %%\n{marks}\n")
+    assert read_notebook(source, packages).cells[0].source == SHORT
+
+
+def test_a_built_notebook_is_formatted(source: Path, packages: Path) -> None:
+    output = source.with_suffix(".ipynb")
+    build(source, output, packages, run=False)
+    options = ("--config", str(ROOT / "pyproject.toml"), "--check", str(output))
+    command = [sys.executable, "-m", "ruff", "format", *options]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_what_cannot_be_read_as_python_is_named(packages: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"farm.py with its include marks filled: .*farm.py:2"):
+        read_notebook(write_source(tmp_path, "# %%\nx = (\n"), packages)
+
+
+PICTURES = """# %% alt="Two dots."
+from IPython.display import display
+
+picture = {"image/png": "iVBORw0KGgo=", "text/plain": "a figure"}
+display(picture, raw=True)
+display(picture, raw=True, metadata={"image/png": {"alt": "Its own."}})
+display({"text/html": "<b>no picture</b>"}, raw=True)
+"""
+
+
+def test_pictures_have_their_cells_alternative_text(packages: Path, tmp_path: Path) -> None:
+    (cell,) = build_cells(tmp_path, packages, PICTURES)
+    alts = [output.metadata.get("image/png", {}).get("alt") for output in cell.outputs]
+    assert alts == ["Two dots.", "Its own.", None]
+
+
+def test_a_picture_without_alternative_text_is_refused(packages: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"cell 1 \('from IPython.*without alternative text"):
+        build_cells(tmp_path, packages, PICTURES.replace(' alt="Two dots."', ""))
+    assert not (tmp_path / "farm.ipynb").exists()
+
+
+def test_check_refuses_it_too(packages: Path, tmp_path: Path) -> None:
+    (cell,) = build_cells(tmp_path, packages, PICTURES)
+    source = write_source(tmp_path, PICTURES.replace(' alt="Two dots."', ""))
+    bare = nbformat.v4.new_notebook(cells=[cell])
+    bare.cells[0].metadata.clear()
+    bare.cells[0].outputs[0].metadata.clear()
+    nbformat.write(bare, source.with_suffix(".ipynb"))
+    with pytest.raises(BuildError, match="without alternative text"):
+        check(source, source.with_suffix(".ipynb"), packages)
+
+
+def test_seconds_are_noted_for_each_section(packages: Path, tmp_path: Path) -> None:
+    source = write_source(
+        tmp_path,
+        """# %%
+import time
+
+# %% [markdown]
+# # Farm
+#
+# ## 1. Sow
+#
+# ### Not a section
+
+# %%
+time.sleep(0.3)
+
+# %%
+time.sleep(0.2)
+
+# %% [markdown]
+# ## 2. Reap
+
+# %%
+pass
+""",
+    )
+    code, said = run_script(source, "--packages", packages)
+    assert code == 0
+    noted = nbformat.read(tmp_path / "farm.ipynb", as_version=4).metadata.regard
+    seconds = dict(noted.seconds)
+    assert list(seconds) == ["before the first section", "1. Sow", "2. Reap"]
+    assert 0.5 <= seconds["1. Sow"] < 1.5
+    assert noted.total_seconds == pytest.approx(sum(seconds.values()))
+    assert noted.cells == 6
+    assert noted.megabytes == round((tmp_path / "farm.ipynb").stat().st_size / 1e6, 2)
+    assert re.search(r"^ +\d\.\d s  1\. Sow$", said, re.MULTILINE)
+    assert run_script(source, "--packages", packages, "--check") == (0, "")
+
+
+TRAINS = """# %%
+from pathlib import Path
+
+Path("last_run").mkdir()
+for name in ("model.safetensors", "log.txt"):
+    Path("last_run", name).write_text("new")
+"""
+
+
+def test_what_a_run_trained_is_kept(packages: Path, tmp_path: Path) -> None:
+    old = {"last_run/stale.safetensors": "stale", "trained/model.safetensors": "old"}
+    old |= {"trained/other.safetensors": "other"}
+    for name, text in old.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    build_cells(tmp_path, packages, TRAINS)
+    kept = {path.name: path.read_text() for path in (tmp_path / "trained").iterdir()}
+    assert kept == {"model.safetensors": "new", "other.safetensors": "other"}
+    assert not (tmp_path / "last_run").exists()
+
+
+def test_nothing_trained_leaves_no_folder(packages: Path, tmp_path: Path) -> None:
+    build_cells(tmp_path, packages, "# %%\nx = 1\n")
+    assert not (tmp_path / "trained").exists()

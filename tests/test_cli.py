@@ -44,8 +44,8 @@ def test_version() -> None:
     assert run("--version") == (0, metadata.version("regard") + "\n")
 
 
-def test_notebook_opens_the_one_that_is_there(tmp_path: Path, commands: list[list[str]]) -> None:
-    path = tmp_path / "self_attention.ipynb"
+def test_notebook_opens_the_index_that_is_there(tmp_path: Path, commands: list[list[str]]) -> None:
+    path = tmp_path / "index.ipynb"
     path.write_text("mine")
     code, said = run("notebook", "--folder", str(tmp_path), "--no-browser", "--port=8899")
     assert code == 0
@@ -64,32 +64,38 @@ def test_only_root_is_allowed_root(
     assert cli.root_options() == expected
 
 
-def test_notebook_is_copied_where_there_is_none(
+def test_notebooks_are_copied_where_there_are_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]
 ) -> None:
-    (tmp_path / "notebooks").mkdir()
-    for name in ("self_attention.ipynb", "a.png", "b.png"):
-        (tmp_path / "notebooks" / name).write_text("shipped")
+    shipped, new = tmp_path / "notebooks", tmp_path / "new"
+    of_models = ("trained/a.safetensors", "trained/b.safetensors")
+    for name in ("index.ipynb", "how_sure.ipynb", "a.png", "b.png", *of_models):
+        (shipped / name).parent.mkdir(parents=True, exist_ok=True)
+        (shipped / name).write_text("shipped")
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
-    new = tmp_path / "new"
-    new.mkdir()
-    (new / "b.png").write_text("mine")
+    (new / "trained").mkdir(parents=True)
+    for name in ("b.png", "trained/b.safetensors"):
+        (new / name).write_text("mine")
     assert run("notebook", "--folder", str(new))[0] == 0
-    assert {path.name: path.read_text() for path in new.iterdir()} == {
-        "self_attention.ipynb": "shipped",
+    found = {str(path.relative_to(new)): path for path in new.rglob("*") if path.is_file()}
+    assert {name: path.read_text() for name, path in found.items()} == {
+        "index.ipynb": "shipped",
+        "how_sure.ipynb": "shipped",
         "a.png": "shipped",
         "b.png": "mine",
+        "trained/a.safetensors": "shipped",
+        "trained/b.safetensors": "mine",
     }
-    assert len(commands) == 1
+    assert [command[3] for command in commands] == [str(new / "index.ipynb")]
 
 
-def test_a_missing_notebook_says_what_to_do(
+def test_missing_notebooks_say_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]
 ) -> None:
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
     code, said = run("notebook", "--folder", str(tmp_path))
     assert code == 1
-    assert f"no self_attention.ipynb in {tmp_path}" in said
+    assert f"no index.ipynb in {tmp_path}" in said
     assert "--folder notebooks" in said
     assert not commands
 

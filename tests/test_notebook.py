@@ -15,9 +15,10 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from tools.build_notebook import PACKAGES, SOURCE, read_notebook
+from tools.notebook_sources import NOTEBOOKS, PACKAGES, read_notebook
 
 Names = dict[str, Any]
+SOURCE = NOTEBOOKS / "self_attention.py"
 COMMITTED = SOURCE.with_suffix(".ipynb")
 
 SECTIONS = [

@@ -12,6 +12,7 @@ import regard
 from tests.test_notebook import SMALL
 
 ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
 # What `regard notebook` opens, run to the end; then the kernel says which package it ran.
 RUN_ALL = """
 import json, sys
@@ -19,9 +20,9 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from regard.cli import place_notebook
+from regard.cli import place_notebooks
 
-path = place_notebook(Path("new"))
+path = place_notebooks(Path("new")).with_name(sys.argv[2])
 notebook = nbformat.read(path, as_version=4)
 for cell in notebook.cells:
     for long, short in json.loads(sys.argv[1]).items():
@@ -43,16 +44,19 @@ def run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = Non
     return done.stdout
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+def wheel_of(project: Path, folder: Path) -> Path:
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder))
-    run_python("-m", "pip", "wheel", *options, str(ROOT))
+    run_python("-m", "pip", "wheel", *options, str(project))
     (path,) = folder.glob("regard-*.whl")
     return path
 
 
-def test_the_wheel_carries_the_whole_package_and_the_notebook(wheel: Path) -> None:
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheel_of(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_carries_the_whole_package_and_the_notebooks(wheel: Path) -> None:
     source = ROOT / "src"
     expected = {
         str(path.relative_to(source))
@@ -60,19 +64,41 @@ def test_the_wheel_carries_the_whole_package_and_the_notebook(wheel: Path) -> No
         if path.is_file() and path.suffix != ".pyc" and "frontend" not in path.parts
     }
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    beside = ("self_attention.ipynb", "opening_pair.png", "seeds.csv")
+    beside = {str(path.relative_to(NOTEBOOKS)) for path in NOTEBOOKS.rglob("*.safetensors")}
+    beside |= {path.name for path in NOTEBOOKS.glob("*.ipynb")}
+    beside |= {"opening_pair.png", "seeds.csv"}
     assert carried == expected | {f"regard/notebooks/{name}" for name in beside}
     assert "regard/py.typed" in carried
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [("index.ipynb",), ("index.ipynb", "how_sure.ipynb", "trained/a.safetensors")],
+    ids=["nothing trained", "all"],
+)
+def test_the_wheel_carries_what_is_there(tmp_path: Path, beside: tuple[str, ...]) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    version = tmp_path / "src" / "regard" / "__init__.py"
+    version.parent.mkdir(parents=True)
+    version.write_text('__version__ = "1.0"')
+    for name in (*beside, "index.py", "trained/a.log", "last_run/a.safetensors"):
+        path = tmp_path / "notebooks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("stand-in")
+    names = zipfile.ZipFile(wheel_of(tmp_path, tmp_path)).namelist()
+    carried = {name for name in names if name.startswith("regard/notebooks/")}
+    assert carried == {f"regard/notebooks/{name}" for name in beside}
+
+
 def test_the_wheel_runs_from_its_own_files(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    code = "import regard; from regard.cli import place_notebook; from pathlib import Path;"
-    code += "print(regard.__file__); place_notebook(Path('new'))"
+    code = "import regard; from regard.cli import place_notebooks; from pathlib import Path;"
+    code += "print(regard.__file__); place_notebooks(Path('new'))"
     said = run_python("-c", code, cwd=tmp_path)
     assert said.startswith(str(tmp_path))
-    copied = (tmp_path / "new" / "self_attention.ipynb").read_bytes()
-    assert copied == (ROOT / "notebooks" / "self_attention.ipynb").read_bytes()
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        assert (tmp_path / "new" / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.fixture
@@ -89,10 +115,13 @@ def installed(wheel: Path, tmp_path: Path) -> Path:
     return python
 
 
-def test_the_notebook_of_the_wheel_runs_to_the_end(installed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [path.name for path in NOTEBOOKS.glob("*.ipynb")])
+def test_a_notebook_of_the_wheel_runs_to_the_end(
+    name: str, installed: Path, tmp_path: Path
+) -> None:
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     env["JUPYTER_DATA_DIR"] = str(tmp_path)  # else a kernel of the user's own may be taken
-    said = run(str(installed), "-c", RUN_ALL, json.dumps(SMALL), cwd=tmp_path, env=env)
+    said = run(str(installed), "-c", RUN_ALL, json.dumps(SMALL), name, cwd=tmp_path, env=env)
     assert said.startswith(str(installed.parent.parent))
 
 

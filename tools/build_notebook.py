@@ -1,25 +1,21 @@
-"""Write the notebook from its text source.
+"""Write the notebooks from their text sources and execute them: `python -m tools.build_notebook`.
 
-`notebooks/self_attention.py` holds prose and code in jupytext's percent format. A line
-
-    # include: regard.model.attention.calculate_attention_weights
-
-stands for the source of that function, class or constant in `src/regard/attention.py`, so the
-notebook teaches exactly the code that the package ships and tests.
+A code cell of a source may say in its metadata what the pictures under it show, for who cannot see
+them: `# %% alt="Heatmap: ..."`. What a notebook trained and saved in `last_run/` moves to
+`trained/`. How long each section ran is noted in the notebook's own metadata, under "regard".
 """
 
-import ast
 import difflib
 import re
 import resource
+import shutil
 import sys
-import time
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
-import jupytext
 import nbformat
 import typer
 from nbclient import NotebookClient
@@ -27,78 +23,25 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "notebooks" / "self_attention.py"
-PACKAGES = ROOT / "src"
+from tools.notebook_sources import (
+    KERNEL,
+    PACKAGES,
+    BuildError,
+    all_sources,
+    drop_passing_metadata,
+    read_notebook,
+)
 
 CELL_TIMEOUT_SECONDS = 900
-MAX_BYTES = 3_000_000
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-MARK = re.compile(r"^# include: *(.*?) *$")
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+SECTION = re.compile(r"^## (\d+\. .*?) *$", re.MULTILINE)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-# What depends on the machine, the hour or the text format, not on the notebook.
-PASSING_METADATA = ("execution", "lines_to_next_cell", "widgets")
-
-
-class BuildError(Exception):
-    """The notebook cannot be built; the message says which line or cell, and why."""
-
-
-def read_notebook(source: Path, packages: Path) -> NotebookNode:
-    """Read a percent file, with its include marks filled from the packages' sources."""
-    lines = source.read_text("utf-8").splitlines()
-    filled = (fill_mark(line, f"{source.name}:{n}", packages) for n, line in enumerate(lines, 1))
-    notebook: NotebookNode = jupytext.reads("\n".join(filled), fmt="py:percent")
-    notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
-    for number, cell in enumerate(notebook.cells, 1):
-        cell.id = f"cell-{number:03}"
-        drop_passing_metadata(cell)
-    return notebook
-
-
-def fill_mark(line: str, place: str, packages: Path) -> str:
-    """Give the source that an include mark stands for; any other line is itself."""
-    match = MARK.match(line)
-    if not match:
-        return line
-    module, _, name = match[1].rpartition(".")
-    path = packages / f"{module.replace('.', '/')}.py"
-    if not path.is_file():
-        raise BuildError(f"{place}: '{line}' names no module of {packages.name}/")
-    text = source_of(name, path.read_text("utf-8"))
-    if text is None:
-        raise BuildError(f"{place}: '{line}' names nothing at the top level of {path.name}")
-    return text
-
-
-def source_of(name: str, module_source: str) -> str | None:
-    """Cut one top-level object out of a module, with its decorators and the comment above it."""
-    lines = module_source.splitlines()
-    for node in ast.parse(module_source).body:
-        if name in names_of(node):
-            decorators = getattr(node, "decorator_list", [])
-            first = min(part.lineno for part in (node, *decorators)) - 1
-            while first > 0 and lines[first - 1].startswith("#"):
-                first -= 1
-            return "\n".join(lines[first : node.end_lineno])
-    return None
-
-
-def names_of(node: ast.stmt) -> set[str]:
-    """Names that a top-level statement defines."""
-    match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return {node.name}
-        case ast.Assign():
-            return {target.id for target in node.targets if isinstance(target, ast.Name)}
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return {name}
-    return set()
+LAST_RUN, TRAINED = "last_run", "trained"
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:
     """Run every cell in a fresh kernel that works in the given folder."""
+    shutil.rmtree(folder / LAST_RUN, ignore_errors=True)  # what an earlier run left
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT_SECONDS,
@@ -109,6 +52,15 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         client.execute()
     except CellExecutionError as error:
         raise BuildError(f"{failed_cell(notebook)} raised\n{strip_ansi(str(error))}") from error
+    keep_trained(folder)
+
+
+def keep_trained(folder: Path) -> None:
+    """Move the weights that a run has saved to those that the notebooks load."""
+    for path in sorted((folder / LAST_RUN).glob("*.safetensors")):
+        (folder / TRAINED).mkdir(exist_ok=True)
+        shutil.copyfile(path, folder / TRAINED / path.name)
+    shutil.rmtree(folder / LAST_RUN, ignore_errors=True)
 
 
 def failed_cell(notebook: NotebookNode) -> str:
@@ -135,12 +87,6 @@ def normalise(notebook: NotebookNode) -> None:
             cell.outputs = list(normal_outputs(cell.outputs))
 
 
-def drop_passing_metadata(cell: NotebookNode) -> None:
-    """Drop timings and the text format's own marks."""
-    for name in PASSING_METADATA:
-        cell.metadata.pop(name, None)
-
-
 def normal_outputs(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
     """Give the outputs with streams joined, progress bars at rest and no live widget."""
     for output in join_streams(outputs):
@@ -148,7 +94,8 @@ def normal_outputs(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
             output.text = ADDRESS.sub("", at_rest(output.text))
         elif "data" in output:
             # A saved view without its kernel shows an error; the picture beside it stays.
-            output.data.pop(WIDGET_VIEW, None)
+            if output.data.pop(WIDGET_VIEW, None) and "image/png" in output.data:
+                output.metadata.setdefault("image/png", NotebookNode())["widget"] = True
             for mime in [mime for mime in output.data if mime.startswith("text/")]:
                 output.data[mime] = ADDRESS.sub("", output.data[mime])
             if not output.data:
@@ -175,6 +122,42 @@ def at_rest(text: str) -> str:
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
+def describe_pictures(notebook: NotebookNode) -> None:
+    """Give each picture its cell's alternative text, where it has none of its own."""
+    for number, cell in enumerate(notebook.cells, 1):
+        for metadata in pictures_of(cell):
+            alt = metadata.get("alt") or cell.metadata.get("alt")
+            if not alt:
+                raise BuildError(
+                    f"{describe(number, cell)} shows a picture without alternative text: "
+                    'say in the source what it shows, `# %% alt="..."`'
+                )
+            metadata["alt"] = alt
+
+
+def pictures_of(cell: NotebookNode) -> Iterator[NotebookNode]:
+    """Give the metadata of each picture under a cell."""
+    for output in cell.get("outputs", ()):
+        for mime in output.get("data", ()):
+            if mime.startswith("image/"):
+                yield output.metadata.setdefault(mime, NotebookNode())
+
+
+def seconds_of_sections(notebook: NotebookNode) -> dict[str, float]:
+    """Add up how long the cells of each section ran."""
+    section, seconds = "before the first section", dict[str, float]()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            section = (SECTION.findall(cell.source) or [section])[-1]
+        elif times := cell.metadata.get("execution"):
+            started, ended = (
+                datetime.fromisoformat(times[name])
+                for name in ("iopub.execute_input", "shell.execute_reply")
+            )
+            seconds[section] = seconds.get(section, 0) + (ended - started).total_seconds()
+    return {title: round(time, 1) for title, time in seconds.items()}
+
+
 def differences(built: NotebookNode, committed: NotebookNode) -> Iterator[str]:
     """Say of every cell whether its type or source differs; outputs are not compared."""
     for number, (new, old) in enumerate(zip_longest(built.cells, committed.cells), 1):
@@ -184,6 +167,8 @@ def differences(built: NotebookNode, committed: NotebookNode) -> Iterator[str]:
             yield f"{describe(number, new)} is not in the notebook"
         elif new.cell_type != old.cell_type:
             yield f"{describe(number, new)} is {new.cell_type}, was {old.cell_type}"
+        elif new.metadata != old.metadata:
+            yield f"{describe(number, new)} is marked {new.metadata}, was {old.metadata}"
         elif new.source != old.source:
             lines = difflib.unified_diff(
                 old.source.splitlines(),
@@ -198,32 +183,44 @@ def differences(built: NotebookNode, committed: NotebookNode) -> Iterator[str]:
             yield "\n    ".join([f"{describe(number, new)} differs:", *lines])
 
 
-def write(notebook: NotebookNode, output: Path) -> int:
-    """Write the notebook and give its size in bytes."""
-    nbformat.validate(notebook)
-    text = nbformat.writes(notebook, indent=1, sort_keys=True) + "\n"
-    size = len(text.encode())
-    if size > MAX_BYTES:
-        raise BuildError(
-            f"the notebook has {size:,} bytes, at most {MAX_BYTES:,} are accepted: "
-            "draw fewer pictures or at a lower dpi"
-        )
-    output.write_text(text, "utf-8")
-    return size
+def text_of(notebook: NotebookNode) -> str:
+    """Give the notebook's file."""
+    text: str = nbformat.writes(notebook, indent=1, sort_keys=True)
+    return text + "\n"
+
+
+def size_of(notebook: NotebookNode) -> int:
+    """Give the bytes of the notebook's file."""
+    return len(text_of(notebook).encode())
 
 
 def build(source: Path, output: Path, packages: Path, *, run: bool = True) -> str:
     """Build the notebook and say what was written."""
-    started = time.perf_counter()
     notebook = read_notebook(source, packages)
     if run:
         execute(notebook, output.resolve().parent)  # what it writes lies beside it
-    normalise(notebook)
-    size = write(notebook, output)
-    seconds = time.perf_counter() - started
-    return (
-        f"{output}: {len(notebook.cells)} cells, {size / 1e6:.2f} MB; "
-        f"{seconds:.0f} s, {peak_memory() / 1e9:.1f} GB at the peak"
+        seconds = seconds_of_sections(notebook)
+        normalise(notebook)
+        describe_pictures(notebook)
+        notebook.metadata.regard = NotebookNode(
+            seconds=list(seconds.items()),  # the file sorts names, and 10 would come before 2
+            total_seconds=round(sum(seconds.values()), 1),
+            cells=len(notebook.cells),
+            megabytes=round(size_of(notebook) / 1e6, 2),
+        )
+    nbformat.validate(notebook)
+    output.write_text(text_of(notebook), "utf-8")
+    return "\n".join(account(notebook, output))
+
+
+def account(notebook: NotebookNode, output: Path) -> Iterator[str]:
+    """Say what was written, and how long each section took."""
+    noted = notebook.metadata.get("regard", {})
+    for title, seconds in noted.get("seconds", ()):
+        yield f"{seconds:7.1f} s  {title}"
+    yield (
+        f"{output}: {len(notebook.cells)} cells, {size_of(notebook) / 1e6:.2f} MB; "
+        f"{noted.get('total_seconds', 0):.0f} s, {peak_memory() / 1e9:.1f} GB at the peak"
     )
 
 
@@ -234,34 +231,41 @@ def peak_memory() -> int:
 
 
 def check(source: Path, output: Path, packages: Path) -> None:
-    """Fail where the written notebook's cells are not those of the source."""
+    """Fail where the written notebook's cells are not those of the source, or a picture is bare."""
     if not output.is_file():
         raise BuildError(f"{output} is missing: run `make build`")
     committed = nbformat.read(output, as_version=4)
     stale = list(differences(read_notebook(source, packages), committed))
     if stale:
         raise BuildError("\n".join([f"{output} is stale: run `make build`", *stale]))
+    describe_pictures(committed)
 
 
 def main(
-    source: Annotated[Path, typer.Argument(help="The percent file.")] = SOURCE,
-    output: Annotated[Path | None, typer.Option(help="The notebook to write.")] = None,
+    sources: Annotated[list[Path] | None, typer.Argument(help="Percent files; else all.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the notebooks are; else beside each source.")
+    ] = None,
     packages: Annotated[Path, typer.Option(help="Where include marks are looked up.")] = PACKAGES,
     *,
     execute: Annotated[bool, typer.Option(help="Run the cells.")] = True,
     check_only: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail where the notebook is stale.")
+        bool, typer.Option("--check", help="Write nothing; fail where a notebook is stale.")
     ] = False,
 ) -> None:
-    """Write the notebook from its text source, or check that it is up to date."""
-    output = output or source.with_suffix(".ipynb")
-    try:
-        if check_only:
-            check(source, output, packages)
-        else:
-            print(build(source, output, packages, run=execute))
-    except BuildError as error:
-        sys.exit(str(error))
+    """Write notebooks from their text sources, or check that they are up to date."""
+    faults = []
+    for source in sources or all_sources():
+        output = (folder or source.parent) / f"{source.stem}.ipynb"
+        try:
+            if check_only:
+                check(source, output, packages)
+            else:
+                print(build(source, output, packages, run=execute))
+        except BuildError as error:
+            faults.append(f"{source.name}: {error}")
+    if faults:
+        sys.exit("\n".join(faults))
 
 
 if __name__ == "__main__":

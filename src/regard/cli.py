@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from regard.record.kinds import Head
     from regard.record.trace import Trace
 
-NOTEBOOK = "self_attention.ipynb"
+INDEX = "index.ipynb"
 
 Text = Annotated[str, typer.Argument(help="What the model reads.")]
 Model = Annotated[
@@ -66,14 +66,14 @@ def main(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def notebook(
     context: typer.Context,
-    folder: Annotated[Path, typer.Option(help="Where the notebook is, or is copied to.")] = Path(),
+    folder: Annotated[Path, typer.Option(help="Where they are, or are copied to.")] = Path(),
 ) -> None:
-    """Open the notebook in JupyterLab; options that follow are handed on to it."""
+    """Open the notebooks in JupyterLab; options that follow are handed on to it."""
     if find_spec("jupyterlab") is None:
         typer.echo("JupyterLab is not installed: pip install 'regard[notebook]'", err=True)
         raise typer.Exit(1)
     try:
-        path = place_notebook(folder)
+        path = place_notebooks(folder)
     except OSError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from error
@@ -269,31 +269,38 @@ def check_text(text: str) -> None:
         raise ValueError("The text is empty: type one, such as 'The dog saw the cow.'")
 
 
-def place_notebook(folder: Path) -> Path:
-    """Give the notebook in this folder; copy it, and what it shows and reads, where it is missing.
+def place_notebooks(folder: Path) -> Path:
+    """Give the index of the notebooks in this folder; copy all that they need where it is missing.
 
     Parameters
     ----------
     folder
         An existing or a new folder. Files that are there are kept as they are.
 
+    Returns
+    -------
+    Path
+        A notebook of links, a line for each.
+
     Raises
     ------
     FileNotFoundError
-        If neither the folder nor the installed package holds the notebook.
+        If neither the folder nor the installed package holds the notebooks.
     """
-    path = folder / NOTEBOOK
+    index = folder / INDEX
     shipped = Path(__file__).parent / "notebooks"
-    if not path.exists() and not (shipped / NOTEBOOK).exists():
+    if not index.exists() and not (shipped / INDEX).exists():
         raise FileNotFoundError(
-            f"no {NOTEBOOK} in {folder.resolve()}, and this installation carries none: "
+            f"no {INDEX} in {folder.resolve()}, and this installation carries none: "
             "give --folder notebooks of a clone"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for source in shipped.glob("*"):  # there is none in a clone
-        if not (folder / source.name).exists():
-            shutil.copyfile(source, folder / source.name)
-    return path
+    for source in filter(Path.is_file, shipped.rglob("*")):  # there is none in a clone
+        copy = folder / source.relative_to(shipped)
+        copy.parent.mkdir(exist_ok=True)
+        if not copy.exists():
+            shutil.copyfile(source, copy)
+    return index
 
 
 def root_options() -> list[str]:
