@@ -276,6 +276,14 @@ def test_all_sources_are_read_and_what_trains_is_first() -> None:
     assert set(names) == {path.name for path in (ROOT / "notebooks").glob("*.py")}
 
 
+def test_the_index_links_every_notebook() -> None:
+    index = read_notebook(ROOT / "notebooks" / "index.py")
+    (cell,) = index.cells
+    links = re.findall(r"^\d\. \[.+\]\((\w+)\.ipynb\)", cell.source, re.MULTILINE)
+    built = {path.stem for path in all_sources()} - {"index"}
+    assert built <= set(links)
+
+
 LONG = '''class Barn:
     """Where hay lies.
 

@@ -72,17 +72,22 @@ def test_the_wheel_carries_the_whole_package_and_the_notebooks(wheel: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "beside",
-    [("index.ipynb",), ("index.ipynb", "how_sure.ipynb", "trained/a.safetensors")],
-    ids=["nothing trained", "all"],
+    ("beside", "left"),
+    [
+        (["index.ipynb"], ["index.py"]),
+        (["how_sure.ipynb", "trained/a.safetensors"], ["trained/a.log", "last_run/a.safetensors"]),
+    ],
+    ids=["nothing trained", "trained"],
 )
-def test_the_wheel_carries_what_is_there(tmp_path: Path, beside: tuple[str, ...]) -> None:
+def test_the_wheel_carries_what_is_there(
+    tmp_path: Path, beside: list[str], left: list[str]
+) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     version = tmp_path / "src" / "regard" / "__init__.py"
     version.parent.mkdir(parents=True)
     version.write_text('__version__ = "1.0"')
-    for name in (*beside, "index.py", "trained/a.log", "last_run/a.safetensors"):
+    for name in (*beside, *left):
         path = tmp_path / "notebooks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("stand-in")
