@@ -116,10 +116,11 @@ pd.options.display.html.use_mathjax = False  # a dollar sign in a table starts n
 # | `pandas` | tables: the sentences, the training history, the statistics |
 # | `regard` | what *looks* at a model: traces, measures, pictures. The models themselves are defined in the cells below |
 #
-# **Look first.** A model that an earlier run of this notebook trained comes with it. Here are all its heads, and one of
-# them as a matrix and as lines. Type another sentence; choose another head; point at a cell.
+# **Look first.** A model that an earlier run of this notebook trained comes with it. With a running kernel, the next cell
+# shows all its heads, and one of them as a matrix and as lines: type another sentence, choose another head, point at a
+# cell. Without one, a picture of that head stands here.
 
-# %% alt="Attention of every head of a trained model as small heatmaps, and of one head as a matrix and as lines between words"
+# %% alt="Heatmap of attention: which word of the opening sentence reads which, in one head of a trained model"
 from safetensors import safe_open
 from safetensors.torch import load_model
 
@@ -237,7 +238,7 @@ from regard.pictures.markup import as_markup
 # include: regard.model.pairs.generate_synthetic_data
 
 # %%
-NUM_SENTENCES = 13_000
+NUM_SENTENCES = 12_000
 HELD_OUT = 1_000
 VOCAB_SIZE = 300
 MAX_LENGTH = 20
@@ -306,7 +307,7 @@ sentences[["length", "difficulty"]].describe().T
 
 # %%
 daily = sentences.set_index("time")[["length", "difficulty"]].resample("1D").mean()
-daily.agg(["mean", "std", "min", "max"])  # of the daily means: do sentences drift with time?
+daily.agg(["mean", "std", "min", "max"]).T  # of the daily means: do sentences drift with time?
 
 # %% [markdown]
 # A tokenizer with the Hugging Face interface turns text into the ids of whole words and ends the sentence with
@@ -420,7 +421,7 @@ pd.DataFrame(rows, columns=columns).set_index("d_k").round(2)
 # %% [markdown]
 # Two heads on the five words: the first two features are those from above; the other two let every word read *weak*.
 
-# %% alt="Two heatmaps of the same five words: one head reads dog from it, the other reads weak from every word"
+# %% alt="Two heatmaps of the same five words: one head reads dog from it, the other reads weak from every word" jupyter={"source_hidden": true}
 always, on_weak = torch.tensor([[0.0, 3.0]]).expand(5, 2), torch.zeros(5, 2)
 on_weak[4, 1] = 1.0
 doubled = [
@@ -489,7 +490,7 @@ plt.show()
 # %%
 # include: regard.model.transformer.positional_encoding
 
-# %% alt="Positional encoding: sines and cosines of growing wavelength, a row a position, a column a feature"
+# %% alt="Positional encoding: sines and cosines of growing wavelength, a row a position, a column a feature" jupyter={"source_hidden": true}
 _, ax = plt.subplots(figsize=(9, 2.6), layout="constrained")
 sns.heatmap(positional_encoding(MAX_LENGTH, 64), ax=ax, cmap="RdBu_r", vmin=-1, vmax=1)
 ax.set(xlabel="feature", ylabel="position", title="Every position has a pattern of its own")
@@ -744,7 +745,7 @@ def that_read(table: pd.DataFrame) -> pd.DataFrame:
 
 
 # %%
-asked = held_out.head(HELD_OUT // 4)
+asked = held_out.head(HELD_OUT // 5)
 contestants = {"guided": model, "unguided": unguided, "untrained": untrained}
 answers = {name: answers_of(contestant, asked) for name, contestant in contestants.items()}
 found = {
@@ -825,17 +826,27 @@ head = ipywidgets.Dropdown(options=range(SIZES["nhead"]), value=HEAD, descriptio
 message, picture = ipywidgets.HTML(), ipywidgets.Image(layout={"align_self": "flex-start"})
 
 
+shown = {}  # what the picture shows: of a sentence that cannot be drawn, the last one stays
+
+
 def draw(_: object = None) -> None:
     """Draw what the controls say, or say why that cannot be drawn."""
-    message.value = ""
+    wanted = {
+        "sentence": sentence.value,
+        "layer": layer.value,
+        "head": head.value,
+        "kind": kind.value,
+    }
     try:
-        chosen = (sentence.value, model, tokenizer, layer.value, head.value)
-        ax = visualize_attention_weights(*chosen, kind=kind.value)
-        ax.figure.savefig(drawn := io.BytesIO(), bbox_inches="tight")
-        picture.value = drawn.getvalue()
-        plt.close(ax.figure)
+        ax = visualize_attention_weights(model=model, tokenizer=tokenizer, **wanted)
     except (ValueError, RuntimeError) as error:
         message.value = as_markup(error)
+        return
+    message.value = ""
+    shown.update(wanted)
+    ax.figure.savefig(drawn := io.BytesIO(), bbox_inches="tight")
+    picture.value = drawn.getvalue()
+    plt.close(ax.figure)
 
 
 for control in (sentence, kind, layer, head):
@@ -861,9 +872,7 @@ explorer
 # The next cell draws what the picture above shows: change the widgets, then run it.
 
 # %% alt="The heatmap of the head that was chosen in the widgets: which word reads which"
-ax = visualize_attention_weights(
-    sentence.value, model, tokenizer, layer.value, head.value, kind=kind.value
-)
+ax = visualize_attention_weights(model=model, tokenizer=tokenizer, **shown)
 plt.show()
 
 # %% [markdown]
@@ -1191,7 +1200,7 @@ statistics = matrix.agg(["mean", "std", "min", "max"]).T
 assert np.allclose(statistics["mean"], received)
 
 # %%
-statistics.T
+statistics.T.round(3)
 
 # %% jupyter={"source_hidden": true}
 table = statistics.reset_index(names="word")
@@ -1258,7 +1267,11 @@ display(Markdown("*Solution.* " + ("; ".join(rows_said) or "There is none in thi
 # <code>without_each_link</code> on each part.</details>
 
 # %% jupyter={"source_hidden": true}
-has_third = with_pronoun["source"].str.split().map(lambda text: bool({*PREPOSITIONS} & {*text}))
+has_third = (
+    with_pronoun["source"]
+    .str.split()
+    .map(lambda text: bool({preposition for preposition, _ in PREPOSITIONS} & {*text}))
+)
 parts = {"with a third noun": with_pronoun[has_third], "without": with_pronoun[~has_third]}
 parts = {name: part for name, part in parts.items() if len(part)}
 third = pd.DataFrame({name: without_each_link(model, part) for name, part in parts.items()})
@@ -1301,7 +1314,7 @@ pd.DataFrame(
         "bits with 1 / sqrt(d_k)": [entropy(w).mean() for w in layer_weights],
         "bits without": [entropy(w).mean() for w in sharp],
     }
-).rename_axis("head").round(2)
+).rename_axis("head").round(2).T
 
 # %% [markdown]
 # **6. Implement attention yourself**, from

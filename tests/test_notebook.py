@@ -14,7 +14,12 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from safetensors import safe_open
+from safetensors.torch import load_model
 
+import regard
+from regard.model.pairs import OPENING_PAIR
+from regard.model.translation import translation_accuracy
 from tools.notebook_sources import NOTEBOOKS, PACKAGES, read_notebook
 
 Names = dict[str, Any]
@@ -123,7 +128,7 @@ def test_what_builds_the_model_is_not_imported(notebook: NotebookNode) -> None:
 def test_what_prose_names_is_text_and_no_markup(notebook: NotebookNode) -> None:
     """What stands in emphasis is a word or a name; a number says how it is written."""
     named = re.findall(r"\*\{([^}:]+)\}", "\n".join(code_of(notebook)))
-    assert len(named) > 20
+    assert len(named) > 15
     assert [name for name in named if not name.startswith("as_markup(")] == []
 
 
@@ -140,7 +145,9 @@ def test_the_committed_notebook_shows_everything(committed: NotebookNode) -> Non
     for call in ("visualize_attention_weights(", "plot_loss(", "plot_received(", "explore("):
         shown = [mimes for source, mimes in by_code.items() if call in source and mimes]
         assert any("image/png" in mimes for mimes in shown), call
-    assert any("text/html" in m for source, m in by_code.items() if source == "statistics")
+    assert any(
+        "text/html" in m for source, m in by_code.items() if source.startswith("statistics.T")
+    )
 
 
 def test_the_committed_notebook_is_small(committed: NotebookNode) -> None:
@@ -148,8 +155,28 @@ def test_the_committed_notebook_is_small(committed: NotebookNode) -> None:
     assert "widgets" not in committed.metadata
 
 
+def test_the_trained_models_that_come_along_are_those_of_the_last_run() -> None:
+    """They translate sentences that the notebook holds out, and the head that is named reads so."""
+    words = regard.vocabulary(300)
+    tokenizer = regard.build_tokenizer(words)
+    held_out = regard.generate_synthetic_data(12_000, 300, 20, seed=0).tail(60)
+    for name in ("guided", "unguided"):
+        path = SOURCE.parent / "trained" / f"{name}.safetensors"
+        assert path.stat().st_size < 1_000_000
+        model = regard.build_transformer_model(len(words), 64, 4, 2, 128).eval()
+        load_model(model, path)
+        written = regard.greedy_translate(held_out["source"].tolist(), model, tokenizer)
+        assert translation_accuracy(written, held_out["target"].tolist()).exact > 0.9
+        if name == "guided":
+            with safe_open(path, "pt") as file:
+                head = [int(file.metadata()[part]) for part in ("layer", "head")]
+            seen = regard.trace(OPENING_PAIR[0], model, tokenizer)
+            row = seen.weights(*head)[seen.tokens.index("it")]
+            assert seen.tokens[row.argmax()] == "dog"
+
+
 SMALL = {
-    "NUM_SENTENCES = 16_000": "NUM_SENTENCES = 300",
+    "NUM_SENTENCES = 12_000": "NUM_SENTENCES = 300",
     "HELD_OUT = 1_000": "HELD_OUT = 60",
     "NUM_EPOCHS = 3": "NUM_EPOCHS = 1",
 }
@@ -190,7 +217,7 @@ EDITS = [
     Edit(
         9,
         'shares[word] = accuracy(model, pairs)["pronoun"]',
-        "shares[word] = 2.0",
+        'shares[word] = 1 + accuracy(model, pairs)["pronoun"]',
         "gender",
         "tuple(knockout['guided'])",
     ),
@@ -265,11 +292,11 @@ OTHERS = {
     "deep, with a pair of one's own": {
         '"num_layers": 2': '"num_layers": 3',
         '"the cows did not follow the dog because it seemed weak ."': '"the cows saw the dog '
-        'because it was cold ."',
+        'because it seemed strange ."',
     },
     "without training, and a word that nobody knows": {
         "TRAIN = True": "TRAIN = False",
-        "draw()\n": "sentence.value = 'the elephant slept .'\n",
+        "draw()\nexplorer": "draw()\nsentence.value = 'the elephant slept .'\nexplorer",
     },
 }
 

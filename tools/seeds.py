@@ -1,4 +1,4 @@
-"""Train every model of the notebook from five seeds, and write what came out, good or bad.
+"""Train every model of the notebooks from five seeds, and write what came out, good or bad.
 
     python tools/seeds.py [--seeds 5] [--output notebooks/seeds.csv]
 
@@ -43,7 +43,8 @@ from regard.model.translation import Accuracy, greedy_translate, translation_acc
 from regard.record.trace import Trace
 from regard.tracing.run import trace
 
-TRAIN, HELD_OUT, EPOCHS = 30_000, 1_000, 4
+HELD_OUT, EPOCHS, WARMUP = 1_000, 3, 100
+PAIRS, GLOSSED = 11_000, 10_000  # sentences to train on, as in the notebooks
 ABLATED = 200  # sentences with a pronoun, which are translated once for each head
 OUTPUT = Path(__file__).parent.parent / "notebooks" / "seeds.csv"
 Row = dict[str, Any]
@@ -70,7 +71,7 @@ def models_of(seed: int) -> list[Row]:
 
 def translators(seed: int) -> list[Row]:
     """Train the guided and the unguided model of one seed; measure them and an untrained twin."""
-    pairs = generate_synthetic_data(TRAIN + HELD_OUT, 300, 20, seed=seed)
+    pairs = generate_synthetic_data(PAIRS + HELD_OUT, 300, 20, seed=seed)
     held_out = pairs.tail(HELD_OUT)
     words = vocabulary(300)
     tokenizer = build_tokenizer(words)
@@ -84,7 +85,7 @@ def translators(seed: int) -> list[Row]:
         torch.manual_seed(seed)
         model = build_transformer_model(len(words), 64, 4, 2, 128)
         if loss:
-            fit(model, pairs.head(TRAIN), loss, learning_rate=2e-3, seed=seed)
+            fit(model, pairs.head(PAIRS), loss, learning_rate=7e-3, seed=seed)
 
         def accuracy(sentences: pd.DataFrame, model: Transformer = model) -> Accuracy:
             translations = greedy_translate(sentences["source"].tolist(), model, tokenizer)
@@ -101,10 +102,10 @@ def glosser(seed: int) -> Row:
     """Train the glossing encoder of one seed and measure it."""
     words = meaning_vocabulary()
     tokenizer = build_tokenizer(words)
-    sentences = generate_meaning_data(TRAIN + HELD_OUT, seed=seed)
+    sentences = generate_meaning_data(GLOSSED + HELD_OUT, seed=seed)
     torch.manual_seed(seed)
     model = GlossingEncoder(len(words))
-    fit(model, sentences.head(TRAIN), gloss_loss, learning_rate=3e-3, seed=seed)
+    fit(model, sentences.head(GLOSSED), gloss_loss, learning_rate=5e-3, seed=seed)
     shares = measured(
         model,
         sentences.tail(HELD_OUT),
@@ -120,7 +121,9 @@ def fit(
     """Train with the same batches and dropout for the same seed."""
     torch.manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)
-    train_model(model, make_dataloader(sentences), optimizer, EPOCHS, loss=loss)
+    train_model(
+        model, make_dataloader(sentences), optimizer, EPOCHS, loss=loss, warmup_steps=WARMUP
+    )
 
 
 def measured(

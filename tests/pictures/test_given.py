@@ -13,6 +13,7 @@ import torch
 from matplotlib.axes import Axes
 
 import regard.pictures
+from regard.pictures.architecture import plot_architecture
 from regard.pictures.difference import plot_difference
 from regard.pictures.head import plot_attention, plot_heatmap
 from regard.pictures.heads import plot_heads
@@ -29,6 +30,7 @@ SEEN = Trace.from_weights(np.eye(3), words(3))
 
 
 ON_AXES: dict[str, Callable[[Axes | None], Axes]] = {
+    "architecture": lambda ax: plot_architecture(ax=ax),
     "attention": lambda ax: plot_attention(SEEN, 0, 0, ax=ax),
     "difference": lambda ax: plot_difference(SEEN, SEEN, 0, 0, ax=ax),
     "heatmap": lambda ax: plot_heatmap(np.eye(3), words(3), words(3), ax=ax),

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from regard.pictures.axes import PERCENT, legend_above, mark_level, new_axes, per_cent
 from regard.pictures.given import check_shares, given_axes
-from regard.pictures.style import CATEGORICAL, FAINT, MARKERS, literal
+from regard.pictures.style import CATEGORICAL, FAINT, MARKERS, PAPER, literal
 from regard.record.door import number, text
 
 
@@ -108,7 +108,8 @@ def plot_knockout(
         place = groups + (i - (table.shape[1] - 1) / 2) * width
         colour = CATEGORICAL[i % len(CATEGORICAL)]
         bars = ax.bar(place, table[name], 0.92 * width, color=colour, label=literal(str(name)))
-        ax.bar_label(bars, [per_cent(share) for share in table[name]], padding=2)
+        ground = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.5}  # over the line
+        ax.bar_label(bars, [per_cent(share) for share in table[name]], padding=2, bbox=ground)
     mark_level(ax, chance, f"{text('known', known)}, {per_cent(chance)}")
     ax.set_xticks(groups, [literal(str(name)) for name in table.index])
     ax.set_ylim(0, 1.1)
