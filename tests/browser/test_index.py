@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lab import READY_MS, Lab
 from tools.build_notebook import build
-from tools.notebook_sources import PACKAGES
+from tools.notebook_sources import PACKAGES, all_sources
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +20,7 @@ print("beside")
 
 
 def test_the_index_leads_to_every_notebook(lab: Lab, lab_folder: Path) -> None:
-    names = {path.name for path in lab_folder.glob("*.ipynb")} - {"index.ipynb"}
+    names = {path.with_suffix(".ipynb").name for path in all_sources()} - {"index.ipynb"}
     for name in sorted(names):
         lab.open(lab_folder / "index.ipynb")
         lab.page.locator(f'.jp-RenderedMarkdown a[href*="{name}"]').click()
