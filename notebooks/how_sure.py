@@ -295,7 +295,7 @@ drops, instead = [], []
 for pair in glossed_held_out.head(MANY).itertuples():
     text = pair.source.split()
     one = regard.explain(pair.source, glosser, gloss_tokenizer, position=text.index("it"))
-    removed = one.removal(counts=(1,), draws=10).set_index("method")
+    removed = one.removal(counts=(1,), draws=5).set_index("method")
     drops.append({**removed["drop"], "a word by lot": removed["random_drop"].mean()})
     _, antecedent = pronoun_edges(pair.relations)["its antecedent"]
     without = " ".join(text[:antecedent] + text[antecedent + 1 :])

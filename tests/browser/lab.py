@@ -150,6 +150,11 @@ class Explorer:
     def choices(self, label: str) -> list[str]:
         return self.output.get_by_label(label).locator("option").all_text_contents()
 
+    def other(self, label: str) -> str:
+        """Give the last choice that is not made."""
+        chosen = self.output.get_by_label(label).locator("option:checked").text_content()
+        return [choice for choice in self.choices(label) if choice != chosen][-1]
+
     def select(self, label: str, choice: str) -> None:
         self.output.get_by_label(label).select_option(choice)
 
