@@ -371,7 +371,7 @@ print("what it takes from what it reads:", output[3].numpy().round(2))
 # all alike.
 
 # %%
-from regard.measures.weights import entropy, mean_distance, received_attention
+from regard.measures.weights import entropy, received_attention
 
 torch.manual_seed(SEED)
 rows = []
@@ -1117,8 +1117,7 @@ said = (
 display(
     Markdown(
         f"The table is of {len(asked)} held-out sentences: how often the best head of each layer finds the gold word. {said}\n\n"
-        + "How widely layers read, in bits a row, over "
-        + f"{len(few)} held-out sentences: "
+        f"How widely layers read, in bits a row, over {len(few)} held-out sentences: "
         + ", ".join(f"layer {n} {b:.2f}" for n, b in bits.items())
         + "."
     )
@@ -1397,9 +1396,11 @@ if bert is not None:
     regard.plot_attention(words_of(english[0]), *place, ax=ax)
     plt.show()
     said = [
-        f"Layer {place[0]}, head {place[1]} reads the antecedent in {bert_head['share']:.1%} of {bert_head['count']} "
-        f"sentences that it was not chosen on ({bert_head['low']:.1%} to {bert_head['high']:.1%}); the best fixed "
-        f"offset finds {bert_head['offset_share']:.1%}. In the famous pair:\n"
+        (
+            f"Layer {place[0]}, head {place[1]} reads the antecedent in {bert_head['share']:.1%} of {bert_head['count']} "
+            f"sentences that it was not chosen on ({bert_head['low']:.1%} to {bert_head['high']:.1%}); the best fixed "
+            f"offset finds {bert_head['offset_share']:.1%}. In the famous pair:\n"
+        )
     ]
     for why, meant in (("tired", "animal"), ("wide", "street")):
         one = words_of(f"The animal did not cross the street because it was too {why}.")

@@ -51,7 +51,7 @@ def plot_architecture(num_layers: int = 2, *, ax: Axes | None = None) -> Axes:
     --------
     >>> ax = plot_architecture(num_layers=6)
     >>> [text.get_text() for text in ax.texts if "x" in text.get_text()]
-    ['6 x', '6 x', 'next word']
+    ['next word', '6 x', '6 x']
     """
     if whole_number("num_layers", num_layers) < 1:
         raise ValueError(f"A Transformer has at least one layer a side, but got {num_layers}.")
