@@ -74,7 +74,7 @@
 #
 # Every picture asks one question: *which word reads which?* **Rows read, columns are read**; layers and heads count
 # from 0. Change any cell and run those after it: they use *your* definition. Section 15 says how long this run took;
-# with `TRAIN = False` in section 2 it takes seconds instead of training.
+# with `TRAIN = False` in section 2 it loads the weights of an earlier run instead.
 
 # %% [markdown]
 # ## 2. Import Libraries
@@ -1029,7 +1029,13 @@ for name, one, curve in (
         f"{len(tokens) * (len(tokens) - 1) // 2} outputs before it. It translates the opening sentence as "
         + (f"*{as_markup(written)}*." if written else "nothing at all.")
     )
-display(Markdown("\n".join(said) + "\n\nA low loss is no proof: ask what the model could see."))
+said.append("\nA low loss is no proof: ask what the model could see.")
+if not TRAIN:
+    said.append(
+        f"\n`TRAIN` is False: {len(cheat_history)} steps trained the model that sees the future, and the honest one has "
+        "weights of a whole training, so that only the leak test compares them."
+    )
+display(Markdown("\n".join(said)))
 
 # %% [markdown]
 # ## 10. Multi-Head Attention Visualization

@@ -23,6 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.notebook_sources import (
     KERNEL,
     PACKAGES,

@@ -16,6 +16,7 @@ import typer
 from nbformat import NotebookNode
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.find_browser import ADVICE, find_browser
 from tools.notebook_page import page_of
 from tools.notebook_sources import NOTEBOOKS

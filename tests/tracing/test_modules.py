@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from regard.model.transformer import Transformer
 from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
-from regard.tracing.modules import evaluating, recording, traceable
+from regard.tracing.modules import evaluating, readers, recording
 
 WORDS = Path(__file__).parents[2] / "docs" / "own-models.md"
 
@@ -90,7 +90,7 @@ def test_one_reader_serves_subclasses_and_may_pass() -> None:
         pass
 
     model, recorder = nn.Sequential(Child(8, 2)), Recorder()
-    assert traceable(model, {Stranger: read_weights}) == [model[0]]
+    assert list(readers(model, {Stranger: read_weights}, {})) == [model[0]]
     with recording(model, recorder, {Stranger: lambda *_: None}):
         model(torch.randn(1, 3, 8))
     assert not recorder.layers
@@ -153,7 +153,7 @@ def test_recordings_nest(models: list[tuple[nn.Module, tuple[Tensor, ...]]]) -> 
                 model(*inputs)
             model(*inputs)
         assert outer.counts == inner.counts  # numbers start anew in each pass
-        assert inner.counts.total() == len(traceable(model))
+        assert inner.counts.total() == len(readers(model, {}, {}))
 
 
 # docs/own-models.md

@@ -136,33 +136,6 @@ def _how(recorder: Recorder) -> str:
     return f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
 
 
-def traceable(
-    model: nn.Module, attention: Mapping[type[nn.Module], Read] | None = None
-) -> list[nn.Module]:
-    """Find the submodules that `recording` would watch.
-
-    Parameters
-    ----------
-    model
-        Any module.
-    attention
-        How classes of one's own are read.
-
-    Returns
-    -------
-    list of nn.Module
-        In the order in which they were built; empty where nothing is known to attend.
-
-    Examples
-    --------
-    >>> traceable(nn.Sequential(nn.Linear(4, 4), nn.MultiheadAttention(4, 2)))
-    [MultiheadAttention(
-      (out_proj): NonDynamicallyQuantizableLinear(in_features=4, out_features=4, bias=True)
-    )]
-    """
-    return list(readers(model, attention or {}, {}))
-
-
 @contextmanager
 def recording(
     model: nn.Module,
