@@ -1,8 +1,6 @@
 """The measures of a notebook, on one that is small enough to count by hand."""
 
-import os
 from base64 import b64encode
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,9 @@ import pytest
 from matplotlib.image import imsave
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tools import measure_notebook
-from tools.find_browser import ADVICE, find_browser
 from tools.measure_notebook import Measures, lines_of, measure, report
 from tools.notebook_page import page_of
 
@@ -45,17 +42,6 @@ def write(folder: Path, cells: list[NotebookNode]) -> Path:
     path = folder / "farm.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata={"regard": {"total_seconds": 7.5}}), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find_browser()
-    if path is None and "CI" not in os.environ:
-        pytest.skip(ADVICE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
