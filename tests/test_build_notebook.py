@@ -149,6 +149,7 @@ def test_nothing_of_the_machine_is_kept(source: Path, packages: Path, tmp_path: 
     assert written["metadata"] == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        "colab": {"toc_visible": True},
     }
     folded = {"jupyter": {"source_hidden": True}}
     assert [cell["metadata"] for cell in written["cells"]] == [{}, {}, folded, {}]
@@ -434,6 +435,25 @@ def test_what_a_run_trained_is_kept(packages: Path, tmp_path: Path) -> None:
     kept = {path.name: path.read_text() for path in (tmp_path / "trained").iterdir()}
     assert kept == {"model.safetensors": "new", "other.safetensors": "other"}
     assert not (tmp_path / "last_run").exists()
+
+
+LOADS = """# %%
+from pathlib import Path
+
+print(Path("trained", "model.safetensors").read_text(), Path("trained/other.safetensors").exists())
+
+# %%
+Path("trained/model.safetensors").read_text()
+"""
+
+
+def test_what_a_run_trained_is_shown_where_it_is_loaded_first(
+    packages: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained" / "model.safetensors").write_text("old")
+    cells = build_cells(tmp_path, packages, LOADS + "\n" + TRAINS)
+    assert [output.text for output in cells[0].outputs] == ["new False\n"]
 
 
 def test_nothing_trained_leaves_no_folder(packages: Path, tmp_path: Path) -> None:

@@ -89,6 +89,20 @@ def test_notebooks_are_copied_where_there_are_none(
     assert [command[3] for command in commands] == [str(new / "index.ipynb")]
 
 
+def test_notebooks_are_copied_for_another_jupyter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]
+) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda _: None)  # there may be no JupyterLab at all
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "index.ipynb").write_text("shipped")
+    code, said = run("notebook", "--copy", "--folder", str(tmp_path / "new"))
+    assert code == 0
+    assert str(tmp_path / "new") in said
+    assert (tmp_path / "new" / "index.ipynb").read_text() == "shipped"
+    assert not commands
+
+
 def test_missing_notebooks_say_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]
 ) -> None:

@@ -204,7 +204,13 @@ EDITS = [
         "tuple(tokenizer('The Dog').input_ids)",
     ),
     Edit(5, "key.mT / math.sqrt(d_k)", "key.mT", "import io", "picture.value"),
-    Edit(5, ".tril()", "", "from regard.measures.leak", "(np.triu(leaks['honest'], 1) > 0).any()"),
+    Edit(
+        5,
+        ".tril()",
+        "",
+        "from regard.measures.leak",
+        "(np.triu(leaks['unguided'], 1) > 0).any()",
+    ),
     Edit(6, "label_smoothing=0.1", "label_smoothing=0.9", "counted", "tuple(history['loss'])"),
     Edit(
         7,

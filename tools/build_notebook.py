@@ -2,7 +2,8 @@
 
 A code cell of a source may say in its metadata what the pictures under it show, for who cannot see
 them: `# %% alt="Heatmap: ..."`. What a notebook trained and saved in `last_run/` moves to
-`trained/`. How long each section ran is noted in the notebook's own metadata, under "regard".
+`trained/`, and the cell that loads it first is run again. How long each section ran is noted in
+the notebook's own metadata, under "regard".
 """
 
 import difflib
@@ -11,6 +12,7 @@ import resource
 import shutil
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -43,6 +45,13 @@ LAST_RUN, TRAINED = "last_run", "trained"
 def execute(notebook: NotebookNode, folder: Path) -> None:
     """Run every cell in a fresh kernel that works in the given folder."""
     shutil.rmtree(folder / LAST_RUN, ignore_errors=True)  # what an earlier run left
+    run_cells(notebook, folder)
+    if keep_trained(folder):
+        look_again(notebook, folder)
+
+
+def run_cells(notebook: NotebookNode, folder: Path) -> None:
+    """Run these cells, and name the one that fails."""
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT_SECONDS,
@@ -53,15 +62,28 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         client.execute()
     except CellExecutionError as error:
         raise BuildError(f"{failed_cell(notebook)} raised\n{strip_ansi(str(error))}") from error
-    keep_trained(folder)
 
 
-def keep_trained(folder: Path) -> None:
-    """Move the weights that a run has saved to those that the notebooks load."""
-    for path in sorted((folder / LAST_RUN).glob("*.safetensors")):
+def keep_trained(folder: Path) -> list[Path]:
+    """Move the weights that a run has saved to those that the notebooks load; list them."""
+    saved = sorted((folder / LAST_RUN).glob("*.safetensors"))
+    for path in saved:
         (folder / TRAINED).mkdir(exist_ok=True)
         shutil.copyfile(path, folder / TRAINED / path.name)
     shutil.rmtree(folder / LAST_RUN, ignore_errors=True)
+    return saved
+
+
+def look_again(notebook: NotebookNode, folder: Path) -> None:
+    """Show this run's weights where the notebook, before it trained, loaded an earlier run's."""
+    loads = [cell.cell_type == "code" and f"{TRAINED}/" in cell.source for cell in notebook.cells]
+    if not any(loads):
+        return
+    first = loads.index(True)
+    opening = deepcopy(notebook)
+    del opening.cells[first + 1 :]
+    run_cells(opening, folder)
+    notebook.cells[first].outputs = opening.cells[first].outputs
 
 
 def failed_cell(notebook: NotebookNode) -> str:

@@ -43,7 +43,9 @@ def read_notebook(source: Path, packages: Path = PACKAGES) -> NotebookNode:
     lines = source.read_text("utf-8").splitlines()
     filled = (fill_mark(line, f"{source.name}:{n}", packages) for n, line in enumerate(lines, 1))
     notebook: NotebookNode = jupytext.reads(formatted("\n".join(filled), source), fmt="py:percent")
-    notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
+    notebook.metadata = NotebookNode(
+        kernelspec=KERNEL, language_info={"name": "python"}, colab={"toc_visible": True}
+    )
     for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number:03}"
         drop_passing_metadata(cell)

@@ -67,9 +67,13 @@ def main(
 def notebook(
     context: typer.Context,
     folder: Annotated[Path, typer.Option(help="Where they are, or are copied to.")] = Path(),
+    *,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Only copy them, for another Jupyter, or Colab.")
+    ] = False,
 ) -> None:
     """Open the notebooks in JupyterLab; options that follow are handed on to it."""
-    if find_spec("jupyterlab") is None:
+    if not copy and find_spec("jupyterlab") is None:
         typer.echo("JupyterLab is not installed: pip install 'regard[notebook]'", err=True)
         raise typer.Exit(1)
     try:
@@ -77,6 +81,9 @@ def notebook(
     except OSError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from error
+    if copy:
+        typer.echo(f"the notebooks and what they read are in {path.parent.resolve()}")
+        return
     typer.echo(f"opening {path} (Ctrl-C twice ends JupyterLab)")
     command = [sys.executable, "-m", "jupyterlab", str(path), *root_options(), *context.args]
     raise typer.Exit(subprocess.call(command, env=lab_environment()))  # noqa: S603 - the user's own
