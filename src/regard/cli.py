@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from regard.record.kinds import Head
     from regard.record.trace import Trace
+    from regard.viewer.opening import Opening
 
 INDEX = "index.ipynb"
 
@@ -132,8 +133,8 @@ def view(
         Path | None,
         typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png or .csv."),
     ] = None,
-    layer: Annotated[int | None, typer.Option(help="Shown first; else the first there is.")] = None,
-    head: Annotated[int, typer.Option(help="Shown first.")] = 0,
+    layer: Annotated[int | None, typer.Option(help="Shown first; else a clear head's.")] = None,
+    head: Annotated[int | None, typer.Option(help="Shown first; else a clear one.")] = None,
     kind: Kind = None,
     target: Target = None,
     words: Words = False,
@@ -152,24 +153,26 @@ def view(
     with one_line_for_errors():
         seen = traced(text, model, target, layers)
         seen = grouped(seen, words=words, no_special=no_special)
-        kind = seen.kind_or_first(kind)
-        layer = next(iter(seen.layers[kind])) if layer is None else layer
+        from regard.viewer.opening import open_at  # noqa: PLC0415  slow to load
+
+        opening = open_at(seen, layer, head, kind)
         if output is None:
-            print_view(seen, layer, head, kind)
+            print_view(seen, opening.head)
         else:
-            save_view(seen, output, seen.head(layer, head, kind=kind), pixels)
+            save_view(seen, output, opening, pixels)
 
 
-def print_view(seen: "Trace", layer: int, head: int, kind: str) -> None:
+def print_view(seen: "Trace", selected: "Head") -> None:
     """Print a head, in lines that fit the terminal."""
     from regard.pictures.text import NARROWEST, as_text  # noqa: PLC0415  slow to load
 
     width = max(NARROWEST, shutil.get_terminal_size().columns)
+    kind, layer, head = selected
     typer.echo(as_text(seen, layer, head, kind, width=width))
     typer.echo("(every head, by hand: -o x.html)")
 
 
-def save_view(seen: "Trace", output: Path, selected: "Head", pixels: int | None) -> None:
+def save_view(seen: "Trace", output: Path, opening: "Opening", pixels: int | None) -> None:
     """Save a view, and say first how large a page may become."""
     from regard.viewer.files import save  # noqa: PLC0415  slow to load
     from regard.viewer.page import Choice, page_size  # noqa: PLC0415  slow to load
@@ -177,7 +180,7 @@ def save_view(seen: "Trace", output: Path, selected: "Head", pixels: int | None)
     choice = Choice(pixels=pixels)
     if output.suffix.lower() == ".html":
         typer.echo(page_size(seen, choice))
-    save(output, seen, selected, choice)
+    save(output, seen, opening.head, choice, opened=opening.why)
     typer.echo(f"{output} has {output.stat().st_size / 1e6:,.2f} MB")
 
 

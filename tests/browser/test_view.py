@@ -54,7 +54,9 @@ LOAD = """async source => {
     window.revive = traits => ({
         ...traits,
         thumbnails: view(traits.thumbnails),
-        weights: {...traits.weights, bytes: view(traits.weights.bytes)},
+        weights: {
+            ...traits.weights, bytes: view(traits.weights.bytes), sums: view(traits.weights.sums),
+        },
     });
 }"""
 MOUNT = """traits => {
@@ -79,7 +81,7 @@ WITH_KERNEL = """traits => {
     live.save_changes = async () => {
         const {thumbnails, weights} = await window.chosen(live.traits.selection);
         live.set('thumbnails', bytes(thumbnails));
-        live.set('weights', {...weights, bytes: bytes(weights.bytes)});
+        live.set('weights', {...weights, bytes: bytes(weights.bytes), sums: bytes(weights.sums)});
     };
     (window.models ??= []).push(live);
     window.front.default.render({model: live, el});
@@ -169,7 +171,9 @@ def traits_of(shown: AttentionView) -> dict[str, Any]:
     """Give a view's traits, bytes as numbers."""
     sent = {name: getattr(shown, name) for name in ("meta", "selection", "thumbnails", "weights")}
     sent["thumbnails"] = list(sent["thumbnails"])
-    sent["weights"] = sent["weights"] | {"bytes": list(sent["weights"]["bytes"])}
+    sent["weights"] = sent["weights"] | {
+        name: list(sent["weights"][name]) for name in ("bytes", "sums")
+    }
     return sent
 
 
@@ -209,7 +213,7 @@ def test_a_person_walks_by_keyboard(pictures: Pictures, tmp_path: Path) -> None:
         keys.press("ArrowRight")
     keys.press("ArrowDown")
     assert seen.weights(1, 1)[1, 2] < 0.002
-    expect(pictures.sentence).to_contain_text("the reads cow: less than 0.002, its ")
+    expect(pictures.sentence).to_contain_text("the reads cow: less than 0.0001, its ")
     pictures.page.locator(".lines canvas").first.focus()
     keys.press("ArrowDown")
     keys.press("ArrowDown")
@@ -233,8 +237,8 @@ def test_pointing_at_a_cell_says_it_in_words(pictures: Pictures, tmp_path: Path)
     weights = np.array([[0.7, 0.2, 0.1], [0.25, 0.125, 0.625], [0.5, 0.5, 0.0]])
     pictures.open(Trace.from_weights(weights, ["it", "dog", "cow"]), tmp_path)
     for (row, column), said in {
-        (1, 2): "dog reads cow: 0.63, its strongest of 3",
-        (1, 1): "dog reads dog: 0.13, its 3rd strongest of 3",
+        (1, 2): "dog reads cow: about 0.63, its strongest of 3",
+        (1, 1): "dog reads dog: about 0.13, its 3rd strongest of 3",
         (2, 2): "cow does not read cow: masked (no head of this layer reads it)",
     }.items():
         pictures.page.mouse.move(*pictures.cell(row, column))
@@ -246,7 +250,7 @@ def test_pointing_at_a_cell_says_it_in_words(pictures: Pictures, tmp_path: Path)
 def test_tokens_that_are_alike_are_told_apart(pictures: Pictures, tmp_path: Path) -> None:
     pictures.open(Trace.from_weights(np.eye(3), ["the", "dog", "the"]), tmp_path)
     pictures.page.mouse.move(*pictures.cell(2, 2))
-    expect(pictures.sentence).to_have_text("the (2) reads the (2): 1.00, its strongest of 1")
+    expect(pictures.sentence).to_have_text("the (2) reads the (2): about 1.00, its strongest of 1")
 
 
 def test_a_click_locks_and_again_unlocks_and_shift_sums(pictures: Pictures, tmp_path: Path) -> None:
@@ -254,15 +258,17 @@ def test_a_click_locks_and_again_unlocks_and_shift_sums(pictures: Pictures, tmp_
     pictures.open(Trace.from_weights(weights, ["it", "dog", "cow"]), tmp_path)
     mouse, sentence = pictures.page.mouse, pictures.sentence
     mouse.move(*pictures.token("reads", 1))
-    expect(sentence).to_have_text("dog reads most: cow 0.63, it 0.25, dog 0.13")
+    expect(sentence).to_have_text("dog reads most: cow about 0.63, it about 0.25, dog about 0.13")
     mouse.click(*pictures.token("reads", 1))
     mouse.move(5, 5)
-    expect(sentence).to_have_text("dog reads most: cow 0.63, it 0.25, dog 0.13")
+    expect(sentence).to_have_text("dog reads most: cow about 0.63, it about 0.25, dog about 0.13")
     pictures.page.keyboard.down("Shift")
     mouse.click(*pictures.token("reads", 2))
     pictures.page.keyboard.up("Shift")
     mouse.move(5, 5)
-    expect(sentence).to_have_text("dog and cow together read most: cow 1.13, it 0.50, dog 0.38")
+    expect(sentence).to_have_text(
+        "dog and cow together read most: cow about 1.13, it about 0.50, dog about 0.37"
+    )
     mouse.click(*pictures.token("is read", 0))
     mouse.move(5, 5)
     expect(sentence).to_contain_text("it is read most by: it 0.70, ")
@@ -437,6 +443,7 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
         "head": 1,
         "queries": [4, 5, 6],
         "keys": [2, 3],
+        "among": [[0], [1], [2, 3], [4, 5, 6], [7]],
     }
     page.evaluate("models[0].tell('msg:custom', {...models[0].sent[0], answer: 'weight', "
                   "weight: 0.123456, rank: 1})")  # fmt: skip
@@ -560,7 +567,7 @@ def test_until_weights_come_nothing_is_said_of_the_next_head(live: Pictures) -> 
     assert live.drawn == "encoder, layer 1, head 2"
     expect(page.locator("section")).to_have_attribute("aria-busy", "false")
     weight = float(seen.weights(1, 2)[2, 5])
-    said = live.sentence.inner_text().split(": ")[1].split(",")[0]
+    said = live.sentence.inner_text().split(": about ")[1].split(",")[0].split(" ")[0]
     assert float(said) == pytest.approx(weight, abs=0.005)
 
 
@@ -638,7 +645,7 @@ BROKEN = {
     "no number": ("t.weights.scale = NaN", "said to be NaN"),
     "unknown kind": ("t.selection.kind = t.weights.kind = 'x'", 'no attention of kind "x"'),
     "unknown head": ("t.selection.head = t.weights.head = 9", "There is no encoder self-attention"),
-    "unknown format": ("t.meta.format = 99", "reads format 2, but was given 99"),
+    "unknown format": ("t.meta.format = 99", "reads format 3, but was given 99"),
     "cut thumbnails": ("t.thumbnails.pop()", "383 bytes, but 384 are needed"),
     "names missing": ("t.meta.sides[0].names.pop()", "8 x 8 weights, but other names"),
     "nothing": ("t.meta = {}", "was given undefined"),

@@ -77,9 +77,9 @@ def test_a_page_may_hold_fewer_pixels_than_weights(tmp_path: Path) -> None:
     shown = view(with_words(), layer=1)
     assert shown.page_size(pixels=4).startswith("6 heads of at most 8 x 8 weights as 4 x 4 pixels")
     shown.save(tmp_path / "x.html", pixels=4)
-    scale, text, pixels = saved_data((tmp_path / "x.html").read_text("utf-8"))["heads"]["encoder"][
-        "1"]["2"]  # fmt: skip
-    packed = PackedHead(tuple(pixels), scale, zlib.decompress(base64.b64decode(text)))
+    saved = saved_data((tmp_path / "x.html").read_text("utf-8"))["heads"]["encoder"]["1"]["2"]
+    scale, text = saved["scale"], saved["bytes"]
+    packed = PackedHead(tuple(saved["pixels"]), scale, zlib.decompress(base64.b64decode(text)))
     pooled = shown.trace.weights(1, 2).reshape(4, 2, 4, 2).max(axis=(1, 3))
     assert np.abs(packed.weights - pooled).max() <= rounding(scale)
     with pytest.raises(ValueError, match="0 pixels a side shows nothing"):

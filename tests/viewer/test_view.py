@@ -107,7 +107,7 @@ def test_every_head_arrives_within_the_rounding_that_is_said(seen: Trace) -> Non
 @given(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)))
 def test_no_weight_is_off_by_more_than_the_rounding(weights: Any) -> None:
     packed = PackedHead.of(weights)
-    assert np.abs(packed.weights - weights).max() <= rounding(packed.scale) <= 1 / 509
+    assert np.abs(packed.weights - weights).max() <= rounding(packed.scale) <= 1 / 254
 
 
 def test_a_head_that_is_not_there_is_refused_in_words(seen: Trace) -> None:
@@ -295,7 +295,7 @@ def test_a_head_that_no_browser_could_hold_is_a_map(sent: list[Any]) -> None:
     assert np.abs(packed.weights - pooled).max() <= rounding(packed.scale)
     assert shown.meta["sides"][0]["words"] is None
     ask(shown, "tile", {"part": [2, 5, 1, 5], "high": 3, "wide": 4})
-    ask(shown, "strongest", {"role": "columns", "ats": [1, 6]})
+    ask(shown, "strongest", {"role": "columns", "ats": [[1], [6]]})
     ask(shown, "weight", {"queries": [3], "keys": [4]})
     tile, strongest, weight = sent
     assert tile["pixels"] == (3, 4)

@@ -5,6 +5,8 @@ A test compares the two, field by field.
 
 from typing import NotRequired, TypedDict
 
+Raw = bytes  # a field has that name
+
 
 class Words(TypedDict):
     """A group of tokens for each word."""
@@ -52,6 +54,7 @@ class Meta(TypedDict):
     looked: bool
     writes: bool
     hidden: bool
+    opened: str
     origin: dict[str, str]
 
 
@@ -64,14 +67,19 @@ class Selection(TypedDict):
 
 
 class Weights(TypedDict):
-    """The weights of the head that is shown, or their pixels: byte / 255 * scale."""
+    """The weights of the head that is shown, or their pixels: (byte / 255) ** power * scale.
+
+    What each row reads in all, and then what each column gets, are float32.
+    """
 
     kind: str
     layer: int
     head: int
     pixels: tuple[int, int]
     scale: float
-    bytes: bytes
+    power: int
+    bytes: Raw
+    sums: Raw
 
 
 class Anatomy(TypedDict):
@@ -93,7 +101,7 @@ class Anatomy(TypedDict):
 
 
 class ExactReply(TypedDict):
-    """The exact weight of a cell, and its place among those of its row."""
+    """The exact weight of a cell, and its place among the columns that are shown of its row."""
 
     weight: float
     rank: int
@@ -104,6 +112,7 @@ class TileReply(TypedDict):
 
     pixels: tuple[int, int]
     scale: float
+    power: int
 
 
 class StrongestReply(TypedDict):

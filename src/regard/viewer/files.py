@@ -34,6 +34,7 @@ def save(
     choice: Choice = ALL,
     *,
     largest: int = LARGEST_PAGE,
+    opened: str = "",
 ) -> None:
     """Write a page, or a picture, a table or lines of text of the selected head, as the path ends.
 
@@ -52,7 +53,7 @@ def save(
         check_size(trace, choice, door.whole_number("largest", largest))
     file.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".html":
-        file.write_text(page_of(trace, selected, choice), encoding="utf-8", newline="\n")
+        file.write_text(page_of(trace, selected, choice, opened), encoding="utf-8", newline="\n")
     elif suffix == ".csv":
         write_table(file, trace, selected)
     elif suffix == ".txt":

@@ -13,15 +13,19 @@ from regard.record.kinds import Head, title_of
 from regard.record.layers import Layer
 from regard.record.streams import blocks, of_head, spans
 from regard.record.trace import Trace
-from regard.viewer.contract import Kind, Meta, Words
+from regard.viewer.contract import Kind, Meta, Raw, Words
 from regard.viewer.contract import Layer as LayerOfView
 from regard.viewer.contract import Side as SideOfView
 from regard.viewer.tiles import HeadMap, edges_of, pool
 
 Matrix = NDArray[np.float32]
 
-FORMAT = 2  # of what the front end reads; it refuses others
+FORMAT = 3  # of what the front end reads; it refuses others
 STEPS = 255  # from zero to the largest weight of a head
+FINE, COARSE = (
+    2,
+    1,
+)  # powers of a step: fine steps tell small weights apart, coarse ones pack smaller
 MOST_WEIGHTS = 4096**2  # of one head that a browser is given whole; longer ones become maps
 MOST_AT_ONCE = 3 * 10**8  # weights of all heads that are looked at before any is asked for: seconds
 OVERVIEW = 1024  # pixels of a side of a map, at most
@@ -30,23 +34,28 @@ THUMBNAIL = 32  # pixels of a side, at most
 
 @dataclass(frozen=True)
 class PackedHead:
-    """The weights of one head in bytes: a weight is its byte / 255 * `scale`.
+    """The weights of one head in bytes: a weight is (its byte / 255) ** `power` * `scale`.
 
-    Where it has fewer pixels than weights, a pixel has the largest of its weights.
+    Where it has fewer pixels than weights, a pixel has the largest of its weights. With all its
+    weights come their sums, exact: of each row, then of each column, as float32.
 
     Examples
     --------
     >>> packed = PackedHead.of(np.array([[1.0, 0.0], [0.25, 0.75]], dtype=np.float32))
     >>> packed.pixels, packed.scale, list(packed.bytes)
-    ((2, 2), 1.0, [255, 0, 64, 191])
+    ((2, 2), 1.0, [255, 0, 128, 221])
     """
 
     pixels: tuple[int, int]
     scale: float  # the largest weight
-    bytes: bytes
+    bytes: Raw
+    power: int = FINE
+    sums: Raw = b""
 
     @classmethod
-    def of(cls, weights: Matrix, scale: float | None = None) -> "PackedHead":
+    def of(
+        cls, weights: Matrix, scale: float | None = None, power: int = FINE, *, sums: bool = False
+    ) -> "PackedHead":
         """Round weights, (Q, K) or pixels, to 255 steps: off by at most `rounding(scale)`."""
         num_queries, num_keys = weights.shape
         scale = float(weights.max(initial=0.0)) if scale is None else scale
@@ -55,26 +64,38 @@ class PackedHead:
                 "This head has weights that are not finite, so there is nothing to show: "
                 "`regard.doctor(model, tokenizer, sentence)` says which and why."
             )
-        steps = np.rint(weights / scale * STEPS) if scale else np.zeros_like(weights)
-        steps = steps.clip(0, STEPS).astype(np.uint8)
-        return cls((num_queries, num_keys), scale, steps.tobytes())
+        shares = weights / scale if scale else np.zeros_like(weights)
+        steps = np.rint(shares ** (1 / power) * STEPS).clip(0, STEPS).astype(np.uint8)
+        summed = sums_of(weights) if sums else b""
+        return cls((num_queries, num_keys), scale, steps.tobytes(), power, summed)
 
     @property
     def weights(self) -> Matrix:
         """The weights again, rounded."""
         steps = np.frombuffer(self.bytes, dtype=np.uint8).reshape(self.pixels)
-        return steps.astype(np.float32) * np.float32(self.scale / STEPS)
+        shares = (steps.astype(np.float32) / np.float32(STEPS)) ** self.power
+        return (shares * np.float32(self.scale)).astype(np.float32)
 
 
-def rounding(scale: float) -> float:
+def sums_of(weights: Matrix) -> bytes:
+    """Sum what each row reads, and then what each column gets, as float32.
+
+    They are rounded to a hundred-thousandth, so that they pack well.
+    """
+    sums = [weights.sum(axis=axis, dtype=np.float64) for axis in (1, 0)]
+    return np.concatenate(sums).round(5).astype("<f4").tobytes()
+
+
+def rounding(scale: float, power: int = FINE) -> float:
     """Say by how much a packed weight may be off, where `scale` is the head's largest.
 
     Examples
     --------
-    >>> round(rounding(1.0), 5)
-    0.00196
+    >>> round(rounding(1.0), 5), round(rounding(1.0, COARSE), 5)
+    (0.00392, 0.00196)
     """
-    return scale / STEPS / 2 + scale * 2**-22  # and what float32 adds
+    largest_step = 1 - (1 - 0.5 / STEPS) ** power
+    return scale * largest_step + scale * 2**-22  # and what float32 adds
 
 
 def is_map(layer: Layer) -> bool:
@@ -84,7 +105,13 @@ def is_map(layer: Layer) -> bool:
 
 
 def pack_head(
-    trace: Trace, kind: str, layer: int, head: int, *, pixels: int | None = None
+    trace: Trace,
+    kind: str,
+    layer: int,
+    head: int,
+    *,
+    pixels: int | None = None,
+    power: int = FINE,
 ) -> PackedHead:
     """Compute one head's weights and put them into bytes.
 
@@ -95,6 +122,8 @@ def pack_head(
     pixels
         A side, at most: of longer texts, the largest weight of each pixel. If not given, all
         weights, but of more than 4,096 tokens, 1,024 pixels.
+    power
+        Of the steps: `FINE` or `COARSE`.
 
     Raises
     ------
@@ -103,15 +132,15 @@ def pack_head(
     """
     seen = trace.layer(layer, kind)
     if pixels is None and not is_map(seen):
-        return PackedHead.of(trace.weights(layer, head, kind=kind))
+        return PackedHead.of(trace.weights(layer, head, kind=kind), power=power, sums=True)
     of_head(seen, head)  # says what is wrong with a head
-    return pack_map(HeadMap(seen, head), pixels)
+    return pack_map(HeadMap(seen, head), pixels, power)
 
 
-def pack_map(whole: HeadMap, pixels: int | None = None) -> PackedHead:
+def pack_map(whole: HeadMap, pixels: int | None = None, power: int = FINE) -> PackedHead:
     """Put all of a map into bytes, in so many pixels a side at most; if not given, 1,024."""
     pixels = pixels or OVERVIEW
-    return PackedHead.of(whole.tile(whole.whole, pixels, pixels))
+    return PackedHead.of(whole.tile(whole.whole, pixels, pixels), power=power)
 
 
 def part_of(
@@ -199,6 +228,7 @@ def pack_meta(
         "looked": looks,
         "writes": bool(trace.written_tokens),
         "hidden": trace.whole is not None and _hides(trace),
+        "opened": "",
         "origin": {"computed from": trace.how, **trace.origin},
     }
     return meta, b"".join(thumbnails)

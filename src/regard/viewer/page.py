@@ -17,8 +17,11 @@ from regard.record.kinds import Head
 from regard.record.layers import Layer
 from regard.record.trace import Trace
 from regard.viewer.packing import (
+    COARSE,
+    FINE,
     OVERVIEW,
     THUMBNAIL,
+    count_cells,
     is_map,
     merged,
     pack_head,
@@ -28,6 +31,7 @@ from regard.viewer.packing import (
 )
 
 FRONT_END = Path(__file__).parent / "static" / "view.js"
+MOST_FINE = 5 * 10**5  # weights of a page in fine steps, which take about twice the bytes
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
 OF_BASE64 = 4 / 3  # bytes that one byte becomes
 OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale
@@ -135,16 +139,19 @@ def check_size(trace: Trace, choice: Choice, largest: int) -> None:
         )
 
 
-def page_of(trace: Trace, selected: Head, choice: Choice = ALL) -> str:
-    """Make the page; of the same trace, always the same."""
+def page_of(trace: Trace, selected: Head, choice: Choice = ALL, opened: str = "") -> str:
+    """Make the page; of the same trace, always the same. `opened` says why it opens there."""
     meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
-    packed: dict[str, dict[int, dict[int, tuple[float, str, tuple[int, int]]]]] = {}
+    meta["opened"] = opened
+    power = FINE if count_cells(trace, choice.layers, choice.heads) <= MOST_FINE else COARSE
+    packed: dict[str, dict[int, dict[int, dict[str, Any]]]] = {}
     for kind, number, layer, heads in choice.of(trace):
         of_layer = packed.setdefault(kind, {}).setdefault(number, {})
         pixels = max(choice.size_of(layer)) if is_coarse(layer, choice) else None
         for head in heads:
-            seen = pack_head(trace, kind, number, head, pixels=pixels)
-            of_layer[head] = (seen.scale, deflated(seen.bytes), seen.pixels)
+            seen = pack_head(trace, kind, number, head, pixels=pixels, power=power)
+            as_text = {"bytes": deflated(seen.bytes), "sums": deflated(seen.sums)}
+            of_layer[head] = vars(seen) | as_text
             if not meta["looked"]:
                 thumbnails = with_thumbnail(meta, thumbnails, Head(kind, number, head), seen)
     kind, layer_number, head = selected

@@ -4,9 +4,11 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
+import torch
 
 from regard.measures.anatomy import Anatomy as Dissected
 from regard.measures.anatomy import dissect, strongest_pair
@@ -78,20 +80,28 @@ class Replies:
         return self._maps[head]
 
     def _weight(self, head: Head, asked: Mapping[str, Any]) -> Answer:
-        return exact(self.trace, head, asked["queries"], asked["keys"]), []
+        return exact(self.trace, head, asked["queries"], asked["keys"], asked.get("among")), []
 
     def _tile(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         whole = self.map_of(head)
         part = Part.within(whole.whole, asked["part"])
         high, wide = (min(max(int(asked[side]), 1), OVERVIEW) for side in ("high", "wide"))
         packed = PackedHead.of(whole.tile(part, high, wide), whole.largest)
-        return TileReply(pixels=packed.pixels, scale=packed.scale), [packed.bytes]
+        reply = TileReply(pixels=packed.pixels, scale=packed.scale, power=packed.power)
+        return reply, [packed.bytes]
 
     def _strongest(self, head: Head, asked: Mapping[str, Any]) -> Answer:
-        """List what some queries read most, or what reads some keys most, summed."""
-        whole = self.map_of(head)
-        lines = [whole.line(at, is_query=asked["role"] == "rows") for at in asked["ats"]]
-        sums = np.sum(lines, axis=0)
+        """List what some rows read most, or what reads some columns most, summed.
+
+        Both are groups of tokens: a row is the mean of its queries, a column the sum of its keys.
+        """
+        whole, is_row = self.map_of(head), asked["role"] == "rows"
+        of_group, of_other = (np.mean, np.sum) if is_row else (np.sum, np.mean)
+        line = partial(whole.line, is_query=is_row)
+        lines = [of_group([line(at) for at in group], axis=0) for group in asked["ats"]]
+        sums = np.asarray(np.sum(lines, axis=0, dtype=np.float64))
+        if asked.get("others"):
+            sums = np.array([of_other(sums[group]) for group in asked["others"]])
         strongest = np.argsort(-sums, kind="stable")[:3]
         found = [(int(at), float(sums[at])) for at in strongest if sums[at] > 0]
         return StrongestReply(found=found, sum=float(sums.sum())), []
@@ -108,23 +118,30 @@ class Replies:
         return AnatomyReply(anatomy=as_json(found)), []
 
 
-def exact(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> ExactReply:
+def exact(
+    trace: Trace,
+    head: Head,
+    queries: list[int],
+    keys: list[int],
+    among: list[list[int]] | None = None,
+) -> ExactReply:
     """Give an exact weight: of a word, the mean of its queries and the sum of its keys.
 
-    Its rank is among the tokens, each by itself.
+    Its rank is among groups of keys; if not given, among the keys, each by itself.
 
     Raises
     ------
     ValueError
         If there is no such head, or no such query or key in it.
     """
-    check_tokens(trace, head, queries, keys)
+    check_tokens(trace, head, queries, [*keys, *(key for group in among or [] for key in group)])
     kind, layer, number = head
     rows = slice(min(queries), max(queries) + 1)
     weights = of_head(trace.layers[kind][layer], number).weigh(rows=rows)[0].cpu()
     row = weights[[at - rows.start for at in queries]].mean(dim=0)  # (K,)
     weight = row[keys].sum()
-    return ExactReply(weight=float(weight), rank=1 + int((row > weight).sum()))
+    others = row if among is None else torch.stack([row[group].sum() for group in among])
+    return ExactReply(weight=float(weight), rank=1 + int((others > weight).sum()))
 
 
 def check_tokens(trace: Trace, head: Head, queries: list[int], keys: list[int]) -> None:

@@ -13,6 +13,7 @@ from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer.contract import Meta
 from regard.viewer.files import png_of, save
+from regard.viewer.opening import Opening, open_at
 from regard.viewer.packing import PackedHead, pack_meta, with_thumbnail
 from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size
 from regard.viewer.replies import Replies
@@ -33,12 +34,13 @@ class AttentionView(anywidget.AnyWidget):
     thumbnails = traitlets.Bytes(help="All heads, small.").tag(sync=True)
     weights = traitlets.Dict(help="The head that is shown, in bytes.").tag(sync=True)
 
-    def __init__(self, trace: Trace, selected: Head) -> None:
-        self.trace = trace
+    def __init__(self, trace: Trace, selected: Head, opened: str = "") -> None:
+        self.trace, self._opened = trace, Opening(selected, opened)
         self._replies = Replies(trace)
         selected = trace.head(selected.layer, selected.head, kind=selected.kind)
         packed = self._replies.pack(selected)  # raises here; later, the front end is told
         meta, thumbnails = pack_meta(trace)
+        meta["opened"] = opened
         super().__init__(meta=meta, thumbnails=thumbnails, selection=selected._asdict())
         self._show(packed)
         self.observe(self._send_weights, "selection")
@@ -113,7 +115,8 @@ class AttentionView(anywidget.AnyWidget):
         'encoder,0,0,1,dog,1,dog,0.75'
         """
         choice = Choice(layers, heads, pixels)
-        save(path, self.trace, self.selected, choice, largest=largest)
+        opened = self._opened.why if self.selected == self._opened.head else ""
+        save(path, self.trace, self.selected, choice, largest=largest, opened=opened)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +179,7 @@ def view(
     *,
     target_tokens: Sequence[str] | None = None,
     layer: int | None = None,
-    head: int = 0,
+    head: int | None = None,
     kind: str | None = None,
 ) -> AttentionView:
     """View attention: every head at a glance, any weight by hand.
@@ -188,7 +191,8 @@ def view(
     tokens, target_tokens
         Of weights: what is read, and in cross-attention what reads.
     layer, head, kind
-        The head that is shown first, counted from 0. The first that there is, if not given.
+        The head that is shown first, counted from 0. If neither layer nor head is given, the one
+        that most clearly reads single tokens (`regard.measures.clearest`); the view says so.
 
     Returns
     -------
@@ -221,6 +225,5 @@ def view(
         seen = Trace.from_weights(
             trace, tokens, target_tokens=target_tokens, kind=kind or "encoder"
         )
-    kind = seen.kind_or_first(kind)
-    first = next(iter(seen.layers[kind])) if layer is None else layer
-    return AttentionView(seen, seen.head(first, head, kind=kind))
+    opening = open_at(seen, layer, head, kind)
+    return AttentionView(seen, opening.head, opening.why)

@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources d2eb26bc89edb53abb53eef6abbb7d257aa7611f2d898c9aa19dc3453793372c
+// sources 70a8ca182428fb1641d40bf4cccee7024f2b89c0a3c86687c5f94abc829a1659
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -117,10 +117,15 @@ function ordinal(rank) {
   const tail = isTeen ? "th" : ["th", "st", "nd", "rd"][rank % 10] ?? "th";
   return `${rank}${tail} strongest`;
 }
+var place = (rank) => rank === 1 ? "1st" : ordinal(rank).split(" ")[0] ?? "";
+function between(best, worst) {
+  if (best === worst) return `its ${ordinal(best)}`;
+  return `somewhere from its ${place(best)} to its ${place(worst)} strongest`;
+}
 var describe = (kind, layer, head) => `${kind}, layer ${layer}, head ${head}`;
 
 // src/checks.ts
-var FORMAT = 2;
+var FORMAT = 3;
 function checkMeta(meta, thumbnails) {
   if (meta?.format !== FORMAT) {
     throw new Error(
@@ -202,6 +207,7 @@ select, button { font: inherit; color: inherit; background: Field; border: 1px s
 select, option { color: FieldText; max-width: 18em; }
 button { color: ButtonText; background: ButtonFace; min-width: 28px; cursor: pointer; }
 input { margin: 0; width: 15px; height: 15px; }
+input[type=range] { width: 110px; }
 :focus-visible { outline: 3px solid #2f7de1; outline-offset: 2px; }
 .sentence { min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
 .sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
@@ -328,10 +334,10 @@ function colourTable(stops) {
   const rgb = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
   const table = new Uint8ClampedArray(256 * 4);
   for (let i = 0; i < 256; i++) {
-    const place = i / 255 * (rgb.length - 1);
-    const low = Math.min(Math.floor(place), rgb.length - 2);
+    const place2 = i / 255 * (rgb.length - 1);
+    const low = Math.min(Math.floor(place2), rgb.length - 2);
     const [from, to] = [item(rgb, low), item(rgb, low + 1)];
-    const mixed = from.map((channel, c) => channel + (place - low) * (item(to, c) - channel));
+    const mixed = from.map((channel, c) => channel + (place2 - low) * (item(to, c) - channel));
     table.set([...mixed, 255], 4 * i);
   }
   return table;
@@ -367,6 +373,196 @@ function isDark(table, shade) {
 }
 var lightness = ([r = 0, g = 0, b = 0]) => 0.299 * r + 0.587 * g + 0.114 * b;
 
+// src/shown.ts
+var spanOf = ({ spans }, row) => [
+  item(spans, 2 * row),
+  item(spans, 2 * row + 1)
+];
+var asBytes = (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function unpack({ bytes, scale, power }) {
+  const weights = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255) ** power * scale);
+  return Float32Array.from(asBytes(bytes), (byte) => weights[byte] ?? 0);
+}
+var largestOf = (values) => values.reduce((most, value) => Math.max(most, value), 0);
+function errorsOf({ scale, power }) {
+  const largest = (byte) => Math.min((byte + 0.5) / 255, 1) ** power;
+  const least = (byte) => Math.max((byte - 0.5) / 255, 0) ** power;
+  const off = (byte) => {
+    const weight = (byte / 255) ** power;
+    return Math.max(largest(byte) - weight, weight - least(byte)) * scale + scale * 2 ** -22;
+  };
+  return Float32Array.from({ length: 256 }, (_, byte) => off(byte));
+}
+function sumsOf({ sums: sums2 }, [high, wide]) {
+  if (sums2.byteLength !== 4 * (high + wide)) return null;
+  const view = new DataView(sums2.buffer, sums2.byteOffset, sums2.byteLength);
+  const from = (start, length) => Float32Array.from({ length }, (_, at) => view.getFloat32(4 * (start + at), true));
+  return { rows: from(0, high), columns: from(high, wide) };
+}
+function axisOf(side, words, hide) {
+  const merged = words ? side.words : null;
+  const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
+  const names = merged ? merged.names : side.names;
+  const isHidden = ([first = 0]) => hide && side.special[first];
+  const isKept = groups.map((group) => !isHidden(group));
+  return {
+    names: names.filter((_, at) => isKept[at]),
+    groups: groups.filter((_, at) => isKept[at])
+  };
+}
+function show(meta, layer, weights, choice) {
+  checkWeights(layer, weights);
+  if (weights.pixels.some((count, side) => count < item(layer.shape, side))) {
+    return showMap(meta, layer, weights);
+  }
+  const rows = axisOf(item(meta.sides, layer.rows), choice.words, choice.hide);
+  const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
+  const place2 = placesOf(columns, layer.shape[1]);
+  const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
+  const errors = errorsOf(weights);
+  const { values, hidden } = isPlain ? { values: unpack(weights), hidden: 0 } : grouped(weights, rows, columns, place2);
+  const longest = columns.groups.reduce((most, group) => Math.max(most, group.length), 1);
+  return {
+    rows,
+    columns,
+    values,
+    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place2),
+    hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
+    rounding: longest * largestOf(errors),
+    errorOf: errorsOfCells(weights, errors, [rows, columns], layer.shape[1]),
+    largest: largestOf(values),
+    sums: isPlain ? sumsOf(weights, layer.shape) : null,
+    groups: isPlain ? null : columns.groups,
+    pixels: null
+  };
+}
+function errorsOfCells({ bytes }, errors, [rows, columns], numKeys) {
+  const all = asBytes(bytes);
+  return (row, column) => {
+    const queries = item(rows.groups, row);
+    let sum = 0;
+    for (const query of queries) {
+      for (const key of item(columns.groups, column)) {
+        sum += errors[all[query * numKeys + key] ?? 0] ?? 0;
+      }
+    }
+    return sum / queries.length;
+  };
+}
+function placesOf(columns, numKeys) {
+  const place2 = new Int32Array(numKeys).fill(-1);
+  columns.groups.forEach((group, at) => {
+    for (const key of group) place2[key] = at;
+  });
+  return place2;
+}
+function grouped(weights, rows, columns, place2) {
+  const weightOf = unpack({ ...weights, bytes: Uint8Array.from({ length: 256 }, (_, at) => at) });
+  const bytes = asBytes(weights.bytes);
+  const [numKeys, wide] = [place2.length, columns.groups.length];
+  const values = new Float32Array(rows.groups.length * wide);
+  let hidden = 0;
+  rows.groups.forEach((queries, row) => {
+    for (const query of queries) {
+      for (let key = 0; key < numKeys; key++) {
+        const column = place2[key] ?? -1;
+        const weight = (weightOf[bytes[query * numKeys + key] ?? 0] ?? 0) / queries.length;
+        if (column < 0) hidden += weight;
+        else values[row * wide + column] = (values[row * wide + column] ?? 0) + weight;
+      }
+    }
+  });
+  return { values, hidden };
+}
+function spansOf(allowed, rows, columns, place2) {
+  const spans = new Int32Array(2 * rows.groups.length);
+  const isHidden = (key) => item(place2, key) < 0;
+  rows.groups.forEach((queries, row) => {
+    let [first, end] = [columns.groups.length, 0];
+    for (const query of queries) {
+      let [from, to] = [item(allowed, 2 * query), item(allowed, 2 * query + 1)];
+      while (from < to && isHidden(from)) from++;
+      while (from < to && isHidden(to - 1)) to--;
+      if (from >= to) continue;
+      [first, end] = [Math.min(first, item(place2, from)), Math.max(end, item(place2, to - 1) + 1)];
+    }
+    spans.set(end ? [first, end] : [0, 0], 2 * row);
+  });
+  return spans;
+}
+function showMap(meta, layer, weights) {
+  return {
+    rows: axisOf(item(meta.sides, layer.rows), false, false),
+    columns: axisOf(item(meta.sides, layer.columns), false, false),
+    values: unpack(weights),
+    spans: Int32Array.from(item(meta.spans, layer.spans)),
+    hiddenShare: 0,
+    rounding: largestOf(errorsOf(weights)),
+    largest: weights.scale,
+    errorOf: () => Number.POSITIVE_INFINITY,
+    // a pixel has the largest of many
+    sums: null,
+    groups: null,
+    pixels: weights.pixels
+  };
+}
+
+// src/estimates.ts
+function roundedUp(x) {
+  const unit = 10 ** Math.floor(Math.log10(x));
+  return String(Number((Math.ceil(x / unit - 1e-9) * unit).toPrecision(1)));
+}
+function said({ value, error }) {
+  if (!error) return written(value);
+  if (value < 5e-4) return `less than ${roundedUp(value + error)}`;
+  const unit = value < 0.1 ? 1e-3 : 0.01;
+  const about = `about ${written(value)}`;
+  return error <= unit / 2 ? about : `${about} ± ${roundedUp(error + unit / 2)}`;
+}
+var weightAt = (shown, { row, column }) => ({
+  value: item(shown.values, row * shown.columns.names.length + column),
+  error: shown.errorOf(row, column)
+});
+function ranksOf(shown, cell) {
+  const { value, error } = weightAt(shown, cell);
+  const [first, end] = spanOf(shown, cell.row);
+  let [best, worst] = [1, 1];
+  for (let column = first; column < end; column++) {
+    if (column === cell.column) continue;
+    const other = weightAt(shown, { row: cell.row, column });
+    const isSurelyStronger = shown.groups ? other.value - other.error > value + error : other.value > value;
+    const mayBeStronger = shown.groups ? other.value + other.error > value - error : other.value >= value;
+    if (isSurelyStronger) best++;
+    if (mayBeStronger) worst++;
+  }
+  return [best, worst];
+}
+function sums({ rows, columns, values }, { role, ats }) {
+  const wide = columns.names.length;
+  const sum = (weight) => ats.reduce((all, at) => all + weight(at), 0);
+  if (role === "rows") {
+    const read = (column) => sum((row) => values[row * wide + column] ?? 0);
+    return Float32Array.from({ length: wide }, (_, column) => read(column));
+  }
+  const reads = (row) => sum((column) => values[row * wide + column] ?? 0);
+  return Float32Array.from(rows.names, (_, row) => reads(row));
+}
+function errorAt(shown, { role, ats }, other) {
+  const errorOf = (at) => role === "rows" ? shown.errorOf(at, other) : shown.errorOf(other, at);
+  return ats.reduce((sum, at) => sum + errorOf(at), 0);
+}
+function totalOf(shown, focus) {
+  const { role, ats } = focus;
+  const exact = shown.sums?.[role];
+  if (exact) return { value: ats.reduce((sum, at) => sum + item(exact, at), 0), error: 0 };
+  const others = shown[otherOf(role)].names.map((_, other) => other);
+  return {
+    value: sums(shown, focus).reduce((sum, value) => sum + value, 0),
+    error: others.reduce((sum, other) => sum + errorAt(shown, focus, other), 0)
+  };
+}
+var otherOf = (role) => role === "rows" ? "columns" : "rows";
+
 // src/pooling.ts
 function touched(count, from, to, pixels, all) {
   const share = (to - from) * pixels / (count * all);
@@ -398,272 +594,18 @@ function enlarge(shown, [top, bottom, left, right], high, wide) {
 function pool(shown, [top, bottom, left, right], high, wide) {
   const all = shown.columns.groups.length;
   const pooled = new Float32Array(high * wide);
-  const place = Int32Array.from(
+  const place2 = Int32Array.from(
     { length: right - left },
     (_, at) => Math.floor(at * wide / (right - left))
   );
   for (let row = top; row < bottom; row++) {
     const into = Math.floor((row - top) * high / (bottom - top)) * wide;
     for (let column = left, at = row * all + left; column < right; column++, at++) {
-      const to = into + (place[column - left] ?? 0);
+      const to = into + (place2[column - left] ?? 0);
       pooled[to] = Math.max(pooled[to] ?? 0, shown.values[at] ?? 0);
     }
   }
   return pooled;
-}
-
-// src/shown.ts
-var spanOf = ({ spans }, row) => [
-  item(spans, 2 * row),
-  item(spans, 2 * row + 1)
-];
-var asBytes = (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-var unpack = (bytes, scale) => Float32Array.from(asBytes(bytes), (byte) => byte * scale / 255);
-function axisOf(side, words, hide) {
-  const merged = words ? side.words : null;
-  const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
-  const names = merged ? merged.names : side.names;
-  const isHidden = ([first = 0]) => hide && side.special[first];
-  const isKept = groups.map((group) => !isHidden(group));
-  return {
-    names: names.filter((_, at) => isKept[at]),
-    groups: groups.filter((_, at) => isKept[at])
-  };
-}
-function show(meta, layer, weights, choice) {
-  checkWeights(layer, weights);
-  if (weights.pixels.some((count, side) => count < item(layer.shape, side))) {
-    return showMap(meta, layer, weights);
-  }
-  const rows = axisOf(item(meta.sides, layer.rows), choice.words, choice.hide);
-  const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
-  const place = placesOf(columns, layer.shape[1]);
-  const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
-  const { values, hidden } = isPlain ? { values: unpack(weights.bytes, weights.scale), hidden: 0 } : grouped(weights, rows, columns, place);
-  const largest = columns.groups.reduce((most, group) => Math.max(most, group.length), 1);
-  return {
-    rows,
-    columns,
-    values,
-    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place),
-    hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
-    rounding: largest * weights.scale / 255 / 2,
-    pixels: null
-  };
-}
-function placesOf(columns, numKeys) {
-  const place = new Int32Array(numKeys).fill(-1);
-  columns.groups.forEach((group, at) => {
-    for (const key of group) place[key] = at;
-  });
-  return place;
-}
-function grouped(weights, rows, columns, place) {
-  const bytes = asBytes(weights.bytes);
-  const [numKeys, wide] = [place.length, columns.groups.length];
-  const values = new Float32Array(rows.groups.length * wide);
-  let hidden = 0;
-  rows.groups.forEach((queries, row) => {
-    const share = weights.scale / 255 / queries.length;
-    for (const query of queries) {
-      for (let key = 0; key < numKeys; key++) {
-        const column = place[key] ?? -1;
-        const weight = (bytes[query * numKeys + key] ?? 0) * share;
-        if (column < 0) hidden += weight;
-        else values[row * wide + column] = (values[row * wide + column] ?? 0) + weight;
-      }
-    }
-  });
-  return { values, hidden };
-}
-function spansOf(allowed, rows, columns, place) {
-  const spans = new Int32Array(2 * rows.groups.length);
-  const isHidden = (key) => item(place, key) < 0;
-  rows.groups.forEach((queries, row) => {
-    let [first, end] = [columns.groups.length, 0];
-    for (const query of queries) {
-      let [from, to] = [item(allowed, 2 * query), item(allowed, 2 * query + 1)];
-      while (from < to && isHidden(from)) from++;
-      while (from < to && isHidden(to - 1)) to--;
-      if (from >= to) continue;
-      [first, end] = [Math.min(first, item(place, from)), Math.max(end, item(place, to - 1) + 1)];
-    }
-    spans.set(end ? [first, end] : [0, 0], 2 * row);
-  });
-  return spans;
-}
-function showMap(meta, layer, weights) {
-  return {
-    rows: axisOf(item(meta.sides, layer.rows), false, false),
-    columns: axisOf(item(meta.sides, layer.columns), false, false),
-    values: unpack(weights.bytes, weights.scale),
-    spans: Int32Array.from(item(meta.spans, layer.spans)),
-    hiddenShare: 0,
-    rounding: weights.scale / 255 / 2,
-    pixels: weights.pixels
-  };
-}
-
-// src/state.ts
-var State = class {
-  constructor(model) {
-    this.model = model;
-  }
-  model;
-  shown = null;
-  cell = null;
-  token = null;
-  // pointed at
-  locked = null;
-  words = false;
-  hide = false;
-  log = false;
-  measure = "";
-  // by which the heads are sorted
-  theme = THEMES.light;
-  said = [];
-  // what the kernel replied
-  tile = null;
-  // the last part of a map
-  exact = null;
-  // of the cell
-  strongest = null;
-  anatomy = null;
-  // of the cell that is explained
-  explained = null;
-  ears = /* @__PURE__ */ new Set();
-  get meta() {
-    return this.model.get("meta");
-  }
-  /** What was measured of any heads. */
-  get measures() {
-    return [...new Set(this.meta.kinds.flatMap(({ measures }) => Object.keys(measures)))];
-  }
-  get selection() {
-    return this.model.get("selection");
-  }
-  get weights() {
-    return this.model.get("weights");
-  }
-  get thumbnails() {
-    return this.model.get("thumbnails");
-  }
-  /** Is there a kernel to ask? */
-  get isLive() {
-    return this.model.send !== void 0;
-  }
-  /** Are the weights those of another head than the chosen one? */
-  get isStale() {
-    const { weights, selection } = this;
-    const names = ["kind", "layer", "head"];
-    return names.some((name) => weights?.[name] !== selection[name]);
-  }
-  listen(ear) {
-    this.ears.add(ear);
-  }
-  tell(change) {
-    for (const ear of this.ears) ear(change);
-  }
-  /** Other heads are there: forget what was shown of those before, and check what is said. */
-  start() {
-    this.shown = this.explained = this.anatomy = null;
-    checkMeta(this.meta, this.thumbnails);
-    if (!this.measures.includes(this.measure)) this.measure = "";
-  }
-  select(selection) {
-    findLayer(this.meta, selection);
-    this.model.set("selection", selection);
-    this.model.save_changes();
-  }
-  /** Choose a head of a kind and a layer, or the nearest that there is. */
-  selectNearest({ kind, layer, head }) {
-    const ofKind = this.meta.kinds.find(({ name }) => name === kind);
-    const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
-    if (!found) return;
-    const isThere = found.heads.includes(head);
-    this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
-  }
-  /** Take the weights of the chosen head; what is pointed at stays where the tokens are alike. */
-  receive() {
-    if (this.isStale) return;
-    const { layer } = findLayer(this.meta, this.selection);
-    const before = this.shown;
-    this.shown = null;
-    this.shown = show(this.meta, layer, this.weights, this);
-    if (!isAlike(before, this.shown)) this.cell = this.token = this.locked = null;
-    this.tile = this.exact = this.strongest = this.anatomy = null;
-    const { rows, columns } = this.shown;
-    const { explained } = this;
-    const isThere = explained && explained.row < rows.names.length;
-    if (isThere && explained.column < columns.names.length) this.cell = explained;
-    this.tell("weights");
-  }
-  switch(name, on) {
-    this[name] = on;
-    if (name === "log") this.tell("scale");
-    else this.receive();
-  }
-  sort(measure) {
-    this.measure = measure;
-    this.tell("order");
-  }
-  say(parts) {
-    this.said = parts;
-    this.tell("said");
-  }
-  point(cell) {
-    if (cell && cell.row === this.cell?.row && cell.column === this.cell.column) return;
-    this.cell = cell;
-    this.token = this.exact = null;
-    this.tell("pointed");
-  }
-  hover(token) {
-    if (token?.role === this.token?.role && token?.ats[0] === this.token?.ats[0]) return;
-    this.token = token;
-    this.cell = this.exact = null;
-    this.tell("pointed");
-  }
-  leave() {
-    this.cell = this.token = this.exact = null;
-    this.tell("pointed");
-  }
-  /** Lock a token, or unlock it; several are summed. */
-  lock(role, at, several) {
-    const before = this.locked?.role === role ? this.locked.ats : [];
-    const isLocked = before.includes(at);
-    const others = before.filter((other) => other !== at);
-    let ats = [at];
-    if (several) ats = isLocked ? others : [...before, at];
-    else if (isLocked && !others.length) ats = [];
-    this.locked = ats.length ? { role, ats } : null;
-    this.tell("locked");
-  }
-  unlock() {
-    if (!this.locked) return;
-    this.locked = null;
-    this.tell("locked");
-  }
-  /** What the lines are drawn for. */
-  focus() {
-    return this.locked ?? this.token ?? (this.cell && { role: "rows", ats: [this.cell.row] });
-  }
-  kindOf(name) {
-    return this.meta.kinds.find((kind) => kind.name === name);
-  }
-};
-function isAlike(before, after) {
-  const count = (shown) => [shown?.rows.names.length, shown?.columns.names.length];
-  return count(before).join() === count(after).join();
-}
-function sums({ rows, columns, values }, { role, ats }) {
-  const wide = columns.names.length;
-  const sum = (weight) => ats.reduce((all, at) => all + weight(at), 0);
-  if (role === "rows") {
-    const read = (column) => sum((row) => values[row * wide + column] ?? 0);
-    return Float32Array.from({ length: wide }, (_, column) => read(column));
-  }
-  const reads = (row) => sum((column) => values[row * wide + column] ?? 0);
-  return Float32Array.from(rows.names, (_, row) => reads(row));
 }
 
 // src/sentences.ts
@@ -672,7 +614,9 @@ function named(shown, role, at) {
   const { names } = shown[role];
   const name = item(names, at);
   const isOneOfSeveral = names.indexOf(name) !== names.lastIndexOf(name);
-  return { em: legible(name, LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
+  const text = legible(name, LONGEST_NAME);
+  const quoted = /[\p{L}\p{N}\p{S}]/u.test(text) ? text : `“${text}”`;
+  return { em: quoted + (isOneOfSeveral ? ` (${at})` : "") };
 }
 function cellSentence(shown, cell, exact) {
   const [reads, read] = [named(shown, "rows", cell.row), named(shown, "columns", cell.column)];
@@ -680,66 +624,62 @@ function cellSentence(shown, cell, exact) {
   if (cell.column < first || cell.column >= end) {
     return [reads, " does not read ", read, ": masked (no head of this layer reads it)"];
   }
-  const weight = shown.pixels ? pixelOf(shown, cell, exact) : weightOf(shown, cell, exact);
-  if (shown.pixels && !exact) return [reads, " reads ", read, `: ${weight}`];
-  const rank = shown.pixels && exact ? exact.rank : rankOf(shown, cell, first, end);
-  return [reads, " reads ", read, `: ${weight}, its ${ordinal(rank)} of ${end - first}`];
+  const start = [reads, " reads ", read];
+  if (exact) {
+    return [
+      ...start,
+      `: ${rounded(exact.weight, 4)}, its ${ordinal(exact.rank)} of ${end - first}`
+    ];
+  }
+  if (shown.pixels) return [...start, `: ${pixelOf(shown, cell)}`];
+  const [best, worst] = ranksOf(shown, cell);
+  return [...start, `: ${said(weightAt(shown, cell))}, ${between(best, worst)} of ${end - first}`];
 }
-function weightOf(shown, { row, column }, exact) {
-  if (exact) return rounded(exact.weight, 4);
-  const value = item(shown.values, row * shown.columns.names.length + column);
-  return value ? written(value) : `less than ${rounded(shown.rounding, 1)}`;
-}
-function rankOf(shown, { row, column }, first, end) {
-  const wide = shown.columns.names.length;
-  const value = item(shown.values, row * wide + column);
-  const others = shown.values.subarray(row * wide + first, row * wide + end);
-  return others.reduce((rank, other) => other > value ? rank + 1 : rank, 1);
-}
-function pixelOf(shown, { row, column }, exact) {
-  if (exact) return rounded(exact.weight, 4);
+function pixelOf(shown, { row, column }) {
   const [most = 0] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
-  return `at most ${written(most)}`;
+  return `at most ${rounded(most + shown.rounding, 2)}`;
 }
 function focusSentence(state, focus) {
-  const { shown } = state;
+  const { shown, strongest: reply } = state;
   if (!shown) return [];
-  if (shown.pixels) {
-    const reply = state.strongest;
-    return reply?.focus === focus ? strongestSentence(shown, focus, reply.found, reply.sum) : [named(shown, focus.role, item(focus.ats, 0))];
+  if (reply?.focus === focus) {
+    const found2 = reply.found.map(([at, value]) => [at, { value, error: 0 }]);
+    return strongestSentence(shown, focus, found2, { value: reply.sum, error: 0 });
   }
-  const all = sums(shown, focus);
-  const strongest = [...all.entries()].filter(([, sum]) => sum > 0).sort(([, a], [, b]) => b - a);
-  return strongestSentence(
-    shown,
-    focus,
-    strongest.slice(0, 3),
-    all.reduce((sum, value) => sum + value, 0)
-  );
+  if (shown.pixels) return [named(shown, focus.role, item(focus.ats, 0))];
+  const all = [...sums(shown, focus).entries()].filter(([, sum]) => sum > 0);
+  const strongest = all.sort(([, a], [, b]) => b - a).slice(0, 3);
+  const found = strongest.map(([at, value]) => {
+    return [at, { value, error: errorAt(shown, focus, at) }];
+  });
+  return strongestSentence(shown, focus, found, totalOf(shown, focus));
 }
 function strongestSentence(shown, { role, ats }, strongest, all) {
-  const [isReading, other] = role === "rows" ? [true, "columns"] : [false, "rows"];
+  const isReading = role === "rows";
   const parts = joined(
     ats.slice(0, 4).map((at) => [named(shown, role, at)]),
     " and "
   );
   if (ats.length > 4) parts.push(` and ${ats.length - 4} more`);
   if (!strongest.length) {
-    return [...parts, isReading ? " reads nothing here" : " is read by nothing here"];
+    const nothing = all.value + all.error > 0 ? `${said(all)} in all` : "nothing here";
+    return [...parts, isReading ? ` reads ${nothing}` : ` is read by ${nothing}`];
   }
   parts.push(verbOf(isReading, ats.length > 1));
-  const found = strongest.map(([at, sum]) => [named(shown, other, at), ` ${written(sum)}`]);
+  const found = strongest.map(([at, sum]) => [named(shown, otherOf(role), at), ` ${said(sum)}`]);
   parts.push(...joined(found, ", "));
   if (isReading) return parts;
-  return [...parts, `; ${written(all)} from all ${shown.rows.names.length} together`];
+  return [...parts, `; ${said(all)} from all ${shown.rows.names.length} together`];
 }
 function verbOf(isReading, several) {
   if (several) return isReading ? " together read most: " : " together are read most by: ";
   return isReading ? " reads most: " : " is read most by: ";
 }
-var joined = (pieces, between) => pieces.flatMap((piece, at) => at ? [between, ...piece] : piece);
-function headSentence(kind, { layer, head, index }, looked) {
-  const name = describe(kind.title, layer, head);
+var joined = (pieces, between2) => pieces.flatMap((piece, at) => at ? [between2, ...piece] : piece);
+function headSentence(state, kind, { layer, head, index }) {
+  const { looked, opened } = state.meta;
+  const isFirst = opened && state.isOpening({ kind: kind.name, layer, head });
+  const name = describe(kind.title, layer, head) + (isFirst ? `, ${opened}` : "");
   const measured = Object.entries(kind.measures).flatMap(([measure, values]) => {
     const value = values[index];
     if (value === null || value === void 0) return [];
@@ -750,13 +690,16 @@ function headSentence(kind, { layer, head, index }, looked) {
 }
 function remark(state, shown) {
   const percent = (share) => `${(100 * share).toFixed(0)} %`;
-  const notes = [`weights are rounded by at most ${rounded(shown.rounding, 2)}`];
+  const off = `rounded by at most ${rounded(shown.rounding, 2)}`;
+  const notes = [
+    state.isLive ? `what is drawn is ${off}; what is said, not` : `weights are ${off}`
+  ];
   if (shown.pixels) notes.unshift(mapRemark(shown, shown.pixels, state.isLive));
   else if (state.hide) {
     notes.unshift(`${percent(shown.hiddenShare)} of the attention goes to the hidden tokens`);
   }
   if (state.meta.hidden) {
-    const all = shown.values.reduce((sum, value) => sum + value, 0);
+    const all = (shown.sums?.rows ?? shown.values).reduce((sum, value) => sum + value, 0);
     const share = Math.max(0, 1 - all / Math.max(1, shown.rows.names.length));
     notes.unshift(`about ${percent(share)} of the attention goes to tokens hidden before`);
   }
@@ -772,10 +715,11 @@ function mapRemark(shown, [high, wide], isLive) {
 // src/foot.ts
 var KEYS = [
   "Tab goes from picture to picture. Heads: arrow keys choose layer and head. Matrix: arrow keys ",
-  "walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. Lines: up ",
-  "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
+  "walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. Lines: ",
+  "up and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
   "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
-  "number in brackets: the place of one of several tokens that are alike, counted from 0."
+  "number in brackets: the place of one of several tokens that are alike, counted from 0. About: ",
+  "within one of the last digit, or within what stands after ±; the kernel knows it exactly."
 ].join("");
 var [LEFT, WIDE] = [20, 160];
 var Foot = class {
@@ -788,18 +732,36 @@ var Foot = class {
     ]);
     const summary = make("summary", {}, "Where this comes from");
     const origin = make("details", {}, summary, make("dl", {}, ...rows));
-    const legend = make("span", { class: "legend" }, this.legend);
+    const legend = make("span", { class: "legend" }, this.legend, ...this.scale());
     this.element = make("div", { class: "foot" }, legend, this.note, keys, origin);
   }
   state;
   element;
   legend = make("canvas", { role: "img", "aria-label": "Colours of the weights" });
   note = make("p");
+  /** Colours up to this head's largest weight, or up to one for all heads that a slider chooses. */
+  scale() {
+    const { state } = this;
+    const menu = make("select", { "aria-label": "Colours go up to" });
+    const titles = { own: "this head's largest", common: "one weight for all heads" };
+    menu.append(
+      ...Object.entries(titles).map(([value, title]) => make("option", { value }, title))
+    );
+    const range = { type: "range", min: "0.01", max: "1", step: "0.01", value: "1" };
+    const slider = make("input", { ...range, "aria-label": "The darkest weight", hidden: "" });
+    const act = () => {
+      slider.hidden = menu.value === "own";
+      state.colourTo(slider.hidden ? null : Number(slider.value));
+    };
+    menu.addEventListener("change", act);
+    slider.addEventListener("input", act);
+    return [menu, slider];
+  }
   remark() {
     if (this.state.shown) this.note.textContent = remark(this.state, this.state.shown);
   }
   drawLegend() {
-    const { theme, log } = this.state;
+    const { theme, log, top } = this.state;
     const brush = paintOn(this.legend, 200, 32);
     for (let x = 0; x < WIDE; x++) {
       brush.fillStyle = colour(theme.table, Math.round(x / (WIDE - 1) * 255));
@@ -809,7 +771,8 @@ var Foot = class {
     brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
     brush.fillStyle = theme.ink;
     brush.textAlign = "center";
-    const ticks = log ? ["≤.001", ".01", ".1", "1"] : ["0", ".5", "1"];
+    const written2 = (share) => rounded(top * share, 2).replace(/^0\./, ".");
+    const ticks = log ? [`≤${written2(1e-3)}`, ...[0.01, 0.1, 1].map(written2)] : ["0", ...[0.5, 1].map(written2)];
     ticks.forEach((tick, at) => {
       brush.fillText(tick, LEFT + WIDE * at / (ticks.length - 1), 24);
     });
@@ -827,6 +790,7 @@ var Kernel = class {
   asked = 0;
   open = /* @__PURE__ */ new Map();
   asking = 0;
+  ranking = 0;
   fetching = 0;
   /** Take a reply, if it is to the last question of its sort; raise what went wrong. */
   hear(message, buffers = []) {
@@ -851,7 +815,7 @@ var Kernel = class {
         queries: shown.rows.groups[cell.row],
         keys: shown.columns.groups[cell.column]
       };
-      this.ask("weight", tokens, (reply) => {
+      this.ask("weight", { ...tokens, among: shown.groups }, (reply) => {
         if (cell === this.state.cell) this.put("exact", reply);
       });
       this.ask("anatomy", tokens, (reply) => {
@@ -861,27 +825,36 @@ var Kernel = class {
       });
     }, 80);
   }
-  /** Ask what some tokens of a map read most, or are read most by. */
+  /** Ask what some tokens read most, or are read most by, once they are rested on. */
   rank(focus) {
     if (this.state.strongest?.focus === focus) return;
-    this.ask("strongest", focus, (reply) => {
-      this.put("strongest", { focus, ...reply });
-    });
+    clearTimeout(this.ranking);
+    this.ranking = setTimeout(() => {
+      const { shown } = this.state;
+      if (!shown) return;
+      const { role } = focus;
+      const other = role === "rows" ? "columns" : "rows";
+      const ats = focus.ats.map((at) => shown[role].groups[at]);
+      const others = shown.groups && shown[other].groups;
+      this.ask("strongest", { role, ats, others }, (reply) => {
+        this.put("strongest", { focus, ...reply });
+      });
+    }, 80);
   }
   /** Give a part of a map as pixels: a tile from the kernel, or until it comes, the overview. */
-  mapped(shown, place, high, wide) {
+  mapped(shown, place2, high, wide) {
     const { tile } = this.state;
     const isSame = tile && tile.high === high && tile.wide === wide;
-    if (isSame && place.every((at, side) => at === tile.place[side])) return tile.values;
+    if (isSame && place2.every((at, side) => at === tile.place[side])) return tile.values;
     clearTimeout(this.fetching);
     this.fetching = setTimeout(() => {
-      this.ask("tile", { part: place, high, wide }, (reply, [bytes]) => {
+      this.ask("tile", { part: place2, high, wide }, (reply, [bytes]) => {
         if (!bytes) throw new Error("A part of the map came without its weights: move it anew.");
-        const values = unpack(bytes, reply.scale);
-        this.put("tile", { place, high, wide, values });
+        const values = unpack({ ...reply, bytes });
+        this.put("tile", { place: place2, high, wide, values });
       });
     }, 60);
-    return enlarge(shown, place, high, wide);
+    return enlarge(shown, place2, high, wide);
   }
   ask(what, about, answer) {
     const id = `${this.name}-${++this.asked}`;
@@ -1026,9 +999,9 @@ var Grid = class {
   }
   /** Scroll to the chosen head, in the frame that holds all grids. */
   reveal(frame) {
-    const place = this.chosenPlace();
-    if (!place) return;
-    const [y, x] = place;
+    const place2 = this.chosenPlace();
+    if (!place2) return;
+    const [y, x] = place2;
     const [canvas, seen] = [this.canvas.getBoundingClientRect(), frame.getBoundingClientRect()];
     const into = (from, room) => Math.min(from, 0) + Math.max(from + SIDE + 6 - room, 0);
     frame.scrollTop += into(canvas.top + TOP + y * SIDE - 20 - seen.top, frame.clientHeight - 20);
@@ -1051,15 +1024,15 @@ var Grid = class {
     if (chosen) this.describe(chosen);
   }
   describe(head) {
-    this.state.say(headSentence(this.kind, head, this.state.meta.looked));
+    this.state.say(headSentence(this.state, this.kind, head));
   }
   press(event) {
     const step = stepOf(event);
     if (!step) return;
     event.preventDefault();
     const { rows } = this;
-    const place = this.chosenPlace();
-    const [y, x] = place ? [place[0] + step[0], place[1] + step[1]] : [0, 0];
+    const place2 = this.chosenPlace();
+    const [y, x] = place2 ? [place2[0] + step[0], place2[1] + step[1]] : [0, 0];
     const row = item(rows, clamp(y, 0, rows.length - 1));
     const next = item(row, clamp(x, 0, row.length - 1));
     this.choose(next);
@@ -1304,7 +1277,7 @@ var Lines = class {
     for (const row of this.linkedRows(shown, focus)) {
       for (const column of columns) {
         const value = shown.values[row * all.length + column] ?? 0;
-        const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+        const shade = this.state.shade(value);
         if (shade >= 2) links.push({ row, column, shade });
       }
     }
@@ -1357,7 +1330,7 @@ var Lines = class {
   /** Lay a weight's colour under a name, and choose an ink that is read on it. */
   shade(brush, x, y, value) {
     const { table } = this.state.theme;
-    const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+    const shade = this.state.shade(value);
     brush.fillStyle = colour(table, shade);
     brush.fillRect(x, y, this.wide, LINE - 2);
     brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#1b1b1b";
@@ -1487,7 +1460,7 @@ function drawCells(brush, frame, state, kernel, shown, part) {
   const pixelsOf = (count, size) => Math.max(1, Math.min(count, Math.floor(size * ratio())));
   const [pixelsHigh, pixelsWide] = [pixelsOf(bottom - top, high), pixelsOf(right - left, wide)];
   const values = shown.pixels ? kernel.mapped(shown, part, pixelsHigh, pixelsWide) : pool(shown, part, pixelsHigh, pixelsWide);
-  const shades = Uint8Array.from(values, (value) => value ? shadeOf(value, state.log) : 0);
+  const shades = Uint8Array.from(values, (value) => state.shade(value));
   brush.save();
   brush.beginPath();
   brush.rect(frame.left, frame.top, frame.stage.width, frame.stage.height);
@@ -1779,6 +1752,180 @@ var Sentence = class {
   }
 };
 
+// src/state.ts
+var State = class {
+  constructor(model) {
+    this.model = model;
+  }
+  model;
+  shown = null;
+  cell = null;
+  token = null;
+  // pointed at
+  locked = null;
+  words = false;
+  hide = false;
+  log = false;
+  measure = "";
+  // by which the heads are sorted
+  theme = THEMES.light;
+  said = [];
+  opening = null;
+  common = null;
+  // the weight of the darkest colour; else, the largest of the head
+  // what the kernel replied
+  tile = null;
+  // the last part of a map
+  exact = null;
+  // of the cell
+  strongest = null;
+  anatomy = null;
+  // of the cell that is explained
+  explained = null;
+  ears = /* @__PURE__ */ new Set();
+  get meta() {
+    return this.model.get("meta");
+  }
+  /** What was measured of any heads. */
+  get measures() {
+    return [...new Set(this.meta.kinds.flatMap(({ measures }) => Object.keys(measures)))];
+  }
+  get selection() {
+    return this.model.get("selection");
+  }
+  get weights() {
+    return this.model.get("weights");
+  }
+  get thumbnails() {
+    return this.model.get("thumbnails");
+  }
+  /** Is there a kernel to ask? */
+  get isLive() {
+    return this.model.send !== void 0;
+  }
+  /** Is this the head that was shown first? */
+  isOpening({ kind, layer, head }) {
+    const { opening } = this;
+    return opening?.kind === kind && opening.layer === layer && opening.head === head;
+  }
+  /** The weight that has the darkest colour. */
+  get top() {
+    return this.common ?? (this.shown?.largest || 1);
+  }
+  /** Give the colour's place in the table for a weight: from 0 to 255. */
+  shade(weight) {
+    return weight > 0 ? shadeOf(weight / this.top, this.log) : 0;
+  }
+  /** Are the weights those of another head than the chosen one? */
+  get isStale() {
+    const { weights, selection } = this;
+    const names = ["kind", "layer", "head"];
+    return names.some((name) => weights?.[name] !== selection[name]);
+  }
+  listen(ear) {
+    this.ears.add(ear);
+  }
+  tell(change) {
+    for (const ear of this.ears) ear(change);
+  }
+  /** Other heads are there: forget what was shown of those before, and check what is said. */
+  start() {
+    this.shown = this.explained = this.anatomy = null;
+    this.opening = this.selection;
+    checkMeta(this.meta, this.thumbnails);
+    if (!this.measures.includes(this.measure)) this.measure = "";
+  }
+  select(selection) {
+    findLayer(this.meta, selection);
+    this.model.set("selection", selection);
+    this.model.save_changes();
+  }
+  /** Choose a head of a kind and a layer, or the nearest that there is. */
+  selectNearest({ kind, layer, head }) {
+    const ofKind = this.meta.kinds.find(({ name }) => name === kind);
+    const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
+    if (!found) return;
+    const isThere = found.heads.includes(head);
+    this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
+  }
+  /** Take the weights of the chosen head; what is pointed at stays where the tokens are alike. */
+  receive() {
+    if (this.isStale) return;
+    const { layer } = findLayer(this.meta, this.selection);
+    const before = this.shown;
+    this.shown = null;
+    this.shown = show(this.meta, layer, this.weights, this);
+    if (!isAlike(before, this.shown)) this.cell = this.token = this.locked = null;
+    this.tile = this.exact = this.strongest = this.anatomy = null;
+    const { rows, columns } = this.shown;
+    const { explained } = this;
+    const isThere = explained && explained.row < rows.names.length;
+    if (isThere && explained.column < columns.names.length) this.cell = explained;
+    this.tell("weights");
+  }
+  switch(name, on) {
+    this[name] = on;
+    if (name === "log") this.tell("scale");
+    else this.receive();
+  }
+  /** Colour up to a weight that all heads share; if it is null, to each head's largest. */
+  colourTo(common) {
+    this.common = common;
+    this.tell("scale");
+  }
+  sort(measure) {
+    this.measure = measure;
+    this.tell("order");
+  }
+  say(parts) {
+    this.said = parts;
+    this.tell("said");
+  }
+  point(cell) {
+    if (cell && cell.row === this.cell?.row && cell.column === this.cell.column) return;
+    this.cell = cell;
+    this.token = this.exact = null;
+    this.tell("pointed");
+  }
+  hover(token) {
+    if (token?.role === this.token?.role && token?.ats[0] === this.token?.ats[0]) return;
+    this.token = token;
+    this.cell = this.exact = null;
+    this.tell("pointed");
+  }
+  leave() {
+    this.cell = this.token = this.exact = null;
+    this.tell("pointed");
+  }
+  /** Lock a token, or unlock it; several are summed. */
+  lock(role, at, several) {
+    const before = this.locked?.role === role ? this.locked.ats : [];
+    const isLocked = before.includes(at);
+    const others = before.filter((other) => other !== at);
+    let ats = [at];
+    if (several) ats = isLocked ? others : [...before, at];
+    else if (isLocked && !others.length) ats = [];
+    this.locked = ats.length ? { role, ats } : null;
+    this.tell("locked");
+  }
+  unlock() {
+    if (!this.locked) return;
+    this.locked = null;
+    this.tell("locked");
+  }
+  /** What the lines are drawn for. */
+  focus() {
+    return this.locked ?? this.token ?? (this.cell && { role: "rows", ats: [this.cell.row] });
+  }
+  kindOf(name) {
+    return this.meta.kinds.find((kind) => kind.name === name);
+  }
+};
+function isAlike(before, after) {
+  const count = (shown) => [shown?.rows.names.length, shown?.columns.names.length];
+  return count(before).join() === count(after).join();
+}
+
 // src/theme.ts
 var WATCHED = ["class", "data-jp-theme-light", "theme", "style", "data-theme"];
 function themeOf(element) {
@@ -1934,12 +2081,12 @@ var View = class {
     const { cell, token, locked, shown } = this.state;
     const focus = token ?? locked;
     if (cell) this.kernel.explain(cell);
-    else if (focus && shown?.pixels) this.kernel.rank(focus);
+    else if (focus && shown) this.kernel.rank(focus);
     this.sentence?.point();
   }
   locked() {
     const { locked, shown } = this.state;
-    if (locked && shown?.pixels) this.kernel.rank(locked);
+    if (locked && shown) this.kernel.rank(locked);
     this.sentence?.lock();
   }
   said() {
@@ -1953,6 +2100,7 @@ var View = class {
     this.wait();
     this.bar?.allow();
     this.foot?.remark();
+    this.foot?.drawLegend();
     this.pictures?.inside.show();
     this.pointed();
     this.section.setAttribute("aria-label", `Attention: ${describe(title, layer, head)}`);
@@ -2036,31 +2184,34 @@ var SavedModel = class {
 };
 async function unpacked(saved, selection) {
   const { kind, layer, head } = selection;
-  const [scale, text, pixels] = saved.heads[kind]?.[layer]?.[head] ?? [0, "", [0, 0]];
-  return { ...selection, pixels, scale, bytes: await inflate(text) };
+  const packed = saved.heads[kind]?.[layer]?.[head];
+  if (!packed) throw new Error(`It lacks ${describe(kind, layer, head)}.`);
+  const [bytes, sums2] = await Promise.all([inflate(packed.bytes), inflate(packed.sums)]);
+  return { ...selection, ...packed, bytes, sums: sums2 };
 }
 var damaged = (error) => `This page is damaged, save it anew. ${error instanceof Error ? error.message : error}`;
 async function openSaved(page) {
-  const place = page.getElementById("regard-view") ?? page.body;
+  const place2 = page.getElementById("regard-view") ?? page.body;
   try {
     if (!("DecompressionStream" in window)) {
       throw new Error("This browser is too old for it (no DecompressionStream).");
     }
     const saved = JSON.parse(page.getElementById("regard-data")?.textContent ?? "");
-    const nothing = { ...saved.selection, pixels: [0, 0], scale: 0, bytes: new Uint8Array() };
+    const none = new Uint8Array();
+    const nothing = { pixels: [0, 0], scale: 0, power: 1, bytes: none, sums: none };
     let problem = null;
     const [thumbnails, weights] = await Promise.all([
       inflate(saved.thumbnails),
       unpacked(saved, saved.selection).catch((error) => {
         problem = { answer: "problem", text: damaged(error) };
-        return { ...nothing, kind: "" };
+        return { ...saved.selection, ...nothing, kind: "" };
       })
     ]);
     const model = new SavedModel(saved, thumbnails, weights);
-    mount(place, model);
+    mount(place2, model);
     if (problem) model.tell("msg:custom", problem);
   } catch (error) {
-    place.append(make("p", { role: "alert" }, damaged(error)));
+    place2.append(make("p", { role: "alert" }, damaged(error)));
   }
 }
 

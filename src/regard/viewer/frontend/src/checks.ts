@@ -3,7 +3,7 @@
 import type { Bytes, Kind, Layer, Meta, Selection, Weights } from "./contract";
 import { describe } from "./names";
 
-const FORMAT = 2;
+const FORMAT = 3;
 
 export function checkMeta(meta: Meta, thumbnails: Bytes): void {
   if (meta?.format !== FORMAT) {

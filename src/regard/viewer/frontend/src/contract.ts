@@ -50,6 +50,8 @@ export interface Meta {
   writes: boolean;
   /** Were special tokens left out before? */
   hidden: boolean;
+  /** Why the view opened at this head; empty, if it was asked for. */
+  opened: string;
   origin: Record<string, string>;
 }
 
@@ -59,14 +61,19 @@ export interface Selection {
   head: number;
 }
 
-/** A weight is its byte / 255 * scale; with fewer pixels than weights, the largest of a pixel. */
+/**
+ * A weight is (byte / 255) ** power * scale; with fewer pixels than weights, it is the largest of a
+ * pixel. Sums are float32: what each row reads in all, then what each column gets; of pixels, none.
+ */
 export interface Weights {
   kind: string;
   layer: number;
   head: number;
   pixels: [number, number];
   scale: number;
+  power: number;
   bytes: Bytes;
+  sums: Bytes;
 }
 
 /** What makes one weight; a score of null is minus infinity. */
@@ -86,7 +93,7 @@ export interface Anatomy {
   num_keys: number;
 }
 
-/** The exact weight of a cell, and its place among those of its row. */
+/** The exact weight of a cell, and its place among the columns that are shown of its row. */
 export interface ExactReply {
   weight: number;
   rank: number;
@@ -96,6 +103,7 @@ export interface ExactReply {
 export interface TileReply {
   pixels: [number, number];
   scale: number;
+  power: number;
 }
 
 /** What some tokens read most, or are read most by: places and sums. */

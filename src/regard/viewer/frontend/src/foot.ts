@@ -3,15 +3,17 @@
 import { paintOn } from "./brush";
 import { colour } from "./colours";
 import { make } from "./dom";
+import { rounded } from "./names";
 import { remark } from "./sentences";
 import type { State } from "./state";
 
 const KEYS = [
   "Tab goes from picture to picture. Heads: arrow keys choose layer and head. Matrix: arrow keys ",
-  "walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. Lines: up ",
-  "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
+  "walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. Lines: ",
+  "up and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
   "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
-  "number in brackets: the place of one of several tokens that are alike, counted from 0.",
+  "number in brackets: the place of one of several tokens that are alike, counted from 0. About: ",
+  "within one of the last digit, or within what stands after ±; the kernel knows it exactly.",
 ].join("");
 const [LEFT, WIDE] = [20, 160];
 
@@ -28,8 +30,27 @@ export class Foot {
     ]);
     const summary = make("summary", {}, "Where this comes from");
     const origin = make("details", {}, summary, make("dl", {}, ...rows));
-    const legend = make("span", { class: "legend" }, this.legend);
+    const legend = make("span", { class: "legend" }, this.legend, ...this.scale());
     this.element = make("div", { class: "foot" }, legend, this.note, keys, origin);
+  }
+
+  /** Colours up to this head's largest weight, or up to one for all heads that a slider chooses. */
+  private scale(): HTMLElement[] {
+    const { state } = this;
+    const menu = make("select", { "aria-label": "Colours go up to" });
+    const titles = { own: "this head's largest", common: "one weight for all heads" };
+    menu.append(
+      ...Object.entries(titles).map(([value, title]) => make("option", { value }, title)),
+    );
+    const range = { type: "range", min: "0.01", max: "1", step: "0.01", value: "1" };
+    const slider = make("input", { ...range, "aria-label": "The darkest weight", hidden: "" });
+    const act = () => {
+      slider.hidden = menu.value === "own";
+      state.colourTo(slider.hidden ? null : Number(slider.value));
+    };
+    menu.addEventListener("change", act);
+    slider.addEventListener("input", act);
+    return [menu, slider];
   }
 
   remark(): void {
@@ -37,7 +58,7 @@ export class Foot {
   }
 
   drawLegend(): void {
-    const { theme, log } = this.state;
+    const { theme, log, top } = this.state;
     const brush = paintOn(this.legend, 200, 32);
     for (let x = 0; x < WIDE; x++) {
       brush.fillStyle = colour(theme.table, Math.round((x / (WIDE - 1)) * 255));
@@ -47,7 +68,10 @@ export class Foot {
     brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
     brush.fillStyle = theme.ink;
     brush.textAlign = "center";
-    const ticks = log ? ["≤.001", ".01", ".1", "1"] : ["0", ".5", "1"];
+    const written = (share: number) => rounded(top * share, 2).replace(/^0\./, ".");
+    const ticks = log
+      ? [`≤${written(0.001)}`, ...[0.01, 0.1, 1].map(written)]
+      : ["0", ...[0.5, 1].map(written)];
     ticks.forEach((tick, at) => {
       brush.fillText(tick, LEFT + (WIDE * at) / (ticks.length - 1), 24);
     });

@@ -198,7 +198,7 @@ export class Grid {
   }
 
   private describe(head: Head): void {
-    this.state.say(headSentence(this.kind, head, this.state.meta.looked));
+    this.state.say(headSentence(this.state, this.kind, head));
   }
 
   private press(event: KeyboardEvent): void {

@@ -15,6 +15,7 @@ export class Kernel {
   private asked = 0;
   private readonly open = new Map<string, { id: string; answer: Answer }>();
   private asking = 0;
+  private ranking = 0;
   private fetching = 0;
 
   constructor(private readonly state: State) {}
@@ -44,7 +45,7 @@ export class Kernel {
         queries: shown.rows.groups[cell.row],
         keys: shown.columns.groups[cell.column],
       };
-      this.ask("weight", tokens, (reply) => {
+      this.ask("weight", { ...tokens, among: shown.groups }, (reply) => {
         if (cell === this.state.cell) this.put("exact", reply as ExactReply);
       });
       this.ask("anatomy", tokens, (reply) => {
@@ -55,12 +56,21 @@ export class Kernel {
     }, 80);
   }
 
-  /** Ask what some tokens of a map read most, or are read most by. */
+  /** Ask what some tokens read most, or are read most by, once they are rested on. */
   rank(focus: Focus): void {
     if (this.state.strongest?.focus === focus) return;
-    this.ask("strongest", focus, (reply) => {
-      this.put("strongest", { focus, ...(reply as StrongestReply) });
-    });
+    clearTimeout(this.ranking);
+    this.ranking = setTimeout(() => {
+      const { shown } = this.state;
+      if (!shown) return;
+      const { role } = focus;
+      const other = role === "rows" ? "columns" : "rows";
+      const ats = focus.ats.map((at) => shown[role].groups[at]);
+      const others = shown.groups && shown[other].groups;
+      this.ask("strongest", { role, ats, others }, (reply) => {
+        this.put("strongest", { focus, ...(reply as StrongestReply) });
+      });
+    }, 80);
   }
 
   /** Give a part of a map as pixels: a tile from the kernel, or until it comes, the overview. */
@@ -72,7 +82,7 @@ export class Kernel {
     this.fetching = setTimeout(() => {
       this.ask("tile", { part: place, high, wide }, (reply, [bytes]) => {
         if (!bytes) throw new Error("A part of the map came without its weights: move it anew.");
-        const values = unpack(bytes, (reply as TileReply).scale);
+        const values = unpack({ ...(reply as TileReply), bytes });
         this.put("tile", { place, high, wide, values });
       });
     }, 60);

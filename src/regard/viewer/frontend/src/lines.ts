@@ -2,14 +2,14 @@
 
 import type { Brush } from "./brush";
 import { labelWidth, paintOn } from "./brush";
-import { colour, isDark, shadeOf } from "./colours";
+import { colour, isDark } from "./colours";
 import { clamp, hasModifier, make, stepOf } from "./dom";
+import { sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_LABEL, legible } from "./names";
 import type { Role, Shown } from "./shown";
 import { Stage } from "./stage";
 import type { Focus, State } from "./state";
-import { sums } from "./state";
 import { TALLEST } from "./styles";
 
 const LINE = 19; // the height of a token
@@ -98,7 +98,7 @@ export class Lines {
     for (const row of this.linkedRows(shown, focus)) {
       for (const column of columns) {
         const value = shown.values[row * all.length + column] ?? 0;
-        const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+        const shade = this.state.shade(value);
         if (shade >= 2) links.push({ row, column, shade });
       }
     }
@@ -158,7 +158,7 @@ export class Lines {
   /** Lay a weight's colour under a name, and choose an ink that is read on it. */
   private shade(brush: Brush, x: number, y: number, value: number): void {
     const { table } = this.state.theme;
-    const shade = value > 0 ? shadeOf(value, this.state.log) : 0;
+    const shade = this.state.shade(value);
     brush.fillStyle = colour(table, shade);
     brush.fillRect(x, y, this.wide, LINE - 2);
     brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#1b1b1b";

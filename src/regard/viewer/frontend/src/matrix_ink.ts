@@ -3,7 +3,6 @@
 import type { Brush } from "./brush";
 import { hatching, picture, ratio } from "./brush";
 import type { Theme } from "./colours";
-import { shadeOf } from "./colours";
 import { clamp } from "./dom";
 import type { Frame } from "./frame";
 import { item } from "./items";
@@ -31,7 +30,7 @@ export function drawCells(
   const values = shown.pixels
     ? kernel.mapped(shown, part, pixelsHigh, pixelsWide)
     : pool(shown, part, pixelsHigh, pixelsWide);
-  const shades = Uint8Array.from(values, (value) => (value ? shadeOf(value, state.log) : 0));
+  const shades = Uint8Array.from(values, (value) => state.shade(value));
   brush.save();
   brush.beginPath();
   brush.rect(frame.left, frame.top, frame.stage.width, frame.stage.height);

@@ -36,5 +36,13 @@ export function ordinal(rank: number): string {
   return `${rank}${tail} strongest`;
 }
 
+const place = (rank: number): string => (rank === 1 ? "1st" : (ordinal(rank).split(" ")[0] ?? ""));
+
+/** Say a rank, or the best and the worst that it can be. */
+export function between(best: number, worst: number): string {
+  if (best === worst) return `its ${ordinal(best)}`;
+  return `somewhere from its ${place(best)} to its ${place(worst)} strongest`;
+}
+
 export const describe = (kind: string, layer: number, head: number): string =>
   `${kind}, layer ${layer}, head ${head}`;

@@ -2,10 +2,17 @@
 
 import type { Bytes, Hear, Meta, Model, Selection, Traits, Weights } from "./contract";
 import { make } from "./dom";
+import { describe } from "./names";
 import { mount } from "./view";
 
-/** Its scale, its bytes and its pixels. */
-type Packed = [number, string, [number, number]];
+/** Weights whose bytes and sums are text. */
+interface Packed {
+  pixels: [number, number];
+  scale: number;
+  power: number;
+  bytes: string;
+  sums: string;
+}
 
 /** What a saved page holds: heads by kind, layer and head. */
 interface Saved {
@@ -74,8 +81,10 @@ class SavedModel implements Model {
 
 async function unpacked(saved: Saved, selection: Selection): Promise<Weights> {
   const { kind, layer, head } = selection;
-  const [scale, text, pixels] = saved.heads[kind]?.[layer]?.[head] ?? [0, "", [0, 0]];
-  return { ...selection, pixels, scale, bytes: await inflate(text) };
+  const packed = saved.heads[kind]?.[layer]?.[head];
+  if (!packed) throw new Error(`It lacks ${describe(kind, layer, head)}.`);
+  const [bytes, sums] = await Promise.all([inflate(packed.bytes), inflate(packed.sums)]);
+  return { ...selection, ...packed, bytes, sums };
 }
 
 const damaged = (error: unknown): string =>
@@ -90,13 +99,14 @@ export async function openSaved(page: Document): Promise<void> {
     }
     const saved: Saved = JSON.parse(page.getElementById("regard-data")?.textContent ?? "");
     // both before anything is drawn, so that it is drawn once
-    const nothing = { ...saved.selection, pixels: [0, 0], scale: 0, bytes: new Uint8Array() };
+    const none = new Uint8Array();
+    const nothing = { pixels: [0, 0], scale: 0, power: 1, bytes: none, sums: none };
     let problem: unknown = null;
     const [thumbnails, weights] = await Promise.all([
       inflate(saved.thumbnails),
       unpacked(saved, saved.selection).catch((error: unknown) => {
         problem = { answer: "problem", text: damaged(error) };
-        return { ...nothing, kind: "" } as Weights; // of no head, so that nothing is drawn
+        return { ...saved.selection, ...nothing, kind: "" } as Weights; // of no head to draw
       }),
     ]);
     const model = new SavedModel(saved, thumbnails, weights);

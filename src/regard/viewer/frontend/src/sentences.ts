@@ -1,22 +1,25 @@
 /** What is pointed at, in words. */
 
 import type { ExactReply, Kind } from "./contract";
+import type { Estimate } from "./estimates";
+import { errorAt, otherOf, ranksOf, said, sums, totalOf, weightAt } from "./estimates";
 import { item } from "./items";
-import { describe, LONGEST_NAME, legible, ordinal, rounded, written } from "./names";
+import { between, describe, LONGEST_NAME, legible, ordinal, rounded } from "./names";
 import { enlarge } from "./pooling";
 import type { Role, Shown } from "./shown";
 import { spanOf } from "./shown";
 import type { Cell, Focus, Part, State } from "./state";
-import { sums } from "./state";
 
 const UNITS: Record<string, string> = { entropy: " bits", distance: " tokens" };
 
-/** Name a token; one of several that are alike by its place, too. */
+/** Name a token; one of several that are alike by its place, too; marks in quotes. */
 function named(shown: Shown, role: Role, at: number): Part {
   const { names } = shown[role];
   const name = item(names, at);
   const isOneOfSeveral = names.indexOf(name) !== names.lastIndexOf(name);
-  return { em: legible(name, LONGEST_NAME) + (isOneOfSeveral ? ` (${at})` : "") };
+  const text = legible(name, LONGEST_NAME);
+  const quoted = /[\p{L}\p{N}\p{S}]/u.test(text) ? text : `“${text}”`;
+  return { em: quoted + (isOneOfSeveral ? ` (${at})` : "") };
 }
 
 export function cellSentence(shown: Shown, cell: Cell, exact: ExactReply | null): Part[] {
@@ -25,73 +28,64 @@ export function cellSentence(shown: Shown, cell: Cell, exact: ExactReply | null)
   if (cell.column < first || cell.column >= end) {
     return [reads, " does not read ", read, ": masked (no head of this layer reads it)"];
   }
-  const weight = shown.pixels ? pixelOf(shown, cell, exact) : weightOf(shown, cell, exact);
-  if (shown.pixels && !exact) return [reads, " reads ", read, `: ${weight}`];
-  const rank = shown.pixels && exact ? exact.rank : rankOf(shown, cell, first, end);
-  return [reads, " reads ", read, `: ${weight}, its ${ordinal(rank)} of ${end - first}`];
-}
-
-function weightOf(shown: Shown, { row, column }: Cell, exact: ExactReply | null): string {
-  if (exact) return rounded(exact.weight, 4);
-  const value = item(shown.values, row * shown.columns.names.length + column);
-  // where the byte is 0, the weight need not be
-  return value ? written(value) : `less than ${rounded(shown.rounding, 1)}`;
-}
-
-function rankOf(shown: Shown, { row, column }: Cell, first: number, end: number): number {
-  const wide = shown.columns.names.length;
-  const value = item(shown.values, row * wide + column);
-  const others = shown.values.subarray(row * wide + first, row * wide + end);
-  return others.reduce((rank, other) => (other > value ? rank + 1 : rank), 1);
-}
-
-/** Write a weight of a map, which only a kernel knows exactly. */
-function pixelOf(shown: Shown, { row, column }: Cell, exact: ExactReply | null): string {
-  if (exact) return rounded(exact.weight, 4);
-  const [most = 0] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
-  return `at most ${written(most)}`;
-}
-
-/** Say what some tokens read most, or are read most by; of a map, what the kernel replied. */
-export function focusSentence(state: State, focus: Focus): Part[] {
-  const { shown } = state;
-  if (!shown) return [];
-  if (shown.pixels) {
-    const reply = state.strongest;
-    return reply?.focus === focus
-      ? strongestSentence(shown, focus, reply.found, reply.sum)
-      : [named(shown, focus.role, item(focus.ats, 0))];
+  const start: Part[] = [reads, " reads ", read];
+  if (exact) {
+    return [
+      ...start,
+      `: ${rounded(exact.weight, 4)}, its ${ordinal(exact.rank)} of ${end - first}`,
+    ];
   }
-  const all = sums(shown, focus);
-  const strongest = [...all.entries()].filter(([, sum]) => sum > 0).sort(([, a], [, b]) => b - a);
-  return strongestSentence(
-    shown,
-    focus,
-    strongest.slice(0, 3),
-    all.reduce((sum, value) => sum + value, 0),
-  );
+  if (shown.pixels) return [...start, `: ${pixelOf(shown, cell)}`];
+  const [best, worst] = ranksOf(shown, cell);
+  return [...start, `: ${said(weightAt(shown, cell))}, ${between(best, worst)} of ${end - first}`];
 }
+
+/** Bound a weight of a map, which only a kernel knows. */
+function pixelOf(shown: Shown, { row, column }: Cell): string {
+  const [most = 0] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
+  return `at most ${rounded(most + shown.rounding, 2)}`;
+}
+
+/** Say what some tokens read most, or are read most by: exactly, once the kernel has replied. */
+export function focusSentence(state: State, focus: Focus): Part[] {
+  const { shown, strongest: reply } = state;
+  if (!shown) return [];
+  if (reply?.focus === focus) {
+    const found = reply.found.map(([at, value]): Found => [at, { value, error: 0 }]);
+    return strongestSentence(shown, focus, found, { value: reply.sum, error: 0 });
+  }
+  if (shown.pixels) return [named(shown, focus.role, item(focus.ats, 0))];
+  const all = [...sums(shown, focus).entries()].filter(([, sum]) => sum > 0);
+  const strongest = all.sort(([, a], [, b]) => b - a).slice(0, 3);
+  const found = strongest.map(([at, value]): Found => {
+    return [at, { value, error: errorAt(shown, focus, at) }];
+  });
+  return strongestSentence(shown, focus, found, totalOf(shown, focus));
+}
+
+type Found = [number, Estimate];
 
 function strongestSentence(
   shown: Shown,
   { role, ats }: Focus,
-  strongest: [number, number][],
-  all: number,
+  strongest: Found[],
+  all: Estimate,
 ): Part[] {
-  const [isReading, other]: [boolean, Role] = role === "rows" ? [true, "columns"] : [false, "rows"];
+  const isReading = role === "rows";
   const parts = joined(
     ats.slice(0, 4).map((at) => [named(shown, role, at)]),
     " and ",
   );
   if (ats.length > 4) parts.push(` and ${ats.length - 4} more`);
   if (!strongest.length) {
-    return [...parts, isReading ? " reads nothing here" : " is read by nothing here"];
+    const nothing = all.value + all.error > 0 ? `${said(all)} in all` : "nothing here";
+    return [...parts, isReading ? ` reads ${nothing}` : ` is read by ${nothing}`];
   }
   parts.push(verbOf(isReading, ats.length > 1));
-  const found = strongest.map(([at, sum]) => [named(shown, other, at), ` ${written(sum)}`]);
+  const found = strongest.map(([at, sum]) => [named(shown, otherOf(role), at), ` ${said(sum)}`]);
   parts.push(...joined(found, ", "));
   if (isReading) return parts;
-  return [...parts, `; ${written(all)} from all ${shown.rows.names.length} together`];
+  return [...parts, `; ${said(all)} from all ${shown.rows.names.length} together`];
 }
 
 function verbOf(isReading: boolean, several: boolean): string {
@@ -104,11 +98,13 @@ const joined = (pieces: Part[][], between: string): Part[] =>
 
 /** Say which head it is, and what was measured of it. */
 export function headSentence(
+  state: State,
   kind: Kind,
   { layer, head, index }: { layer: number; head: number; index: number },
-  looked: boolean,
 ): Part[] {
-  const name = describe(kind.title, layer, head);
+  const { looked, opened } = state.meta;
+  const isFirst = opened && state.isOpening({ kind: kind.name, layer, head });
+  const name = describe(kind.title, layer, head) + (isFirst ? `, ${opened}` : "");
   const measured = Object.entries(kind.measures).flatMap(([measure, values]) => {
     const value = values[index];
     if (value === null || value === undefined) return [];
@@ -121,13 +117,16 @@ export function headSentence(
 /** Say what must be known about what is shown. */
 export function remark(state: State, shown: Shown): string {
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  const notes = [`weights are rounded by at most ${rounded(shown.rounding, 2)}`];
+  const off = `rounded by at most ${rounded(shown.rounding, 2)}`;
+  const notes = [
+    state.isLive ? `what is drawn is ${off}; what is said, not` : `weights are ${off}`,
+  ];
   if (shown.pixels) notes.unshift(mapRemark(shown, shown.pixels, state.isLive));
   else if (state.hide) {
     notes.unshift(`${percent(shown.hiddenShare)} of the attention goes to the hidden tokens`);
   }
   if (state.meta.hidden) {
-    const all = shown.values.reduce((sum, value) => sum + value, 0);
+    const all = (shown.sums?.rows ?? shown.values).reduce((sum, value) => sum + value, 0);
     const share = Math.max(0, 1 - all / Math.max(1, shown.rows.names.length));
     notes.unshift(`about ${percent(share)} of the attention goes to tokens hidden before`);
   }

@@ -18,8 +18,15 @@ export interface Shown {
   /** For each row, the first column it may read and the one after the last. */
   spans: Int32Array;
   hiddenShare: number;
-  /** By how much a value may be off. */
+  /** By how much any value may be off, at most; and that of a cell. */
   rounding: number;
+  errorOf: (row: number, column: number) => number;
+  /** The largest of the values. */
+  largest: number;
+  /** What rows read in all and columns get, exactly; null where only a kernel knows. */
+  sums: Record<Role, Float32Array> | null;
+  /** The tokens of each column, where they are not the keys one by one. */
+  groups: number[][] | null;
   /** Of a map: how many its values are; else, all weights. */
   pixels: [number, number] | null;
 }
@@ -35,8 +42,40 @@ export const spanOf = ({ spans }: Shown, row: number): [number, number] => [
 export const asBytes = (bytes: Bytes): Uint8Array =>
   new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-export const unpack = (bytes: Bytes, scale: number): Float32Array =>
-  Float32Array.from(asBytes(bytes), (byte) => (byte * scale) / 255);
+interface Packed {
+  bytes: Bytes;
+  scale: number;
+  power: number;
+}
+
+/** Undo the bytes of weights. */
+export function unpack({ bytes, scale, power }: Packed): Float32Array {
+  const weights = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255) ** power * scale);
+  return Float32Array.from(asBytes(bytes), (byte) => weights[byte] ?? 0);
+}
+
+const largestOf = (values: Float32Array): number =>
+  values.reduce((most, value) => Math.max(most, value), 0);
+
+/** By how much the weight of each byte may be off; float32 adds a little. */
+function errorsOf({ scale, power }: Packed): Float32Array {
+  const largest = (byte: number) => Math.min((byte + 0.5) / 255, 1) ** power;
+  const least = (byte: number) => Math.max((byte - 0.5) / 255, 0) ** power;
+  const off = (byte: number) => {
+    const weight = (byte / 255) ** power;
+    return Math.max(largest(byte) - weight, weight - least(byte)) * scale + scale * 2 ** -22;
+  };
+  return Float32Array.from({ length: 256 }, (_, byte) => off(byte));
+}
+
+/** The sums that came with a head: of its rows, and of its columns. */
+function sumsOf({ sums }: Weights, [high, wide]: [number, number]): Shown["sums"] {
+  if (sums.byteLength !== 4 * (high + wide)) return null;
+  const view = new DataView(sums.buffer, sums.byteOffset, sums.byteLength);
+  const from = (start: number, length: number) =>
+    Float32Array.from({ length }, (_, at) => view.getFloat32(4 * (start + at), true));
+  return { rows: from(0, high), columns: from(high, wide) };
+}
 
 /** Choose what stands for a row or a column. */
 function axisOf(side: Side, words: boolean, hide: boolean): Axis {
@@ -66,18 +105,43 @@ export function show(
   const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
   const place = placesOf(columns, layer.shape[1]);
   const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
+  const errors = errorsOf(weights);
   const { values, hidden } = isPlain
-    ? { values: unpack(weights.bytes, weights.scale), hidden: 0 }
+    ? { values: unpack(weights), hidden: 0 }
     : grouped(weights, rows, columns, place);
-  const largest = columns.groups.reduce((most, group) => Math.max(most, group.length), 1);
+  const longest = columns.groups.reduce((most, group) => Math.max(most, group.length), 1);
   return {
     rows,
     columns,
     values,
     spans: spansOf(item(meta.spans, layer.spans), rows, columns, place),
     hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
-    rounding: (largest * weights.scale) / 255 / 2,
+    rounding: longest * largestOf(errors),
+    errorOf: errorsOfCells(weights, errors, [rows, columns], layer.shape[1]),
+    largest: largestOf(values),
+    sums: isPlain ? sumsOf(weights, layer.shape) : null,
+    groups: isPlain ? null : columns.groups,
     pixels: null,
+  };
+}
+
+/** By how much a cell may be off: its keys' errors add up, those of its queries are averaged. */
+function errorsOfCells(
+  { bytes }: Weights,
+  errors: Float32Array,
+  [rows, columns]: [Axis, Axis],
+  numKeys: number,
+): Shown["errorOf"] {
+  const all = asBytes(bytes);
+  return (row, column) => {
+    const queries = item(rows.groups, row);
+    let sum = 0;
+    for (const query of queries) {
+      for (const key of item(columns.groups, column)) {
+        sum += errors[all[query * numKeys + key] ?? 0] ?? 0;
+      }
+    }
+    return sum / queries.length;
   };
 }
 
@@ -97,16 +161,16 @@ function grouped(
   columns: Axis,
   place: Int32Array,
 ): { values: Float32Array; hidden: number } {
+  const weightOf = unpack({ ...weights, bytes: Uint8Array.from({ length: 256 }, (_, at) => at) });
   const bytes = asBytes(weights.bytes);
   const [numKeys, wide] = [place.length, columns.groups.length];
   const values = new Float32Array(rows.groups.length * wide);
   let hidden = 0;
   rows.groups.forEach((queries, row) => {
-    const share = weights.scale / 255 / queries.length;
     for (const query of queries) {
       for (let key = 0; key < numKeys; key++) {
         const column = place[key] ?? -1;
-        const weight = (bytes[query * numKeys + key] ?? 0) * share;
+        const weight = (weightOf[bytes[query * numKeys + key] ?? 0] ?? 0) / queries.length;
         if (column < 0) hidden += weight;
         else values[row * wide + column] = (values[row * wide + column] ?? 0) + weight;
       }
@@ -138,10 +202,14 @@ function showMap(meta: Meta, layer: Layer, weights: Weights): Shown {
   return {
     rows: axisOf(item(meta.sides, layer.rows), false, false),
     columns: axisOf(item(meta.sides, layer.columns), false, false),
-    values: unpack(weights.bytes, weights.scale),
+    values: unpack(weights),
     spans: Int32Array.from(item(meta.spans, layer.spans)),
     hiddenShare: 0,
-    rounding: weights.scale / 255 / 2,
+    rounding: largestOf(errorsOf(weights)),
+    largest: weights.scale,
+    errorOf: () => Number.POSITIVE_INFINITY, // a pixel has the largest of many
+    sums: null,
+    groups: null,
     pixels: weights.pixels,
   };
 }

@@ -2,7 +2,7 @@
 
 import { checkMeta, findLayer } from "./checks";
 import type { Theme } from "./colours";
-import { THEMES } from "./colours";
+import { shadeOf, THEMES } from "./colours";
 import type {
   AnatomyReply,
   Bytes,
@@ -74,6 +74,8 @@ export class State {
   measure = ""; // by which the heads are sorted
   theme: Theme = THEMES.light;
   said: Part[] = [];
+  private opening: Selection | null = null;
+  common: number | null = null; // the weight of the darkest colour; else, the largest of the head
   // what the kernel replied
   tile: Tile | null = null; // the last part of a map
   exact: ExactReply | null = null; // of the cell
@@ -111,6 +113,22 @@ export class State {
     return this.model.send !== undefined;
   }
 
+  /** Is this the head that was shown first? */
+  isOpening({ kind, layer, head }: Selection): boolean {
+    const { opening } = this;
+    return opening?.kind === kind && opening.layer === layer && opening.head === head;
+  }
+
+  /** The weight that has the darkest colour. */
+  get top(): number {
+    return this.common ?? (this.shown?.largest || 1);
+  }
+
+  /** Give the colour's place in the table for a weight: from 0 to 255. */
+  shade(weight: number): number {
+    return weight > 0 ? shadeOf(weight / this.top, this.log) : 0;
+  }
+
   /** Are the weights those of another head than the chosen one? */
   get isStale(): boolean {
     const { weights, selection } = this;
@@ -129,6 +147,7 @@ export class State {
   /** Other heads are there: forget what was shown of those before, and check what is said. */
   start(): void {
     this.shown = this.explained = this.anatomy = null;
+    this.opening = this.selection;
     checkMeta(this.meta, this.thumbnails);
     if (!this.measures.includes(this.measure)) this.measure = "";
   }
@@ -168,6 +187,12 @@ export class State {
     this[name] = on;
     if (name === "log") this.tell("scale");
     else this.receive();
+  }
+
+  /** Colour up to a weight that all heads share; if it is null, to each head's largest. */
+  colourTo(common: number | null): void {
+    this.common = common;
+    this.tell("scale");
   }
 
   sort(measure: string): void {
@@ -230,16 +255,4 @@ export class State {
 function isAlike(before: Shown | null, after: Shown): boolean {
   const count = (shown: Shown | null) => [shown?.rows.names.length, shown?.columns.names.length];
   return count(before).join() === count(after).join();
-}
-
-/** Sum what some rows read, or what some columns get. */
-export function sums({ rows, columns, values }: Shown, { role, ats }: Focus): Float32Array {
-  const wide = columns.names.length;
-  const sum = (weight: (at: number) => number) => ats.reduce((all, at) => all + weight(at), 0);
-  if (role === "rows") {
-    const read = (column: number) => sum((row) => values[row * wide + column] ?? 0);
-    return Float32Array.from({ length: wide }, (_, column) => read(column));
-  }
-  const reads = (row: number) => sum((column) => values[row * wide + column] ?? 0);
-  return Float32Array.from(rows.names, (_, row) => reads(row));
 }

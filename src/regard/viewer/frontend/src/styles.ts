@@ -21,6 +21,7 @@ select, button { font: inherit; color: inherit; background: Field; border: 1px s
 select, option { color: FieldText; max-width: 18em; }
 button { color: ButtonText; background: ButtonFace; min-width: 28px; cursor: pointer; }
 input { margin: 0; width: 15px; height: 15px; }
+input[type=range] { width: 110px; }
 :focus-visible { outline: 3px solid #2f7de1; outline-offset: 2px; }
 .sentence { min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
 .sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }

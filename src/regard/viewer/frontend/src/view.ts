@@ -161,13 +161,13 @@ export class View {
     const { cell, token, locked, shown } = this.state;
     const focus = token ?? locked;
     if (cell) this.kernel.explain(cell);
-    else if (focus && shown?.pixels) this.kernel.rank(focus);
+    else if (focus && shown) this.kernel.rank(focus);
     this.sentence?.point();
   }
 
   private locked(): void {
     const { locked, shown } = this.state;
-    if (locked && shown?.pixels) this.kernel.rank(locked);
+    if (locked && shown) this.kernel.rank(locked);
     this.sentence?.lock();
   }
 
@@ -183,6 +183,7 @@ export class View {
     this.wait();
     this.bar?.allow();
     this.foot?.remark();
+    this.foot?.drawLegend();
     this.pictures?.inside.show();
     this.pointed();
     this.section.setAttribute("aria-label", `Attention: ${describe(title, layer, head)}`);
