@@ -50,7 +50,7 @@ LABELS = """() => {
     part('names of rows', '.matrix canvas', ({height}) => [18, top, left - 21, height - top - 4]);
     part('names of columns', '.matrix canvas', ({width}) => [left, 18, width - left - 4, top - 21]);
     part('is read', '.matrix canvas', ({width}) => [left, 0, width - left - 4, 17]);
-    part('reads', '.matrix canvas', () => [0, top - 60, 17, 60]);
+    part('reads', '.matrix canvas', () => [0, top, 17, 60]);
     part('names that read', '.lines canvas', ({height}) => [0, 24, 44, height - 28]);
     part('names that are read', '.lines canvas',
         ({width, height}) => [width - 44, 24, 44, height - 28]);
@@ -61,11 +61,21 @@ LABELS = """() => {
 }"""
 
 
+def pixels_of(page: Page, **options: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB"))
+
+
+def contrast_at(page: Page, place: list[float]) -> float:
+    """Measure what is read in a place: x, y, width, height."""
+    clip = dict(zip(("x", "y", "width", "height"), place, strict=True))
+    return contrast_in(pixels_of(page, clip=clip))
+
+
 def contrasts(page: Page) -> dict[str, float]:
     """Measure every label of the view that is in sight."""
     labels: list[tuple[str, list[float]]] = page.evaluate(LABELS)
     width = page.evaluate("innerWidth")
-    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+    pixels = pixels_of(page)
     ratio = pixels.shape[1] / width
     measured: dict[str, float] = {}
     for what, (x, y, wide, high) in labels:

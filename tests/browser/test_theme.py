@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from regard.viewer.page import FRONT_END
-from tests.browser.contrast import ENOUGH, contrasts
+from tests.browser.contrast import ENOUGH, contrast_at, contrasts
 from tests.browser.lab import Watch
 from tests.browser.test_view import LOAD, Pictures, traits
 from tests.viewer.test_view import with_words
@@ -125,18 +125,78 @@ def test_names_are_read_on_the_colours_of_weights(page: Page, scheme: str) -> No
         pictures.drawn  # noqa: B018  waits for it
         for other in range(8):
             x, y = pictures.token("is read", other)
-            assert contrast_at(page, x, y) >= ENOUGH
+            assert contrast_at(page, [x - 34, y - 7, 34, 14]) >= ENOUGH
 
 
-def contrast_at(page: Page, x: float, y: float) -> float:
-    """Measure the label around a place."""
-    import io  # noqa: PLC0415
+MOVES = {  # what changes the ground after the view stands there
+    "moved": "document.querySelector('#dark').append(el)",
+    "taken out and put back": "el.remove(); setTimeout(() => dark.append(el), 100)",
+    "another theme": "document.querySelector('#place').className = 'night'",
+    "another style": "document.body.firstElementChild.style.background = '#111'",
+    "a fade": "document.querySelector('#place').className = 'fading night'",
+    "a late style sheet": """document.head.append(Object.assign(document.createElement('link'),
+        {rel: 'stylesheet', href: 'data:text/css,%23place{background:%23111!important}'}))""",
+    "a late style": """document.head.append(Object.assign(document.createElement('style'),
+        {textContent: '#place {background: #111 !important}'}))""",
+}
+GROUNDS = """<style>
+    #dark { background: #111; color: #eee; }
+    #place.night { background: #111; } #place.fading { transition: background-color 0.3s; }
+    </style><div style='background:white'><div id=place></div></div><div id=dark></div>"""
 
-    import numpy as np  # noqa: PLC0415
-    from PIL import Image  # noqa: PLC0415
 
-    from tests.browser.contrast import contrast_in  # noqa: PLC0415
+@pytest.mark.parametrize("move", MOVES)
+def test_the_theme_follows_the_ground(page: Page, move: str) -> None:
+    pictures = mounted(page, GROUNDS)
+    theme(page).to_have_attribute("data-theme", "light")
+    page.evaluate(f"() => {{ {MOVES[move]} }}")
+    theme(page).to_have_attribute("data-theme", "dark")
+    pictures.drawn  # noqa: B018  waits for it
+    measured = contrasts(page)
+    assert {what: ratio for what, ratio in measured.items() if ratio < ENOUGH} == {}
 
-    clip = {"x": x - 18, "y": y - 7, "width": 30, "height": 14}
-    raw = page.screenshot(clip=clip)  # type: ignore[arg-type]
-    return contrast_in(np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")))
+
+def test_a_change_of_preference_is_followed(page: Page) -> None:
+    mounted(page, f"<style>:root{{color-scheme:light dark}}</style>{PLACE}")
+    theme(page).to_have_attribute("data-theme", "light")
+    page.emulate_media(color_scheme="dark")
+    theme(page).to_have_attribute("data-theme", "dark")
+    page.emulate_media(color_scheme="light")
+    theme(page).to_have_attribute("data-theme", "light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_are_left_to_the_user(page: Page, scheme: Any) -> None:
+    page.emulate_media(forced_colors="active", color_scheme=scheme)
+    mounted(page, f"<body style='background:white'>{PLACE}")
+    theme(page).to_have_attribute("data-theme", scheme)
+
+
+def test_the_ground_is_found_around_shadow_trees(page: Page) -> None:
+    mount = MOUNT_LATER.replace(".append(el)", ".attachShadow({mode: 'open'}).append(el)")
+    mounted(page, f"<body style='background:#111'><div style='color:black'>{PLACE}</div>", mount)
+    theme(page).to_have_attribute("data-theme", "dark")
+
+
+def test_what_went_wrong_is_read_too(page: Page) -> None:
+    for scheme in ("light", "dark"):
+        mounted(page, f"<style>:root{{color-scheme:{scheme}}}</style>{PLACE}")
+        page.evaluate("""document.querySelector('[data-regard]').shadowRoot
+            .querySelector('[role=alert]').hidden = false""")
+        alert = page.get_by_role("alert")
+        alert.evaluate("alert => { alert.textContent = 'The kernel is gone: run the cell.'; }")
+        box = alert.bounding_box()
+        assert box
+        inside = [box["x"] + 10, box["y"] + 4, box["width"] - 20, box["height"] - 8]
+        assert contrast_at(page, inside) >= ENOUGH
+
+
+def test_a_closed_view_follows_nothing(page: Page) -> None:
+    mount = MOUNT_LATER.replace("window.front", "window.close_view = window.front")
+    mounted(page, GROUNDS, mount)
+    page.evaluate("""() => {
+        window.host = document.querySelector('[data-regard]');
+        close_view();
+        document.querySelector('#dark').append(host); }""")
+    page.wait_for_timeout(200)
+    assert page.evaluate("host.dataset.theme") == "light"
