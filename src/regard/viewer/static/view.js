@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 70a8ca182428fb1641d40bf4cccee7024f2b89c0a3c86687c5f94abc829a1659
+// sources d474e20f82f3e56f6960d437d0ec3bf133853401787ff1b096d79f7133cbd71d
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -93,18 +93,64 @@ function offer(menu, values, chosen, title = String) {
 // src/names.ts
 var LONGEST_LABEL = 20;
 var LONGEST_NAME = 60;
-var UNSEEN = /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+var LONGEST_LETTER = 32;
+var PLAIN = /^[!-~]*$/;
+var LETTERS = new Intl.Segmenter("en", { granularity: "grapheme" });
+var EMOJI = String.raw`\p{Extended_Pictographic}[\ufe0e\ufe0f]?\p{Emoji_Modifier}?`;
+var SEQUENCES = [
+  String.raw`${EMOJI}(?:\u200d${EMOJI})*(?:[\u{e0020}-\u{e007e}]+\u{e007f})?`,
+  String.raw`\p{Emoji}[\ufe0e\ufe0f]`,
+  String.raw`\p{Ideographic}[\ufe00-\ufe02\u{e0100}-\u{e01ef}]`,
+  String.raw`\p{Script=Mongolian}[\u180b-\u180d\u180f]`,
+  String.raw`[\p{Sm}\p{Script=Myanmar}\p{Script=Phags_Pa}0\u3001\u3002]\ufe00`
+];
+var UNSEEN = [
+  String.raw`[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cs}\p{Zl}\p{Zp}`,
+  String.raw`\p{Noncharacter_Code_Point}\u2800\ufff9-\ufffb]`
+].join("");
+var SEQUENCE_OR_UNSEEN = new RegExp(`(${SEQUENCES.join("|")})|${UNSEEN}`, "gu");
+var RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 function legible(text, longest) {
   if (text === "") return "(empty)";
-  if (text.trim() === "") return JSON.stringify(text);
-  const isLong = text.length > 4 * longest;
-  const ends = isLong ? `${text.slice(0, 2 * longest)}${text.slice(-2 * longest)}` : text;
-  const letters = [...ends.replace(/\n/g, "↵").replace(UNSEEN, escaped)];
-  if (letters.length <= longest && !isLong) return letters.join("");
-  const half = longest - 1 >> 1;
-  return `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}`;
+  if (text.length <= longest && PLAIN.test(text)) return text;
+  const isBlank = text.trim() === "";
+  const write = isBlank ? blank : visible;
+  const name = cut(text, longest, write);
+  if (isBlank) return `"${name}"`;
+  return RIGHT_TO_LEFT.test(name) ? `⁨${name}⁩` : name;
 }
-var escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+function cut(text, longest, write) {
+  const reach = longest * LONGEST_LETTER;
+  const first = lettersOf(text.slice(0, reach), write);
+  if (text.length <= reach && first.reduce((sum, { size }) => sum + size, 0) <= longest) {
+    return first.map(({ shown }) => shown).join("");
+  }
+  const half = longest - 1 >> 1;
+  const last = lettersOf(text.slice(-reach), write).reverse();
+  return `${fitting(first, half).join("")}…${fitting(last, half).reverse().join("")}`;
+}
+function lettersOf(text, write) {
+  return Array.from(LETTERS.segment(text), ({ segment }) => {
+    const letter = segment.length > LONGEST_LETTER ? shortened(segment) : segment;
+    const shown = write(letter);
+    return { shown, size: shown === letter ? 1 : shown.length };
+  });
+}
+var shortened = (letter) => Array.from(letter).slice(0, LONGEST_LETTER / 2).join("");
+function fitting(letters, room) {
+  let left = room;
+  const end = letters.findIndex(({ size }) => {
+    left -= size;
+    return left < 0;
+  });
+  return letters.slice(0, end < 0 ? letters.length : end).map(({ shown }) => shown);
+}
+var visible = (letter) => letter.replace(/\n/g, "↵").replace(SEQUENCE_OR_UNSEEN, (found, sequence) => sequence ?? escaped(found));
+var blank = (letter) => letter === " " ? letter : JSON.stringify(letter).slice(1, -1).replace(/[^!-~]/gu, escaped);
+function escaped(letter) {
+  const number = (letter.codePointAt(0) ?? 0).toString(16);
+  return number.length > 4 ? `\\u{${number}}` : `\\u${number.padStart(4, "0")}`;
+}
 function written(value) {
   if (value === 0) return "0";
   if (value < 5e-4) return "less than 0.001";
@@ -189,26 +235,28 @@ function checkWeights(layer, weights) {
 // src/styles.ts
 var FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 var TALLEST = 520;
-var CSS = `
+var CSS2 = `
 :host { display: block; width: 100%; min-width: 280px; container-type: inline-size; }
 :host([hidden]) { display: none; }
 * { box-sizing: border-box; }
 .view {
-  --ink: var(--jp-ui-font-color1, var(--vscode-editor-foreground, inherit));
   color: var(--ink);
-  background: var(--jp-layout-color1, var(--vscode-editor-background, transparent));
+  background: var(--ground);
   font: 14px/1.45 ${FONT};
   padding: 8px;
+  animation: placed 1ms; /* theme.ts hears it: this was put somewhere */
 }
+@keyframes placed { from { opacity: 1; } }
 .bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
 .bar label { display: inline-flex; gap: 5px; align-items: center; }
-select, button { font: inherit; color: inherit; background: Field; border: 1px solid GrayText;
+select, option, button { font: inherit; color: var(--ink); background: var(--field); }
+select, button { border: 1px solid var(--edge);
   border-radius: 4px; padding: 2px 6px; min-height: 26px; }
-select, option { color: FieldText; max-width: 18em; }
-button { color: ButtonText; background: ButtonFace; min-width: 28px; cursor: pointer; }
-input { margin: 0; width: 15px; height: 15px; }
+select { max-width: 18em; }
+button { min-width: 28px; cursor: pointer; }
+input { margin: 0; width: 15px; height: 15px; accent-color: var(--focus); }
 input[type=range] { width: 110px; }
-:focus-visible { outline: 3px solid #2f7de1; outline-offset: 2px; }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 .sentence { min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
 .sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
@@ -222,7 +270,7 @@ figure[hidden], .inside [hidden] { display: none; }
 .inside p { margin: 0; font-size: 13px; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
-figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0.9; }
+figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: 480px;
   max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
@@ -237,8 +285,9 @@ canvas { display: block; touch-action: pan-x pan-y; }
 .foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; }
 .foot p { margin: 0; }
 .legend { display: inline-flex; gap: 6px; align-items: center; }
-.alert { margin: 0 0 8px; padding: 8px 10px; border: 1px solid #b3261e; border-left-width: 6px;
-  background: #fdecea; color: #7d1712; overflow-wrap: anywhere; white-space: pre-wrap; }
+.alert { margin: 0 0 8px; padding: 8px 10px; border: 1px solid var(--alertEdge);
+  border-left-width: 6px; background: var(--alertGround); color: var(--alertInk);
+  overflow-wrap: anywhere; white-space: pre-wrap; }
 .alert[hidden] { display: none; }
 details { font-size: 12.5px; }
 summary { cursor: pointer; }
@@ -345,20 +394,34 @@ function colourTable(stops) {
 var THEMES = {
   light: {
     name: "light",
+    ground: "#ffffff",
     ink: "#222222",
     quiet: "#595959",
     faint: "#d4d4d4",
     accent: "#b34700",
     link: "#1f5f8b",
+    field: "#f6f6f6",
+    edge: "#767676",
+    focus: "#2470d8",
+    alertGround: "#fdecea",
+    alertInk: "#7d1712",
+    alertEdge: "#b3261e",
     table: colourTable(STOPS)
   },
   dark: {
     name: "dark",
+    ground: "#1e1e1e",
     ink: "#ececec",
     quiet: "#b4b4b4",
     faint: "#4d4d4d",
     accent: "#ffb454",
     link: "#8fd0e8",
+    field: "#333333",
+    edge: "#8c8c8c",
+    focus: "#5b9dff",
+    alertGround: "#3b1613",
+    alertInk: "#ffc4bc",
+    alertEdge: "#f2867b",
     table: colourTable([...STOPS].reverse())
   }
 };
@@ -368,10 +431,25 @@ function shadeOf(value, log) {
 }
 var rgbOf = (table, shade) => table.subarray(4 * shade, 4 * shade + 3);
 var colour = (table, shade) => `rgb(${rgbOf(table, shade).join(" ")})`;
-function isDark(table, shade) {
-  return lightness(rgbOf(table, shade)) < 140;
+var isDark = (table, shade) => luminance(rgbOf(table, shade)) < MIDDLE;
+var MIDDLE = Math.sqrt(1.05 * 0.05) - 0.05;
+function luminance(rgb) {
+  const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  const [r = 0, g = 0, b = 0] = Array.from(rgb, (channel) => linear(channel / 255));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
-var lightness = ([r = 0, g = 0, b = 0]) => 0.299 * r + 0.587 * g + 0.114 * b;
+function rgbaOf(written2) {
+  const plain = /^rgba?\(([\d.]+), ([\d.]+), ([\d.]+)(?:, ([\d.]+))?\)$/.exec(written2);
+  if (plain) return [plain[1], plain[2], plain[3], plain[4] ?? 1].map(Number);
+  if (!CSS.supports("color", written2) || /var\(|currentcolor/i.test(written2)) return null;
+  const brush = new OffscreenCanvas(1, 1).getContext("2d");
+  if (!brush) return null;
+  brush.fillStyle = "#0000";
+  brush.fillStyle = written2;
+  brush.fillRect(0, 0, 1, 1);
+  const [r = 0, g = 0, b = 0, opacity = 0] = brush.getImageData(0, 0, 1, 1).data;
+  return [r, g, b, opacity / 255];
+}
 
 // src/shown.ts
 var spanOf = ({ spans }, row) => [
@@ -1333,7 +1411,7 @@ var Lines = class {
     const shade = this.state.shade(value);
     brush.fillStyle = colour(table, shade);
     brush.fillRect(x, y, this.wide, LINE - 2);
-    brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#1b1b1b";
+    brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#000000";
   }
   tokenAt({ offsetX, offsetY }) {
     const { shown } = this.state;
@@ -1927,21 +2005,81 @@ function isAlike(before, after) {
 }
 
 // src/theme.ts
-var WATCHED = ["class", "data-jp-theme-light", "theme", "style", "data-theme"];
-function themeOf(element) {
-  const ink = getComputedStyle(element).color.match(/[\d.]+/g) ?? ["0", "0", "0"];
-  return lightness(ink.map(Number)) > 128 ? THEMES.dark : THEMES.light;
+var WATCHED = [
+  ...["class", "style", "theme", "data-theme", "data-mode", "data-color-mode", "data-bs-theme"],
+  ...["data-jp-theme-light", "data-jp-theme-name", "data-vscode-theme-kind"]
+];
+var GROUNDS = [
+  "--vscode-editor-background",
+  "--colab-primary-surface-color",
+  "--jp-layout-color1"
+];
+var DARK = "(prefers-color-scheme: dark)";
+var FORCED = "(forced-colors: active)";
+var isOpaque = (colour2) => (colour2?.[3] ?? 0) > 0.5;
+function parentOf(element) {
+  const root = element.getRootNode();
+  const around = root instanceof ShadowRoot ? root.host : null;
+  return element.assignedSlot ?? element.parentElement ?? around;
 }
-function followTheme(changed) {
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", changed);
-  const themes = new MutationObserver(changed);
-  for (const element of [document.documentElement, document.body]) {
-    if (element) themes.observe(element, { attributes: true, attributeFilter: WATCHED });
+function* ancestorsOf(element) {
+  for (let next = parentOf(element); next; next = parentOf(next)) yield next;
+}
+function themeOf(element) {
+  if (matchMedia(FORCED).matches) return matchMedia(DARK).matches ? THEMES.dark : THEMES.light;
+  const ground = groundBehind(element) ?? namedGround(element);
+  const isDark2 = ground ? luminance(ground) < MIDDLE : luminance(inkAround(element)) > MIDDLE;
+  return isDark2 ? THEMES.dark : THEMES.light;
+}
+function groundBehind(element) {
+  for (const ancestor of ancestorsOf(element)) {
+    const colour2 = rgbaOf(getComputedStyle(ancestor).backgroundColor);
+    if (isOpaque(colour2)) return colour2;
+  }
+  return null;
+}
+function namedGround(element) {
+  const style = getComputedStyle(element);
+  const named2 = GROUNDS.map((name) => rgbaOf(style.getPropertyValue(name)));
+  return named2.find(isOpaque) ?? null;
+}
+function inkAround(element) {
+  return rgbaOf(getComputedStyle(parentOf(element) ?? element).color) ?? [0, 0, 0, 1];
+}
+function wear(host, view, theme) {
+  host.style.colorScheme = theme.name;
+  host.dataset.theme = theme.name;
+  const { table, name, ...colours } = theme;
+  for (const [role, colour2] of Object.entries(colours)) view.style.setProperty(`--${role}`, colour2);
+}
+function followTheme(host, changed) {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const attributes = new MutationObserver(changed);
+  const placed = () => {
+    attributes.disconnect();
+    for (const ancestor of ancestorsOf(host)) {
+      attributes.observe(ancestor, { attributeFilter: WATCHED });
+    }
+    changed();
+  };
+  const size = new ResizeObserver(placed);
+  size.observe(host);
+  host.shadowRoot?.addEventListener("animationstart", placed, { signal });
+  document.addEventListener("load", changed, { capture: true, signal });
+  document.addEventListener("transitionend", faded(changed), { signal });
+  for (const query of [DARK, FORCED]) {
+    matchMedia(query).addEventListener("change", changed, { signal });
   }
   return () => {
-    dark.removeEventListener("change", changed);
-    themes.disconnect();
+    ended.abort();
+    size.disconnect();
+    attributes.disconnect();
+  };
+}
+function faded(changed) {
+  return ({ propertyName }) => {
+    if (/^(background-)?color$/.test(propertyName)) changed();
   };
 }
 
@@ -1956,14 +2094,15 @@ var View = class {
     this.section = make("section", label, this.alert, this.body);
     const root = this.host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(CSS);
+    sheet.replaceSync(CSS2);
     root.adoptedStyleSheets = [sheet];
     root.append(this.section);
     el.append(this.host);
     this.state.listen((change) => this.changed(change));
     this.ears = this.hear();
     for (const [event, ear] of this.ears) model.on(event, ear);
-    this.unfollow = followTheme(() => this.restyle());
+    wear(this.host, this.section, this.state.theme);
+    this.unfollow = followTheme(this.host, () => this.restyle());
     this.size.observe(this.host);
     this.restyle();
     this.attempt(() => this.build());
@@ -2029,14 +2168,16 @@ var View = class {
     this.sentence = new Sentence(state, () => this.pictures?.sayHead());
     const parts = [this.bar, this.sentence, this.pictures, this.foot];
     this.body.append(...parts.map(({ element }) => element));
-    this.restyle();
+    this.foot.drawLegend();
     this.chosen();
     state.receive();
   }
+  /** Take the theme of where the view stands; out of the page, nothing is behind it. */
   restyle() {
-    const theme = themeOf(this.section);
-    this.host.style.colorScheme = theme.name;
-    this.host.dataset.theme = theme.name;
+    if (!this.host.isConnected) return;
+    const theme = themeOf(this.host);
+    if (theme === this.state.theme) return;
+    wear(this.host, this.section, theme);
     this.state.theme = theme;
     this.state.tell("theme");
   }

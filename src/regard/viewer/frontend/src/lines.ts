@@ -161,7 +161,7 @@ export class Lines {
     const shade = this.state.shade(value);
     brush.fillStyle = colour(table, shade);
     brush.fillRect(x, y, this.wide, LINE - 2);
-    brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#1b1b1b";
+    brush.fillStyle = isDark(table, shade) ? "#ffffff" : "#000000";
   }
 
   private tokenAt({ offsetX, offsetY }: MouseEvent): Focus | null {

@@ -8,21 +8,23 @@ export const CSS = `
 :host([hidden]) { display: none; }
 * { box-sizing: border-box; }
 .view {
-  --ink: var(--jp-ui-font-color1, var(--vscode-editor-foreground, inherit));
   color: var(--ink);
-  background: var(--jp-layout-color1, var(--vscode-editor-background, transparent));
+  background: var(--ground);
   font: 14px/1.45 ${FONT};
   padding: 8px;
+  animation: placed 1ms; /* theme.ts hears it: this was put somewhere */
 }
+@keyframes placed { from { opacity: 1; } }
 .bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
 .bar label { display: inline-flex; gap: 5px; align-items: center; }
-select, button { font: inherit; color: inherit; background: Field; border: 1px solid GrayText;
+select, option, button { font: inherit; color: var(--ink); background: var(--field); }
+select, button { border: 1px solid var(--edge);
   border-radius: 4px; padding: 2px 6px; min-height: 26px; }
-select, option { color: FieldText; max-width: 18em; }
-button { color: ButtonText; background: ButtonFace; min-width: 28px; cursor: pointer; }
-input { margin: 0; width: 15px; height: 15px; }
+select { max-width: 18em; }
+button { min-width: 28px; cursor: pointer; }
+input { margin: 0; width: 15px; height: 15px; accent-color: var(--focus); }
 input[type=range] { width: 110px; }
-:focus-visible { outline: 3px solid #2f7de1; outline-offset: 2px; }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 .sentence { min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
 .sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
@@ -36,7 +38,7 @@ figure[hidden], .inside [hidden] { display: none; }
 .inside p { margin: 0; font-size: 13px; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
-figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; opacity: 0.9; }
+figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: 480px;
   max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
@@ -51,8 +53,9 @@ canvas { display: block; touch-action: pan-x pan-y; }
 .foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; }
 .foot p { margin: 0; }
 .legend { display: inline-flex; gap: 6px; align-items: center; }
-.alert { margin: 0 0 8px; padding: 8px 10px; border: 1px solid #b3261e; border-left-width: 6px;
-  background: #fdecea; color: #7d1712; overflow-wrap: anywhere; white-space: pre-wrap; }
+.alert { margin: 0 0 8px; padding: 8px 10px; border: 1px solid var(--alertEdge);
+  border-left-width: 6px; background: var(--alertGround); color: var(--alertInk);
+  overflow-wrap: anywhere; white-space: pre-wrap; }
 .alert[hidden] { display: none; }
 details { font-size: 12.5px; }
 summary { cursor: pointer; }

@@ -12,7 +12,7 @@ import { Sentence } from "./sentence";
 import type { Change } from "./state";
 import { State } from "./state";
 import { CSS } from "./styles";
-import { followTheme, themeOf } from "./theme";
+import { followTheme, themeOf, wear } from "./theme";
 
 const PATIENCE = 200; // milliseconds before it says that a head is being computed
 
@@ -52,7 +52,8 @@ export class View {
     this.state.listen((change) => this.changed(change));
     this.ears = this.hear();
     for (const [event, ear] of this.ears) model.on(event, ear);
-    this.unfollow = followTheme(() => this.restyle());
+    wear(this.host, this.section, this.state.theme);
+    this.unfollow = followTheme(this.host, () => this.restyle());
     this.size.observe(this.host);
     this.restyle();
     this.attempt(() => this.build());
@@ -104,15 +105,17 @@ export class View {
     this.sentence = new Sentence(state, () => this.pictures?.sayHead());
     const parts = [this.bar, this.sentence, this.pictures, this.foot];
     this.body.append(...parts.map(({ element }) => element));
-    this.restyle();
+    this.foot.drawLegend();
     this.chosen();
     state.receive();
   }
 
+  /** Take the theme of where the view stands; out of the page, nothing is behind it. */
   private restyle(): void {
-    const theme = themeOf(this.section);
-    this.host.style.colorScheme = theme.name;
-    this.host.dataset.theme = theme.name;
+    if (!this.host.isConnected) return;
+    const theme = themeOf(this.host);
+    if (theme === this.state.theme) return;
+    wear(this.host, this.section, theme);
     this.state.theme = theme;
     this.state.tell("theme");
   }
