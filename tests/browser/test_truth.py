@@ -1,6 +1,7 @@
 """What the view says is true: in pages and with a kernel, whatever is shown of a head."""
 
 import os
+import re
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -10,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 import regard
 from regard.record.trace import Trace
 from regard.viewer.page import FRONT_END
-from regard.viewer.widget import AttentionView, view
+from regard.viewer.widget import view
 from tests.browser.lab import Watch
 from tests.browser.said import Truth
-from tests.browser.test_view import LOAD, WITH_KERNEL, Pictures, traits_of
+from tests.browser.test_view import LOAD, Pictures, mount_with_kernel
 
 # of each way to show a head: half of them cells, half tokens; more are tried before a release
 PLACES = int(os.environ.get("REGARD_PLACES", "24"))
@@ -66,22 +67,6 @@ TRACES = {
 }
 
 
-def show_live(pictures: Pictures, shown: AttentionView) -> None:
-    """Mount a view whose questions this process answers."""
-    page = pictures.page
-    page.goto("about:blank")
-
-    def reply(message: dict[str, Any]) -> list[Any]:
-        sent: list[Any] = []
-        shown.send = lambda answer, buffers=(): sent.append((answer, list(map(list, buffers))))
-        shown._answer(None, message, None)  # noqa: SLF001  what arrives from the front end
-        return list(sent[0])
-
-    page.expose_function("kernel", reply)
-    page.evaluate(LOAD, FRONT_END.read_text("utf-8"))
-    page.evaluate(WITH_KERNEL, traits_of(shown))
-
-
 def places(page: Any, rng: np.random.Generator) -> list[tuple[float, float]]:
     """Draw whole pixels of the matrix."""
     box = page.locator(".matrix canvas").first.bounding_box()
@@ -90,6 +75,14 @@ def places(page: Any, rng: np.random.Generator) -> list[tuple[float, float]]:
     xs = rng.integers(int(box["x"] + left) + 1, int(box["x"] + box["width"]) - 12, PLACES // 2)
     ys = rng.integers(int(box["y"] + top) + 1, int(box["y"] + box["height"]) - 12, PLACES // 2)
     return list(zip(xs.tolist(), ys.tolist(), strict=True))
+
+
+def said_at_last(pictures: Pictures, *, is_live: bool) -> str:
+    """Give what is said; where there is a kernel, what it knows exactly."""
+    pictures.page.wait_for_timeout(20)
+    if is_live:
+        expect(pictures.sentence).not_to_contain_text(re.compile("about|somewhere"))
+    return str(pictures.sentence.inner_text())
 
 
 def falsehoods(pictures: Pictures, truth: Truth, *, is_live: bool, seed: int) -> list[str]:
@@ -102,17 +95,14 @@ def falsehoods(pictures: Pictures, truth: Truth, *, is_live: bool, seed: int) ->
         page.mouse.move(x, y)
         if not (row < rows and column < columns):
             continue
-        page.wait_for_timeout(160 if is_live else 20)
-        sentence = pictures.sentence.inner_text()
-        is_exact = not is_live or "about" not in sentence
-        if not (truth.allows_cell(sentence, row, column) and is_exact):
+        sentence = said_at_last(pictures, is_live=is_live)
+        if not truth.allows_cell(sentence, row, column):
             found.append(sentence)
     page.locator(".lines canvas").first.focus()
     for role, count in (("rows", rows), ("columns", columns)):
         page.keyboard.press("ArrowLeft" if role == "rows" else "ArrowRight")
         for at in range(min(count, PLACES // 4)):
-            page.wait_for_timeout(160 if is_live else 20)
-            sentence = pictures.sentence.inner_text()
+            sentence = said_at_last(pictures, is_live=is_live)
             if not truth.allows_focus(sentence, role, at):
                 found.append(sentence)
             page.keyboard.press("ArrowDown")
@@ -145,7 +135,8 @@ def test_each_number_and_rank_is_true(
             page = context.new_page()
             pictures = Pictures(page, Watch(page))
             if where == "kernel":
-                show_live(pictures, shown)
+                page.evaluate(LOAD, FRONT_END.read_text("utf-8"))
+                mount_with_kernel(pictures, shown)
             else:
                 shown.save(tmp_path / "view.html")
                 pictures.visit(tmp_path / "view.html")

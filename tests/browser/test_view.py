@@ -97,7 +97,7 @@ class Pictures:
 
     def open(self, seen: Trace, folder: Path, **options: Any) -> None:
         path = folder / "view.html"
-        view(seen, **options).save(path)
+        view(seen, **{"layer": 0, **options}).save(path)
         self.visit(path)
 
     def visit(self, path: Path) -> None:
@@ -164,7 +164,7 @@ def live(pictures: Pictures) -> Pictures:
 
 def traits(seen: Trace, **options: Any) -> dict[str, Any]:
     """Give what a kernel would send first."""
-    return traits_of(view(seen, **options))
+    return traits_of(view(seen, **{"layer": 0, **options}))
 
 
 def traits_of(shown: AttentionView) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def test_a_click_locks_and_again_unlocks_and_shift_sums(pictures: Pictures, tmp_
     )
     mouse.click(*pictures.token("is read", 0))
     mouse.move(5, 5)
-    expect(sentence).to_contain_text("it is read most by: it 0.70, ")
+    expect(sentence).to_contain_text("it is read most by: it about 0.70, ")
     expect(sentence).to_contain_text("; 1.20 from all 3 together")
     mouse.click(*pictures.token("is read", 0))
     expect(sentence).to_have_text("unlocked")
@@ -486,7 +486,7 @@ def test_two_views_of_a_model_ask_under_names_of_their_own(live: Pictures) -> No
 
 def test_of_another_text_nothing_of_the_last_one_stays(live: Pictures) -> None:
     page = live.page
-    mount_with_kernel(live, view(own_model_trace()))
+    mount_with_kernel(live, view(own_model_trace(), layer=0))
     page.mouse.move(*live.cell(2, 5))
     expect(page.locator(".inside")).to_contain_text("q · k = ")
     page.get_by_label("Heads by").select_option("entropy")
@@ -572,7 +572,7 @@ def test_until_weights_come_nothing_is_said_of_the_next_head(live: Pictures) -> 
 
 
 def test_where_nothing_is_known_of_queries_it_says_so(live: Pictures) -> None:
-    mount_with_kernel(live, view(with_words()))
+    mount_with_kernel(live, view(with_words(), layer=0))
     live.page.mouse.move(*live.cell(2, 5))
     expect(live.page.locator(".inside")).to_contain_text("no queries and keys")
 

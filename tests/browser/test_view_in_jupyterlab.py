@@ -35,7 +35,7 @@ tokenizer = build_tokenizer(vocabulary(300))
 seen = regard.trace(
     "the dog did not follow it .", model, tokenizer, target="a cat saw these cows"
 )
-shown = regard.view(seen)
+shown = regard.view(seen, layer=0)
 shown"""
 WHICH = "print(tuple(shown.selected))"
 NAMES = "print({kind: tuple(seen.labels(kind=kind)) for kind in seen.kinds})"

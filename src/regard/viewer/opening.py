@@ -5,7 +5,7 @@ from typing import NamedTuple
 from regard.measures.clearest import clearest_head
 from regard.record.kinds import Head
 from regard.record.trace import Trace
-from regard.viewer.packing import MOST_AT_ONCE, count_cells
+from regard.viewer import packing
 
 WHY = (
     "opened here: of all heads, it most clearly reads single tokens that are not the reader, next "
@@ -37,7 +37,7 @@ def open_at(trace: Trace, layer: int | None, head: int | None, kind: str | None)
     layers = trace.layers[kind]
     is_asked = layer is not None or head is not None
     num_heads = sum(one.shape[0] for one in layers.values())
-    if is_asked or num_heads == 1 or count_cells(trace) > MOST_AT_ONCE:
+    if is_asked or num_heads == 1 or packing.count_cells(trace) > packing.MOST_AT_ONCE:
         first = next(iter(layers)) if layer is None else layer
         return Opening(trace.head(first, 0 if head is None else head, kind=kind))
     return Opening(clearest_head(trace, kind), WHY)

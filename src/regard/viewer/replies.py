@@ -27,6 +27,7 @@ from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_
 from regard.viewer.tiles import HeadMap, Part
 
 Answer = tuple[Reply, list[bytes]]  # what JSON can hold, and bytes beside it
+LONGEST_LIST = 2000  # of tokens, in order; reading.ts shows as many
 MAPS_KEPT = 8  # of 64 MB at most
 
 
@@ -102,7 +103,7 @@ class Replies:
         sums = np.asarray(np.sum(lines, axis=0, dtype=np.float64))
         if asked.get("others"):
             sums = np.array([of_other(sums[group]) for group in asked["others"]])
-        strongest = np.argsort(-sums, kind="stable")[:3]
+        strongest = np.argsort(-sums, kind="stable")[:LONGEST_LIST]
         found = [(int(at), float(sums[at])) for at in strongest if sums[at] > 0]
         return StrongestReply(found=found, sum=float(sums.sum())), []
 

@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources d474e20f82f3e56f6960d437d0ec3bf133853401787ff1b096d79f7133cbd71d
+// sources 1ff3f5295cad9e088afee7d67c90ca502b1b2318217f8e75e6d5426af13ad73a
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -18,6 +18,15 @@ function stepOf(event) {
     ArrowDown: [1, 0]
   };
   return steps[event.key] ?? null;
+}
+function walkOf(event) {
+  const steps = {
+    Home: [0, -Infinity],
+    End: [0, Infinity],
+    PageUp: [-10, 0],
+    PageDown: [10, 0]
+  };
+  return stepOf(event) ?? (hasModifier(event) ? null : steps[event.key] ?? null);
 }
 var hasModifier = (event) => event.ctrlKey || event.metaKey || event.altKey;
 
@@ -257,8 +266,31 @@ button { min-width: 28px; cursor: pointer; }
 input { margin: 0; width: 15px; height: 15px; accent-color: var(--focus); }
 input[type=range] { width: 110px; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
-.sentence { min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
+.view { position: relative; }
+.sentence { position: sticky; top: 0; z-index: 2; background: var(--ground);
+  min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
 .sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
+.tip { position: absolute; z-index: 3; pointer-events: none; padding: 3px 8px; font-size: 13px;
+  border: 1px solid var(--edge); border-radius: 4px; background: var(--field); color: var(--ink);
+  width: max-content; overflow-wrap: anywhere; }
+.tip[hidden], select[hidden], input[hidden], ol[hidden] { display: none; }
+.tip em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
+.reading { flex: 1 1 100%; }
+.panel { display: flex; flex-wrap: wrap; gap: 8px 24px; }
+.texts { flex: 3 1 320px; max-height: 320px; overflow: auto; line-height: 1.9; }
+.texts p { margin: 0 0 6px; }
+.texts span { padding: 2px 3px; border-radius: 3px; cursor: pointer; unicode-bidi: isolate;
+  overflow-wrap: anywhere; }
+.texts .own { outline: 2px solid var(--accent); }
+.ranked { flex: 1 1 200px; max-height: 320px; overflow: auto; margin: 0; padding-left: 3.2em;
+  font-size: 13px; }
+input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px; padding: 2px 6px;
+  color: var(--ink); background: var(--field); border: 1px solid var(--edge); border-radius: 4px; }
+@media (pointer: coarse) {
+  button, select, input[type=search], .bar label, summary { min-height: 44px; min-width: 44px; }
+  input[type=checkbox] { width: 24px; height: 24px; }
+  .texts { line-height: 2.6; }
+}
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
@@ -284,7 +316,8 @@ canvas { display: block; touch-action: pan-x pan-y; }
 .waiting .matrix, .waiting .lines, .waiting .inside { opacity: 0.45; }
 .foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; }
 .foot p { margin: 0; }
-.legend { display: inline-flex; gap: 6px; align-items: center; }
+.legend { display: inline-flex; flex-wrap: wrap; gap: 6px; align-items: center; }
+.foot select { max-width: 100%; }
 .alert { margin: 0 0 8px; padding: 8px 10px; border: 1px solid var(--alertEdge);
   border-left-width: 6px; background: var(--alertGround); color: var(--alertInk);
   overflow-wrap: anywhere; white-space: pre-wrap; }
@@ -721,7 +754,8 @@ function focusSentence(state, focus) {
   const { shown, strongest: reply } = state;
   if (!shown) return [];
   if (reply?.focus === focus) {
-    const found2 = reply.found.map(([at, value]) => [at, { value, error: 0 }]);
+    const most = reply.found.slice(0, 3);
+    const found2 = most.map(([at, value]) => [at, { value, error: 0 }]);
     return strongestSentence(shown, focus, found2, { value: reply.sum, error: 0 });
   }
   if (shown.pixels) return [named(shown, focus.role, item(focus.ats, 0))];
@@ -1247,6 +1281,46 @@ function productSentence({ query, key, dot }, at) {
   return `dimension ${at}: ${n(q)} × ${n(k)} = ${n(q * k)}, of ${n(dot)} in all`;
 }
 
+// src/pointing.ts
+var STILL = 5;
+var apart = ([a, b]) => a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
+function listenTo(element, { point, leave, press, pinch }) {
+  const fingers = /* @__PURE__ */ new Map();
+  let start = { x: 0, y: 0 };
+  let isDragged = false;
+  let isTouch = false;
+  element.addEventListener("pointerdown", (event) => {
+    isTouch = event.pointerType === "touch";
+    if (!isTouch) fingers.clear();
+    start = { x: event.clientX, y: event.clientY };
+    isDragged = false;
+    if (isTouch) fingers.set(event.pointerId, start);
+    if (fingers.size > 1) isDragged = true;
+  });
+  element.addEventListener("pointermove", (event) => {
+    const spot = { x: event.clientX, y: event.clientY };
+    if (event.buttons && apart([start, spot]) > STILL) isDragged = true;
+    if (event.pointerType !== "touch") point(event);
+    else if (fingers.has(event.pointerId)) {
+      const before = apart([...fingers.values()]);
+      fingers.set(event.pointerId, spot);
+      const box = element.getBoundingClientRect();
+      const [a, b] = [...fingers.values()];
+      if (!a || !b || !before) return;
+      pinch?.(apart([a, b]) / before, (a.x + b.x) / 2 - box.x, (a.y + b.y) / 2 - box.y);
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    element.addEventListener(end, ({ pointerId }) => fingers.delete(pointerId));
+  }
+  element.addEventListener("pointerleave", ({ pointerType }) => {
+    if (pointerType !== "touch") leave();
+  });
+  element.addEventListener("click", (event) => {
+    if (!isDragged) press(event, isTouch);
+  });
+}
+
 // src/stage.ts
 var Stage = class {
   base;
@@ -1289,16 +1363,18 @@ var Lines = class {
     this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
     const { base, element } = this.stage;
     element.addEventListener("scroll", () => state.tell("sight"));
-    base.addEventListener("pointermove", (event) => {
-      const token = this.tokenAt(event);
-      state.hover(token);
-      base.style.cursor = token ? "pointer" : "default";
-    });
-    base.addEventListener("pointerleave", () => state.leave());
-    base.addEventListener("click", (event) => {
-      const token = this.tokenAt(event);
-      if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
-      else state.unlock();
+    listenTo(base, {
+      point: (event) => {
+        const token = this.tokenAt(event);
+        state.hover(token);
+        base.style.cursor = token ? "pointer" : "default";
+      },
+      leave: () => state.leave(),
+      press: (event) => {
+        const token = this.tokenAt(event);
+        if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
+        else state.unlock();
+      }
     });
     base.addEventListener("keydown", (event) => this.press(event));
   }
@@ -1427,11 +1503,13 @@ var Lines = class {
   press(event) {
     const { state } = this;
     if (!state.shown || hasModifier(event)) return;
-    const step = stepOf(event);
+    const step = walkOf(event);
     const role = state.token?.role ?? "rows";
     const at = state.token?.ats[0] ?? 0;
     if (step?.[0]) this.walk(state.shown, role, state.token ? at + step[0] : 0);
-    else if (step) this.walk(state.shown, step[1] < 0 ? "rows" : "columns", at);
+    else if (Number.isFinite(step?.[1])) {
+      this.walk(state.shown, (step?.[1] ?? 0) < 0 ? "rows" : "columns", at);
+    } else if (step) this.walk(state.shown, role, step[1]);
     else if (event.key === "Enter" || event.key === " ") state.lock(role, at, event.shiftKey);
     else if (event.key === "Escape") state.unlock();
     else return;
@@ -1610,7 +1688,44 @@ function upwards(brush, x, y, draw) {
   draw();
   brush.restore();
 }
+function standOut(brush, frame, theme, role, at, name) {
+  const [x, y] = [frame.x(at + 0.5), frame.y(at + 0.5)];
+  const { width, height } = frame.stage;
+  const isSeen = role === "rows" ? y > frame.top && y < height : x > frame.left && x < width;
+  if (!isSeen) return;
+  const write = (right, room) => {
+    const text = legible(name, LONGEST_LABEL);
+    const wide = Math.min(brush.measureText(text).width, room);
+    brush.fillStyle = theme.ground;
+    brush.fillRect(right - wide - 4, -8, wide + 6, 16);
+    brush.fillStyle = theme.accent;
+    brush.textAlign = "right";
+    brush.fillText(text, right, 0, room);
+  };
+  brush.save();
+  brush.font = brush.font.replace(/^/, "bold ");
+  brush.translate(role === "rows" ? 0 : x, role === "rows" ? y : 0);
+  if (role === "rows") write(frame.left - 5, frame.left - 24);
+  else {
+    brush.translate(0, frame.top - 5);
+    brush.rotate(-Math.PI / 2);
+    const room = frame.top - 26;
+    const wide = Math.min(brush.measureText(legible(name, LONGEST_LABEL)).width, room);
+    write(wide, room);
+  }
+  brush.restore();
+}
 function drawOver(brush, frame, state, { rows, columns }) {
+  const focus = state.focus();
+  const pointed = (role) => focus?.role === role ? focus.ats : [];
+  const { row: atRow, column: atColumn } = state.cell ?? {};
+  const also = (at) => at === void 0 ? [] : [at];
+  for (const at of [...pointed("rows"), ...also(atRow)]) {
+    standOut(brush, frame, state.theme, "rows", at, item(rows.names, at));
+  }
+  for (const at of [...pointed("columns"), ...also(atColumn)]) {
+    standOut(brush, frame, state.theme, "columns", at, item(columns.names, at));
+  }
   brush.beginPath();
   brush.rect(frame.left - 2, frame.top - 2, frame.stage.width, frame.stage.height);
   brush.clip();
@@ -1622,7 +1737,6 @@ function drawOver(brush, frame, state, { rows, columns }) {
     if (role === "rows") brush.strokeRect(frame.x(0), frame.y(at), wide, size);
     else brush.strokeRect(frame.x(at), frame.y(0), size, high);
   };
-  const focus = state.focus();
   for (const at of focus?.ats ?? []) band(focus?.role ?? "rows", at);
   if (!state.cell) return;
   const { row, column } = state.cell;
@@ -1669,14 +1783,21 @@ var Matrix = class {
     const { base, element } = this.stage;
     const cellAt = (event) => state.shown ? this.frame.cellAt(event, state.shown) : null;
     element.addEventListener("scroll", () => state.tell("sight"));
-    base.addEventListener("pointermove", (event) => state.point(cellAt(event)));
-    base.addEventListener("pointerleave", () => state.leave());
-    base.addEventListener("click", (event) => {
-      const cell = cellAt(event);
-      if (cell) state.lock("rows", cell.row, event.shiftKey);
+    listenTo(base, {
+      point: (event) => state.point(cellAt(event)),
+      leave: () => state.leave(),
+      press: (event, isTouch) => this.pressAt(cellAt(event), event.shiftKey, isTouch),
+      pinch: (factor, x, y) => this.zoomTo(this.frame.zoom * factor, x, y)
     });
     base.addEventListener("keydown", (event) => this.press(event));
     base.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+  }
+  /** Lock the row of a cell; a finger points first, and locks when it taps the cell again. */
+  pressAt(cell, several, isTouch) {
+    const { state } = this;
+    const isNew = cell?.row !== state.cell?.row || cell?.column !== state.cell?.column;
+    if (isTouch && isNew) state.point(cell);
+    else if (cell) state.lock("rows", cell.row, several);
   }
   draw() {
     const { state, stage, frame } = this;
@@ -1713,7 +1834,7 @@ var Matrix = class {
   }
   press(event) {
     if (!this.state.shown || hasModifier(event)) return;
-    const step = stepOf(event);
+    const step = walkOf(event);
     const act = step ? () => this.walk(step) : this.actOf(event);
     if (!act) return;
     act();
@@ -1729,6 +1850,7 @@ var Matrix = class {
       "-": () => this.zoomTo(zoom / 1.5),
       "0": () => this.zoomTo(1),
       Enter: lock,
+      Escape: () => this.state.unlock(),
       " ": lock
     };
     return acts[event.key];
@@ -1737,12 +1859,175 @@ var Matrix = class {
     const { state } = this;
     if (!state.shown) return;
     const { rows, columns } = state.shown;
-    const at = state.cell ?? { row: -down, column: -right };
+    const at = state.cell ?? { row: -clamp(down, -1, 1), column: -clamp(right, -1, 1) };
     state.point({
       row: clamp(at.row + down, 0, rows.names.length - 1),
       column: clamp(at.column + right, 0, columns.names.length - 1)
     });
     if (state.cell) this.frame.reveal(state.cell);
+  }
+};
+
+// src/reading.ts
+var PATIENCE = 120;
+var LONGEST_LIST = 2e3;
+var TITLES = { rows: "what it reads", columns: "what reads it" };
+var Reading = class {
+  constructor(state) {
+    this.state = state;
+    const roles = Object.entries(TITLES);
+    this.side.append(...roles.map(([value, title]) => make("option", { value }, title)));
+    const heading = make("figcaption", {}, "Text ", this.search, this.side, this.hint);
+    const panel = make("div", { class: "panel" }, this.texts, this.list);
+    this.element = make("figure", { class: "reading" }, heading, panel);
+    this.search.addEventListener("input", () => this.find(0));
+    this.search.addEventListener("keydown", (event) => this.press(event));
+    this.side.addEventListener("change", () => this.turn());
+  }
+  state;
+  element;
+  search = make("input", {
+    type: "search",
+    placeholder: "find a token",
+    "aria-label": "Find a token: type it, Enter locks it, and again the next"
+  });
+  side = make("select", { "aria-label": "Of a token, show" });
+  hint = make("small");
+  texts = make("div", { class: "texts" });
+  list = make("ol", { class: "ranked", tabindex: "0", "aria-label": "In order" });
+  words = {};
+  drawn = null;
+  listed = null;
+  waiting = 0;
+  match = -1;
+  get role() {
+    return this.side.value;
+  }
+  /** Are the tokens that read those that are read, so that one text is enough? */
+  isOne({ rows, columns }) {
+    return rows.names.join("\n") === columns.names.join("\n");
+  }
+  draw() {
+    const { shown } = this.state;
+    this.element.hidden = Boolean(shown?.pixels);
+    if (!shown || shown.pixels) return;
+    if (this.drawn !== shown) this.write(shown);
+    this.shade(shown);
+    const focus = this.state.locked ?? this.state.focus();
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.rank(shown, focus), PATIENCE);
+  }
+  /** Write the text anew, if other tokens are shown. */
+  write(shown) {
+    const before = this.drawn;
+    this.drawn = shown;
+    this.listed = null;
+    const isAlike2 = (role) => before?.[role].names.join("\n") === shown[role].names.join("\n");
+    if (isAlike2("rows") && isAlike2("columns")) return;
+    const roles = this.isOne(shown) ? ["rows"] : ["rows", "columns"];
+    this.side.hidden = roles.length > 1;
+    this.words = {};
+    this.texts.replaceChildren();
+    for (const role of roles) {
+      const words = shown[role].names.map((_, at) => this.word(shown, role, at));
+      this.words[role] = words;
+      const text = make("p", { dir: "auto" }, ...words.flatMap((word) => [word, " "]));
+      if (roles.length > 1) text.prepend(make("small", {}, role === "rows" ? "reads: " : "read: "));
+      this.texts.append(text);
+    }
+  }
+  word(shown, role, at) {
+    const word = make("span", {}, legible(item(shown[role].names, at), LONGEST_NAME));
+    word.addEventListener("click", (event) => {
+      if (!getSelection()?.isCollapsed) return;
+      this.state.lock(this.isOne(shown) ? this.role : role, at, event.shiftKey);
+    });
+    return word;
+  }
+  /** Lay the colour of a weight behind each word. */
+  shade(shown) {
+    const { state } = this;
+    const focus = state.focus();
+    const all = focus ? sums(shown, focus) : null;
+    const isOne = this.isOne(shown);
+    for (const [role, words] of Object.entries(this.words)) {
+      const isOther = focus !== null && (isOne || role !== focus.role);
+      const isOwn = (at) => focus !== null && (isOne || role === focus.role) && focus.ats.includes(at);
+      words.forEach((word, at) => {
+        const weight = all && isOther ? (all[at] ?? 0) / (focus?.ats.length ?? 1) : 0;
+        const shade = state.shade(weight);
+        const { table } = state.theme;
+        word.style.background = shade ? colour(table, shade) : "";
+        word.style.color = shade ? isDark(table, shade) ? "#ffffff" : "#1b1b1b" : "";
+        word.classList.toggle("own", isOwn(at));
+      });
+    }
+  }
+  /** List all tokens by what is read of them. */
+  rank(shown, focus) {
+    if (focus === this.listed && !this.isExact(focus)) return;
+    this.listed = focus;
+    this.list.hidden = !focus;
+    if (!focus) return;
+    const other = otherOf(focus.role);
+    const { names } = shown[other];
+    const lines = this.linesOf(shown, focus).map(
+      ([at, text]) => make("li", {}, `${legible(item(names, at), LONGEST_NAME)} (${at}): ${text}`)
+    );
+    this.list.replaceChildren(...lines);
+  }
+  isExact(focus) {
+    return focus !== null && this.state.strongest?.focus === focus;
+  }
+  linesOf(shown, focus) {
+    const { strongest } = this.state;
+    if (strongest?.focus === focus) {
+      return strongest.found.map(([at, value]) => [at, said({ value, error: 0 })]);
+    }
+    const all = [...sums(shown, focus).entries()].filter(([, value]) => value > 0);
+    all.sort(([, a], [, b]) => b - a);
+    return all.slice(0, LONGEST_LIST).map(([at, value]) => [at, said({ value, error: errorAt(shown, focus, at) })]);
+  }
+  matches() {
+    const { shown } = this.state;
+    const sought = this.search.value.trim().toLowerCase();
+    if (!shown || !sought) return [];
+    const found = [...shown[this.role].names.entries()];
+    const holds = (test) => found.filter(([, name]) => test(name.toLowerCase())).map(([at]) => at);
+    const same = holds((name) => name === sought);
+    return [...same, ...holds((name) => name !== sought && name.includes(sought))];
+  }
+  /** Point at a match, and say how many there are. */
+  find(match) {
+    const matches = this.matches();
+    this.match = matches.length ? match % matches.length : -1;
+    const count = matches.length ? `${this.match + 1} of ${matches.length}` : "not there";
+    this.hint.textContent = this.search.value.trim() ? count : "";
+    const at = matches[this.match];
+    this.state.hover(at === void 0 ? null : { role: this.role, ats: [at] });
+    if (at !== void 0) this.reveal(at);
+  }
+  reveal(at) {
+    const words = this.words[this.role] ?? this.words.rows;
+    words?.[at]?.scrollIntoView({ block: "nearest" });
+  }
+  press(event) {
+    if (event.key === "Escape") this.state.unlock();
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const at = this.matches()[this.match];
+    if (at === void 0) return;
+    const { locked } = this.state;
+    const isLocked = locked?.role === this.role && locked.ats.join() === String(at);
+    if (isLocked) this.find(this.match + 1);
+    const next = this.matches()[this.match] ?? at;
+    if (!isLocked || next !== at) this.state.lock(this.role, next, false);
+  }
+  /** Ask the other way: not what a token reads, but what reads it. */
+  turn() {
+    const { locked } = this.state;
+    if (locked && locked.role !== this.role) this.state.turn();
+    if (this.search.value) this.find(0);
   }
 };
 
@@ -1752,6 +2037,7 @@ var Pictures = class {
   matrix;
   lines;
   inside;
+  reading;
   grids = [];
   frame = make("div", { class: "kinds" });
   constructor(state, kernel) {
@@ -1765,22 +2051,27 @@ var Pictures = class {
     this.matrix = new Matrix(state, kernel);
     this.lines = new Lines(state);
     this.inside = new Inside(state);
+    this.reading = new Reading(state);
     const hint = make("small", {}, "a layer a row; choose one");
     const heading = make("figcaption", {}, "Heads ", hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
-    const others = [this.matrix, this.lines, this.inside].map(({ element }) => element);
+    const others = [this.matrix, this.lines, this.reading, this.inside].map(
+      ({ element }) => element
+    );
     this.element = make("div", { class: "pictures" }, heads, ...others);
   }
   draw() {
     for (const grid of this.grids) grid.draw();
     this.matrix.draw();
     this.lines.draw();
+    this.reading.draw();
     this.inside.draw();
   }
   /** Draw what is pointed at and what hangs on it. */
   drawOver() {
     this.matrix.drawOver();
     this.lines.draw();
+    this.reading.draw();
     this.inside.draw();
   }
   /** Scroll to the chosen head. */
@@ -1795,11 +2086,13 @@ var Pictures = class {
 // src/sentence.ts
 var Sentence = class {
   /** `sayHead` says the chosen head, where there is nothing else to say. */
-  constructor(state, sayHead) {
+  constructor(state, tip, sayHead) {
     this.state = state;
+    this.tip = tip;
     this.sayHead = sayHead;
   }
   state;
+  tip;
   sayHead;
   element = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
   /** Say a cell, a token or a lock; if there is none, the chosen head. */
@@ -1824,11 +2117,13 @@ var Sentence = class {
   }
   say(parts) {
     const text = parts.map((part) => typeof part === "string" ? part : part.em).join("");
+    const { cell, token, said: said2 } = this.state;
+    this.tip.say(parts, cell !== null || token !== null || said2 === parts);
     if (this.element.textContent === text) return;
-    const pieces = parts.map((part) => typeof part === "string" ? part : make("em", {}, part.em));
-    this.element.replaceChildren(...pieces);
+    this.element.replaceChildren(...piecesOf(parts));
   }
 };
+var piecesOf = (parts) => parts.map((part) => typeof part === "string" ? part : make("em", {}, part.em));
 
 // src/state.ts
 var State = class {
@@ -1986,6 +2281,12 @@ var State = class {
     this.locked = ats.length ? { role, ats } : null;
     this.tell("locked");
   }
+  /** Ask the other way: what reads a token, not what it reads. */
+  turn() {
+    if (!this.locked) return;
+    this.locked = { ...this.locked, role: this.locked.role === "rows" ? "columns" : "rows" };
+    this.tell("locked");
+  }
   unlock() {
     if (!this.locked) return;
     this.locked = null;
@@ -2083,8 +2384,48 @@ function faded(changed) {
   };
 }
 
+// src/tip.ts
+var [BESIDE, WIDEST] = [16, 300];
+var Tip = class {
+  // with a mouse or a finger, not by keys
+  /** `around` is what the pointer moves in, and what the tip stays in. */
+  constructor(around) {
+    this.around = around;
+    for (const event of ["pointermove", "pointerdown"]) {
+      around.addEventListener(event, (at) => this.follow(at), { capture: true });
+    }
+    around.addEventListener("keydown", () => this.hide());
+    around.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType === "mouse") this.hide();
+    });
+  }
+  around;
+  element = make("div", { class: "tip", "aria-hidden": "true", hidden: "" });
+  isPointing = false;
+  follow({ clientX, clientY }) {
+    this.isPointing = true;
+    const box = this.around.getBoundingClientRect();
+    const [x, y] = [clientX - box.x, clientY - box.y];
+    const wide = Math.min(WIDEST, box.width - 8);
+    const isLeft = x + BESIDE + wide > box.width && x > wide;
+    this.element.style.maxWidth = `${wide}px`;
+    this.element.style.left = isLeft ? "" : `${clamp(x + BESIDE, 0, box.width - wide)}px`;
+    this.element.style.right = isLeft ? `${box.width - x + BESIDE}px` : "";
+    this.element.style.top = `${y + BESIDE}px`;
+  }
+  hide() {
+    this.isPointing = false;
+    this.element.hidden = true;
+  }
+  /** Show what is said of what is pointed at; of nothing, nothing. */
+  say(parts, isOfPointed) {
+    this.element.hidden = !(isOfPointed && this.isPointing);
+    if (!this.element.hidden) this.element.replaceChildren(...piecesOf(parts));
+  }
+};
+
 // src/view.ts
-var PATIENCE = 200;
+var PATIENCE2 = 200;
 var View = class {
   constructor(el, model) {
     this.model = model;
@@ -2092,6 +2433,8 @@ var View = class {
     this.kernel = new Kernel(this.state);
     const label = { class: "view", "aria-label": "Attention" };
     this.section = make("section", label, this.alert, this.body);
+    this.tip = new Tip(this.section);
+    this.section.append(this.tip.element);
     const root = this.host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(CSS2);
@@ -2114,6 +2457,7 @@ var View = class {
   alert = make("p", { class: "alert", role: "alert", hidden: "" });
   body = make("div");
   section;
+  tip;
   size = new ResizeObserver(() => this.schedule("all"));
   unfollow;
   ears;
@@ -2165,7 +2509,7 @@ var View = class {
     this.bar = new Bar(state, (act) => this.attempt(act));
     this.foot = new Foot(state);
     this.pictures = new Pictures(state, this.kernel);
-    this.sentence = new Sentence(state, () => this.pictures?.sayHead());
+    this.sentence = new Sentence(state, this.tip, () => this.pictures?.sayHead());
     const parts = [this.bar, this.sentence, this.pictures, this.foot];
     this.body.append(...parts.map(({ element }) => element));
     this.foot.drawLegend();
@@ -2193,7 +2537,7 @@ var View = class {
       const { layer, head } = state.selection;
       if (!state.isStale || !state.isLive) return;
       state.say([`${describe(kind.title, layer, head)} is being computed …`]);
-    }, PATIENCE);
+    }, PATIENCE2);
     this.schedule("all");
   }
   /** Show whether what is drawn is of another head than the chosen one. */

@@ -28,5 +28,16 @@ export function stepOf(event: KeyboardEvent): [number, number] | null {
   return steps[event.key] ?? null;
 }
 
+/** Give the step of an arrow key, or of one that goes further: to an end of a row, or ten rows. */
+export function walkOf(event: KeyboardEvent): [number, number] | null {
+  const steps: Record<string, [number, number]> = {
+    Home: [0, -Infinity],
+    End: [0, Infinity],
+    PageUp: [-10, 0],
+    PageDown: [10, 0],
+  };
+  return stepOf(event) ?? (hasModifier(event) ? null : (steps[event.key] ?? null));
+}
+
 export const hasModifier = (event: KeyboardEvent): boolean =>
   event.ctrlKey || event.metaKey || event.altKey;

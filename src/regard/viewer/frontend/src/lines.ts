@@ -3,10 +3,11 @@
 import type { Brush } from "./brush";
 import { labelWidth, paintOn } from "./brush";
 import { colour, isDark } from "./colours";
-import { clamp, hasModifier, make, stepOf } from "./dom";
+import { clamp, hasModifier, make, walkOf } from "./dom";
 import { sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_LABEL, legible } from "./names";
+import { listenTo } from "./pointing";
 import type { Role, Shown } from "./shown";
 import { Stage } from "./stage";
 import type { Focus, State } from "./state";
@@ -36,16 +37,18 @@ export class Lines {
     this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
     const { base, element } = this.stage;
     element.addEventListener("scroll", () => state.tell("sight"));
-    base.addEventListener("pointermove", (event) => {
-      const token = this.tokenAt(event);
-      state.hover(token);
-      base.style.cursor = token ? "pointer" : "default";
-    });
-    base.addEventListener("pointerleave", () => state.leave());
-    base.addEventListener("click", (event) => {
-      const token = this.tokenAt(event);
-      if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
-      else state.unlock();
+    listenTo(base, {
+      point: (event) => {
+        const token = this.tokenAt(event);
+        state.hover(token);
+        base.style.cursor = token ? "pointer" : "default";
+      },
+      leave: () => state.leave(),
+      press: (event) => {
+        const token = this.tokenAt(event);
+        if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
+        else state.unlock();
+      },
     });
     base.addEventListener("keydown", (event) => this.press(event));
   }
@@ -180,11 +183,13 @@ export class Lines {
   private press(event: KeyboardEvent): void {
     const { state } = this;
     if (!state.shown || hasModifier(event)) return;
-    const step = stepOf(event);
+    const step = walkOf(event);
     const role = state.token?.role ?? "rows";
     const at = state.token?.ats[0] ?? 0;
     if (step?.[0]) this.walk(state.shown, role, state.token ? at + step[0] : 0);
-    else if (step) this.walk(state.shown, step[1] < 0 ? "rows" : "columns", at);
+    else if (Number.isFinite(step?.[1])) {
+      this.walk(state.shown, (step?.[1] ?? 0) < 0 ? "rows" : "columns", at);
+    } else if (step) this.walk(state.shown, role, step[1]);
     else if (event.key === "Enter" || event.key === " ") state.lock(role, at, event.shiftKey);
     else if (event.key === "Escape") state.unlock();
     else return;

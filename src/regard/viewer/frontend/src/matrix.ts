@@ -1,12 +1,13 @@
 /** One head: a row for each token that reads, a column for each that is read. */
 
 import { paintOn } from "./brush";
-import { clamp, hasModifier, make, stepOf } from "./dom";
+import { clamp, hasModifier, make, walkOf } from "./dom";
 import { Frame } from "./frame";
 import type { Kernel } from "./kernel";
 import { drawCells, drawNames, drawOver } from "./matrix_ink";
+import { listenTo } from "./pointing";
 import { Stage } from "./stage";
-import type { State } from "./state";
+import type { Cell, State } from "./state";
 
 export class Matrix {
   readonly element: HTMLElement;
@@ -43,14 +44,22 @@ export class Matrix {
     const cellAt = (event: MouseEvent) =>
       state.shown ? this.frame.cellAt(event, state.shown) : null;
     element.addEventListener("scroll", () => state.tell("sight"));
-    base.addEventListener("pointermove", (event) => state.point(cellAt(event)));
-    base.addEventListener("pointerleave", () => state.leave());
-    base.addEventListener("click", (event) => {
-      const cell = cellAt(event);
-      if (cell) state.lock("rows", cell.row, event.shiftKey);
+    listenTo(base, {
+      point: (event) => state.point(cellAt(event)),
+      leave: () => state.leave(),
+      press: (event, isTouch) => this.pressAt(cellAt(event), event.shiftKey, isTouch),
+      pinch: (factor, x, y) => this.zoomTo(this.frame.zoom * factor, x, y),
     });
     base.addEventListener("keydown", (event) => this.press(event));
     base.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+  }
+
+  /** Lock the row of a cell; a finger points first, and locks when it taps the cell again. */
+  private pressAt(cell: Cell | null, several: boolean, isTouch: boolean): void {
+    const { state } = this;
+    const isNew = cell?.row !== state.cell?.row || cell?.column !== state.cell?.column;
+    if (isTouch && isNew) state.point(cell);
+    else if (cell) state.lock("rows", cell.row, several);
   }
 
   draw(): void {
@@ -94,7 +103,7 @@ export class Matrix {
 
   private press(event: KeyboardEvent): void {
     if (!this.state.shown || hasModifier(event)) return;
-    const step = stepOf(event);
+    const step = walkOf(event);
     const act = step ? () => this.walk(step) : this.actOf(event);
     if (!act) return;
     act();
@@ -111,6 +120,7 @@ export class Matrix {
       "-": () => this.zoomTo(zoom / 1.5),
       "0": () => this.zoomTo(1),
       Enter: lock,
+      Escape: () => this.state.unlock(),
       " ": lock,
     };
     return acts[event.key];
@@ -120,7 +130,7 @@ export class Matrix {
     const { state } = this;
     if (!state.shown) return;
     const { rows, columns } = state.shown;
-    const at = state.cell ?? { row: -down, column: -right };
+    const at = state.cell ?? { row: -clamp(down, -1, 1), column: -clamp(right, -1, 1) };
     state.point({
       row: clamp(at.row + down, 0, rows.names.length - 1),
       column: clamp(at.column + right, 0, columns.names.length - 1),

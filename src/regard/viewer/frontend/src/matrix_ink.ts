@@ -122,8 +122,54 @@ function upwards(brush: Brush, x: number, y: number, draw: () => void): void {
   brush.restore();
 }
 
+/** Write the name of a row or a column above the others, whether or not it has room there. */
+function standOut(
+  brush: Brush,
+  frame: Frame,
+  theme: Theme,
+  role: Role,
+  at: number,
+  name: string,
+): void {
+  const [x, y] = [frame.x(at + 0.5), frame.y(at + 0.5)];
+  const { width, height } = frame.stage;
+  const isSeen = role === "rows" ? y > frame.top && y < height : x > frame.left && x < width;
+  if (!isSeen) return;
+  const write = (right: number, room: number) => {
+    const text = legible(name, LONGEST_LABEL);
+    const wide = Math.min(brush.measureText(text).width, room);
+    brush.fillStyle = theme.ground;
+    brush.fillRect(right - wide - 4, -8, wide + 6, 16);
+    brush.fillStyle = theme.accent;
+    brush.textAlign = "right";
+    brush.fillText(text, right, 0, room);
+  };
+  brush.save();
+  brush.font = brush.font.replace(/^/, "bold ");
+  brush.translate(role === "rows" ? 0 : x, role === "rows" ? y : 0);
+  if (role === "rows") write(frame.left - 5, frame.left - 24);
+  else {
+    brush.translate(0, frame.top - 5);
+    brush.rotate(-Math.PI / 2);
+    const room = frame.top - 26;
+    const wide = Math.min(brush.measureText(legible(name, LONGEST_LABEL)).width, room);
+    write(wide, room);
+  }
+  brush.restore();
+}
+
 /** Mark what is pointed at and what is locked. */
 export function drawOver(brush: Brush, frame: Frame, state: State, { rows, columns }: Shown): void {
+  const focus = state.focus();
+  const pointed = (role: Role) => (focus?.role === role ? focus.ats : []);
+  const { row: atRow, column: atColumn } = state.cell ?? {};
+  const also = (at: number | undefined) => (at === undefined ? [] : [at]);
+  for (const at of [...pointed("rows"), ...also(atRow)]) {
+    standOut(brush, frame, state.theme, "rows", at, item(rows.names, at));
+  }
+  for (const at of [...pointed("columns"), ...also(atColumn)]) {
+    standOut(brush, frame, state.theme, "columns", at, item(columns.names, at));
+  }
   brush.beginPath();
   brush.rect(frame.left - 2, frame.top - 2, frame.stage.width, frame.stage.height);
   brush.clip();
@@ -135,7 +181,6 @@ export function drawOver(brush: Brush, frame: Frame, state: State, { rows, colum
     if (role === "rows") brush.strokeRect(frame.x(0), frame.y(at), wide, size);
     else brush.strokeRect(frame.x(at), frame.y(0), size, high);
   };
-  const focus = state.focus();
   for (const at of focus?.ats ?? []) band(focus?.role ?? "rows", at);
   if (!state.cell) return;
   const { row, column } = state.cell;

@@ -6,6 +6,7 @@ import { Inside } from "./inside";
 import type { Kernel } from "./kernel";
 import { Lines } from "./lines";
 import { Matrix } from "./matrix";
+import { Reading } from "./reading";
 import type { State } from "./state";
 
 export class Pictures {
@@ -13,6 +14,7 @@ export class Pictures {
   readonly matrix: Matrix;
   readonly lines: Lines;
   readonly inside: Inside;
+  private readonly reading: Reading;
   private readonly grids: Grid[] = [];
   private readonly frame = make("div", { class: "kinds" });
 
@@ -27,10 +29,13 @@ export class Pictures {
     this.matrix = new Matrix(state, kernel);
     this.lines = new Lines(state);
     this.inside = new Inside(state);
+    this.reading = new Reading(state);
     const hint = make("small", {}, "a layer a row; choose one");
     const heading = make("figcaption", {}, "Heads ", hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
-    const others = [this.matrix, this.lines, this.inside].map(({ element }) => element);
+    const others = [this.matrix, this.lines, this.reading, this.inside].map(
+      ({ element }) => element,
+    );
     this.element = make("div", { class: "pictures" }, heads, ...others);
   }
 
@@ -38,6 +43,7 @@ export class Pictures {
     for (const grid of this.grids) grid.draw();
     this.matrix.draw();
     this.lines.draw();
+    this.reading.draw();
     this.inside.draw();
   }
 
@@ -45,6 +51,7 @@ export class Pictures {
   drawOver(): void {
     this.matrix.drawOver();
     this.lines.draw();
+    this.reading.draw();
     this.inside.draw();
   }
 

@@ -3,6 +3,7 @@
 import { make } from "./dom";
 import { cellSentence, focusSentence } from "./sentences";
 import type { Part, State } from "./state";
+import type { Tip } from "./tip";
 
 export class Sentence {
   readonly element = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
@@ -10,6 +11,7 @@ export class Sentence {
   /** `sayHead` says the chosen head, where there is nothing else to say. */
   constructor(
     private readonly state: State,
+    private readonly tip: Tip,
     private readonly sayHead: () => void,
   ) {}
 
@@ -38,8 +40,13 @@ export class Sentence {
 
   say(parts: Part[]): void {
     const text = parts.map((part) => (typeof part === "string" ? part : part.em)).join("");
+    const { cell, token, said } = this.state;
+    this.tip.say(parts, cell !== null || token !== null || said === parts);
     if (this.element.textContent === text) return;
-    const pieces = parts.map((part) => (typeof part === "string" ? part : make("em", {}, part.em)));
-    this.element.replaceChildren(...pieces);
+    this.element.replaceChildren(...piecesOf(parts));
   }
 }
+
+/** Give the pieces of a sentence as nodes; a token stands out. */
+export const piecesOf = (parts: Part[]): (Node | string)[] =>
+  parts.map((part) => (typeof part === "string" ? part : make("em", {}, part.em)));

@@ -51,7 +51,8 @@ export function focusSentence(state: State, focus: Focus): Part[] {
   const { shown, strongest: reply } = state;
   if (!shown) return [];
   if (reply?.focus === focus) {
-    const found = reply.found.map(([at, value]): Found => [at, { value, error: 0 }]);
+    const most = reply.found.slice(0, 3);
+    const found = most.map(([at, value]): Found => [at, { value, error: 0 }]);
     return strongestSentence(shown, focus, found, { value: reply.sum, error: 0 });
   }
   if (shown.pixels) return [named(shown, focus.role, item(focus.ats, 0))];

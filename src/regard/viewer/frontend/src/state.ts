@@ -236,6 +236,13 @@ export class State {
     this.tell("locked");
   }
 
+  /** Ask the other way: what reads a token, not what it reads. */
+  turn(): void {
+    if (!this.locked) return;
+    this.locked = { ...this.locked, role: this.locked.role === "rows" ? "columns" : "rows" };
+    this.tell("locked");
+  }
+
   unlock(): void {
     if (!this.locked) return;
     this.locked = null;

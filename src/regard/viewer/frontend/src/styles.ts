@@ -25,8 +25,31 @@ button { min-width: 28px; cursor: pointer; }
 input { margin: 0; width: 15px; height: 15px; accent-color: var(--focus); }
 input[type=range] { width: 110px; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
-.sentence { min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
+.view { position: relative; }
+.sentence { position: sticky; top: 0; z-index: 2; background: var(--ground);
+  min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
 .sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
+.tip { position: absolute; z-index: 3; pointer-events: none; padding: 3px 8px; font-size: 13px;
+  border: 1px solid var(--edge); border-radius: 4px; background: var(--field); color: var(--ink);
+  width: max-content; overflow-wrap: anywhere; }
+.tip[hidden], select[hidden], input[hidden], ol[hidden] { display: none; }
+.tip em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
+.reading { flex: 1 1 100%; }
+.panel { display: flex; flex-wrap: wrap; gap: 8px 24px; }
+.texts { flex: 3 1 320px; max-height: 320px; overflow: auto; line-height: 1.9; }
+.texts p { margin: 0 0 6px; }
+.texts span { padding: 2px 3px; border-radius: 3px; cursor: pointer; unicode-bidi: isolate;
+  overflow-wrap: anywhere; }
+.texts .own { outline: 2px solid var(--accent); }
+.ranked { flex: 1 1 200px; max-height: 320px; overflow: auto; margin: 0; padding-left: 3.2em;
+  font-size: 13px; }
+input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px; padding: 2px 6px;
+  color: var(--ink); background: var(--field); border: 1px solid var(--edge); border-radius: 4px; }
+@media (pointer: coarse) {
+  button, select, input[type=search], .bar label, summary { min-height: 44px; min-width: 44px; }
+  input[type=checkbox] { width: 24px; height: 24px; }
+  .texts { line-height: 2.6; }
+}
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
@@ -52,7 +75,8 @@ canvas { display: block; touch-action: pan-x pan-y; }
 .waiting .matrix, .waiting .lines, .waiting .inside { opacity: 0.45; }
 .foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; }
 .foot p { margin: 0; }
-.legend { display: inline-flex; gap: 6px; align-items: center; }
+.legend { display: inline-flex; flex-wrap: wrap; gap: 6px; align-items: center; }
+.foot select { max-width: 100%; }
 .alert { margin: 0 0 8px; padding: 8px 10px; border: 1px solid var(--alertEdge);
   border-left-width: 6px; background: var(--alertGround); color: var(--alertInk);
   overflow-wrap: anywhere; white-space: pre-wrap; }

@@ -13,6 +13,7 @@ import type { Change } from "./state";
 import { State } from "./state";
 import { CSS } from "./styles";
 import { followTheme, themeOf, wear } from "./theme";
+import { Tip } from "./tip";
 
 const PATIENCE = 200; // milliseconds before it says that a head is being computed
 
@@ -23,6 +24,7 @@ export class View {
   private readonly alert = make("p", { class: "alert", role: "alert", hidden: "" });
   private readonly body = make("div");
   private readonly section: HTMLElement;
+  private readonly tip: Tip;
   private readonly size = new ResizeObserver(() => this.schedule("all"));
   private readonly unfollow: () => void;
   private readonly ears: [string, Hear][];
@@ -43,6 +45,8 @@ export class View {
     this.kernel = new Kernel(this.state);
     const label = { class: "view", "aria-label": "Attention" };
     this.section = make("section", label, this.alert, this.body);
+    this.tip = new Tip(this.section);
+    this.section.append(this.tip.element);
     const root = this.host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(CSS);
@@ -102,7 +106,7 @@ export class View {
     this.bar = new Bar(state, (act) => this.attempt(act));
     this.foot = new Foot(state);
     this.pictures = new Pictures(state, this.kernel);
-    this.sentence = new Sentence(state, () => this.pictures?.sayHead());
+    this.sentence = new Sentence(state, this.tip, () => this.pictures?.sayHead());
     const parts = [this.bar, this.sentence, this.pictures, this.foot];
     this.body.append(...parts.map(({ element }) => element));
     this.foot.drawLegend();

@@ -1,0 +1,190 @@
+/** The text as words, shaded by what is read; a search; and all that is read, in order. */
+
+import { colour, isDark } from "./colours";
+import { make } from "./dom";
+import { errorAt, otherOf, said, sums } from "./estimates";
+import { item } from "./items";
+import { LONGEST_NAME, legible } from "./names";
+import type { Role, Shown } from "./shown";
+import type { Focus, State } from "./state";
+
+const PATIENCE = 120; // milliseconds that one rests on a token before all is listed
+const LONGEST_LIST = 2000;
+const TITLES: Record<Role, string> = { rows: "what it reads", columns: "what reads it" };
+
+export class Reading {
+  readonly element: HTMLElement;
+  private readonly search = make("input", {
+    type: "search",
+    placeholder: "find a token",
+    "aria-label": "Find a token: type it, Enter locks it, and again the next",
+  });
+  private readonly side = make("select", { "aria-label": "Of a token, show" });
+  private readonly hint = make("small");
+  private readonly texts = make("div", { class: "texts" });
+  private readonly list = make("ol", { class: "ranked", tabindex: "0", "aria-label": "In order" });
+  private words: Partial<Record<Role, HTMLElement[]>> = {};
+  private drawn: Shown | null = null;
+  private listed: Focus | null = null;
+  private waiting = 0;
+  private match = -1;
+
+  constructor(private readonly state: State) {
+    const roles = Object.entries(TITLES);
+    this.side.append(...roles.map(([value, title]) => make("option", { value }, title)));
+    const heading = make("figcaption", {}, "Text ", this.search, this.side, this.hint);
+    const panel = make("div", { class: "panel" }, this.texts, this.list);
+    this.element = make("figure", { class: "reading" }, heading, panel);
+    this.search.addEventListener("input", () => this.find(0));
+    this.search.addEventListener("keydown", (event) => this.press(event));
+    this.side.addEventListener("change", () => this.turn());
+  }
+
+  private get role(): Role {
+    return this.side.value as Role;
+  }
+
+  /** Are the tokens that read those that are read, so that one text is enough? */
+  private isOne({ rows, columns }: Shown): boolean {
+    return rows.names.join("\n") === columns.names.join("\n");
+  }
+
+  draw(): void {
+    const { shown } = this.state;
+    this.element.hidden = Boolean(shown?.pixels);
+    if (!shown || shown.pixels) return;
+    if (this.drawn !== shown) this.write(shown);
+    this.shade(shown);
+    const focus = this.state.locked ?? this.state.focus();
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.rank(shown, focus), PATIENCE);
+  }
+
+  /** Write the text anew, if other tokens are shown. */
+  private write(shown: Shown): void {
+    const before = this.drawn;
+    this.drawn = shown;
+    this.listed = null;
+    const isAlike = (role: Role) =>
+      before?.[role].names.join("\n") === shown[role].names.join("\n");
+    if (isAlike("rows") && isAlike("columns")) return;
+    const roles: Role[] = this.isOne(shown) ? ["rows"] : ["rows", "columns"];
+    this.side.hidden = roles.length > 1;
+    this.words = {};
+    this.texts.replaceChildren();
+    for (const role of roles) {
+      const words = shown[role].names.map((_, at) => this.word(shown, role, at));
+      this.words[role] = words;
+      const text = make("p", { dir: "auto" }, ...words.flatMap((word) => [word, " "]));
+      if (roles.length > 1) text.prepend(make("small", {}, role === "rows" ? "reads: " : "read: "));
+      this.texts.append(text);
+    }
+  }
+
+  private word(shown: Shown, role: Role, at: number): HTMLElement {
+    const word = make("span", {}, legible(item(shown[role].names, at), LONGEST_NAME));
+    word.addEventListener("click", (event) => {
+      if (!getSelection()?.isCollapsed) return; // text is being selected
+      this.state.lock(this.isOne(shown) ? this.role : role, at, event.shiftKey);
+    });
+    return word;
+  }
+
+  /** Lay the colour of a weight behind each word. */
+  private shade(shown: Shown): void {
+    const { state } = this;
+    const focus = state.focus();
+    const all = focus ? sums(shown, focus) : null;
+    const isOne = this.isOne(shown);
+    for (const [role, words] of Object.entries(this.words) as [Role, HTMLElement[]][]) {
+      const isOther = focus !== null && (isOne || role !== focus.role);
+      const isOwn = (at: number) =>
+        focus !== null && (isOne || role === focus.role) && focus.ats.includes(at);
+      words.forEach((word, at) => {
+        const weight = all && isOther ? (all[at] ?? 0) / (focus?.ats.length ?? 1) : 0;
+        const shade = state.shade(weight);
+        const { table } = state.theme;
+        word.style.background = shade ? colour(table, shade) : "";
+        word.style.color = shade ? (isDark(table, shade) ? "#ffffff" : "#1b1b1b") : "";
+        word.classList.toggle("own", isOwn(at));
+      });
+    }
+  }
+
+  /** List all tokens by what is read of them. */
+  private rank(shown: Shown, focus: Focus | null): void {
+    if (focus === this.listed && !this.isExact(focus)) return;
+    this.listed = focus;
+    this.list.hidden = !focus;
+    if (!focus) return;
+    const other = otherOf(focus.role);
+    const { names } = shown[other];
+    const lines = this.linesOf(shown, focus).map(([at, text]) =>
+      make("li", {}, `${legible(item(names, at), LONGEST_NAME)} (${at}): ${text}`),
+    );
+    this.list.replaceChildren(...lines);
+  }
+
+  private isExact(focus: Focus | null): boolean {
+    return focus !== null && this.state.strongest?.focus === focus;
+  }
+
+  private linesOf(shown: Shown, focus: Focus): [number, string][] {
+    const { strongest } = this.state;
+    if (strongest?.focus === focus) {
+      return strongest.found.map(([at, value]) => [at, said({ value, error: 0 })]);
+    }
+    const all = [...sums(shown, focus).entries()].filter(([, value]) => value > 0);
+    all.sort(([, a], [, b]) => b - a);
+    return all
+      .slice(0, LONGEST_LIST)
+      .map(([at, value]) => [at, said({ value, error: errorAt(shown, focus, at) })]);
+  }
+
+  private matches(): number[] {
+    const { shown } = this.state;
+    const sought = this.search.value.trim().toLowerCase();
+    if (!shown || !sought) return [];
+    const found = [...shown[this.role].names.entries()];
+    const holds = (test: (name: string) => boolean) =>
+      found.filter(([, name]) => test(name.toLowerCase())).map(([at]) => at);
+    const same = holds((name) => name === sought);
+    return [...same, ...holds((name) => name !== sought && name.includes(sought))];
+  }
+
+  /** Point at a match, and say how many there are. */
+  private find(match: number): void {
+    const matches = this.matches();
+    this.match = matches.length ? match % matches.length : -1;
+    const count = matches.length ? `${this.match + 1} of ${matches.length}` : "not there";
+    this.hint.textContent = this.search.value.trim() ? count : "";
+    const at = matches[this.match];
+    this.state.hover(at === undefined ? null : { role: this.role, ats: [at] });
+    if (at !== undefined) this.reveal(at);
+  }
+
+  private reveal(at: number): void {
+    const words = this.words[this.role] ?? this.words.rows;
+    words?.[at]?.scrollIntoView({ block: "nearest" });
+  }
+
+  private press(event: KeyboardEvent): void {
+    if (event.key === "Escape") this.state.unlock();
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const at = this.matches()[this.match];
+    if (at === undefined) return;
+    const { locked } = this.state;
+    const isLocked = locked?.role === this.role && locked.ats.join() === String(at);
+    if (isLocked) this.find(this.match + 1);
+    const next = this.matches()[this.match] ?? at;
+    if (!isLocked || next !== at) this.state.lock(this.role, next, false);
+  }
+
+  /** Ask the other way: not what a token reads, but what reads it. */
+  private turn(): void {
+    const { locked } = this.state;
+    if (locked && locked.role !== this.role) this.state.turn();
+    if (this.search.value) this.find(0);
+  }
+}
