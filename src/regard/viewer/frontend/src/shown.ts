@@ -39,7 +39,7 @@ export const unpack = (bytes: Bytes, scale: number): Float32Array =>
   Float32Array.from(asBytes(bytes), (byte) => (byte * scale) / 255);
 
 /** Choose what stands for a row or a column. */
-function axisOf(side: Side, words: boolean, hide: boolean): Axis {
+export function axisOf(side: Side, words: boolean, hide: boolean): Axis {
   const merged = words ? side.words : null;
   const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
   const names = merged ? merged.names : side.names;
