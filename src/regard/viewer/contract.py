@@ -129,6 +129,12 @@ class AnatomyReply(TypedDict):
     why_not: NotRequired[str]
 
 
+class VariantReply(TypedDict):
+    """Of words, or without special tokens: measures of each kind; thumbnails travel beside."""
+
+    measures: dict[str, dict[str, list[float | None]]]
+
+
 class ProblemReply(TypedDict):
     """Something went wrong; the view shows the text."""
 
@@ -136,4 +142,4 @@ class ProblemReply(TypedDict):
     text: str
 
 
-Reply = ExactReply | TileReply | StrongestReply | AnatomyReply
+Reply = ExactReply | TileReply | StrongestReply | AnatomyReply | VariantReply

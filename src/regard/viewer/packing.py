@@ -218,7 +218,7 @@ def pack_meta(
         pooled = look_over(layer, chosen) if looks else np.zeros((len(chosen), *_small(layer)))
         thumbnails.append(as_thumbnail(pooled))
     for name, of_kind in kinds.items():
-        of_kind["measures"] = _measures_of(trace, name, of_kind["layers"]) if looks else {}
+        of_kind["measures"] = measures_of(trace, name, of_kind["layers"]) if looks else {}
     meta: Meta = {
         "format": FORMAT,
         "sides": sides.items,
@@ -280,7 +280,7 @@ def _small(layer: Layer) -> tuple[int, int]:
     return min(num_queries, THUMBNAIL), min(num_keys, THUMBNAIL)
 
 
-def _measures_of(
+def measures_of(
     trace: Trace, kind: str, layers: list[LayerOfView]
 ) -> dict[str, list[float | None]]:
     """Give each measure that has a meaning for the heads, in their order."""

@@ -6,7 +6,7 @@ import html
 import json
 import math
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from regard.record.door import whole_number, whole_numbers
 from regard.record.kinds import Head
 from regard.record.layers import Layer
 from regard.record.trace import Trace
+from regard.viewer.contract import Meta
 from regard.viewer.packing import (
     COARSE,
     FINE,
@@ -29,6 +30,7 @@ from regard.viewer.packing import (
     part_of,
     with_thumbnail,
 )
+from regard.viewer.variants import choices, variant_of
 
 FRONT_END = Path(__file__).parent / "static" / "view.js"
 MOST_FINE = 5 * 10**5  # weights of a page in fine steps, which take about twice the bytes
@@ -164,8 +166,21 @@ def page_of(trace: Trace, selected: Head, choice: Choice = ALL, opened: str = ""
         "selection": {"kind": kind, "layer": layer_number, "head": head},
         "thumbnails": deflated(thumbnails),
         "heads": packed,
+        "variants": list(_variants(trace, meta, choice)),
     }
     return write_html(data, title_of(trace))
+
+
+def _variants(trace: Trace, meta: Meta, choice: Choice) -> Iterator[dict[str, Any]]:
+    """Pack what the grid shows of words, or without special tokens; not where heads are pixels."""
+    if any(is_coarse(layer, choice) for _, _, layer, _ in choice.of(trace)):
+        return
+    for words, hide in choices(meta):
+        measures, small = variant_of(
+            trace, meta, words=words, hide=hide, layers=choice.layers, heads=choice.heads
+        )
+        packed = {"measures": measures, "thumbnails": deflated(small)}
+        yield {"words": words, "hide": hide} | packed
 
 
 def title_of(trace: Trace) -> str:

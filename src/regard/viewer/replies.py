@@ -22,9 +22,11 @@ from regard.viewer.contract import (
     Reply,
     StrongestReply,
     TileReply,
+    VariantReply,
 )
-from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map
+from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map, pack_meta
 from regard.viewer.tiles import HeadMap, Part
+from regard.viewer.variants import variant_of
 
 Answer = tuple[Reply, list[bytes]]  # what JSON can hold, and bytes beside it
 LONGEST_LIST = 2000  # of tokens, in order; reading.ts shows as many
@@ -44,6 +46,7 @@ class Replies:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self._maps: OrderedDict[Head, HeadMap] = OrderedDict()
+        self._variants: dict[tuple[bool, bool], Answer] = {}
 
     def to(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         """Answer a question about a head.
@@ -58,6 +61,7 @@ class Replies:
             "tile": self._tile,
             "strongest": self._strongest,
             "anatomy": self._anatomy,
+            "variant": self._variant,
         }
         return replies[asked["ask"]](head, asked)
 
@@ -106,6 +110,14 @@ class Replies:
         strongest = np.argsort(-sums, kind="stable")[:LONGEST_LIST]
         found = [(int(at), float(sums[at])) for at in strongest if sums[at] > 0]
         return StrongestReply(found=found, sum=float(sums.sum())), []
+
+    def _variant(self, _: Head, asked: Mapping[str, Any]) -> Answer:
+        words, hide = bool(asked["words"]), bool(asked["hide"])
+        if (words, hide) not in self._variants:
+            meta, _thumbnails = pack_meta(self.trace)
+            measures, small = variant_of(self.trace, meta, words=words, hide=hide)
+            self._variants[words, hide] = VariantReply(measures=measures), [small]
+        return self._variants[words, hide]
 
     def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         kind, layer, number = head

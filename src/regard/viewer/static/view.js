@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 1ff3f5295cad9e088afee7d67c90ca502b1b2318217f8e75e6d5426af13ad73a
+// sources d1282e085a7c2ff295f803e901af802ec655fd2eb4f25c8d428ff221d1666f94
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -30,10 +30,54 @@ function walkOf(event) {
 }
 var hasModifier = (event) => event.ctrlKey || event.metaKey || event.altKey;
 
-// src/bar.ts
+// src/measures.ts
+var EXPLAINED = {
+  entropy: "how widely a query reads, in bits: 0 where it reads one token, 3 where 8 alike",
+  distance: "how far what is read lies from the query, in tokens",
+  on_itself: "the attention that a query gives to its own place",
+  on_previous: "the attention that a query gives to the token before it",
+  on_next: "the attention that a query gives to the token after it",
+  on_first: "the attention that a query gives to the first token",
+  on_special: "the attention that a query gives to all special tokens, such as [CLS], together",
+  mass: [
+    "the attention that a query gives in all: 1, less what goes to hidden tokens or to a sink, ",
+    "and 0 where a query reads nothing"
+  ].join("")
+};
+var ALL = [
+  "All are means over the queries. Where tokens are merged to words, or special ones hidden, they ",
+  "are of the words and of what is left. What has no meaning, such as a distance in ",
+  "cross-attention, is written –."
+].join("");
 var nameOf = (measure) => measure.replaceAll("_", " ") || "layer";
+function short(value) {
+  if (value === null || value === void 0) return "–";
+  const size = Math.abs(value);
+  return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
+}
+function explainer(measures) {
+  const button = make(
+    "button",
+    { type: "button", "aria-expanded": "false", "aria-label": "What the measures mean" },
+    "?"
+  );
+  const terms = measures.flatMap((measure) => [
+    make("dt", {}, nameOf(measure)),
+    make("dd", {}, EXPLAINED[measure] ?? "")
+  ]);
+  const text = make("div", { class: "measures" }, make("dl", {}, ...terms), make("p", {}, ALL));
+  text.hidden = true;
+  button.addEventListener("click", () => {
+    text.hidden = !text.hidden;
+    button.setAttribute("aria-expanded", String(!text.hidden));
+  });
+  return [button, text];
+}
+var explain = (measure) => EXPLAINED[measure] ?? "a layer a row";
+
+// src/bar.ts
 var Bar = class {
-  // of what pixels of a map have not
+  // what measures are
   /** `attempt` does something and says what went wrong. */
   constructor(state, attempt) {
     this.state = state;
@@ -46,8 +90,7 @@ var Bar = class {
       (head) => state.select({ ...state.selection, head: Number(head) })
     );
     const { kinds, sides } = state.meta;
-    const sorts = this.menu("Heads by", (measure) => state.sort(measure));
-    offer(sorts, ["", ...state.measures], state.measure, nameOf);
+    this.sorting();
     const names = kinds.map(({ name }) => name);
     offer(this.kinds, names, state.selection.kind, (name) => state.kindOf(name)?.title ?? name);
     if (sides.some((side) => side.words)) this.boxes.push(this.toggle("words", "words"));
@@ -55,6 +98,7 @@ var Bar = class {
       this.boxes.push(this.toggle("hide", "hide special tokens"));
     }
     this.toggle("log", "log scale");
+    if (this.explained) this.element.append(this.explained);
   }
   state;
   attempt;
@@ -63,6 +107,8 @@ var Bar = class {
   layers;
   heads;
   boxes = [];
+  // of what pixels of a map have not
+  explained = null;
   /** Offer the layers and heads that there are, and show which are chosen. */
   choose() {
     const { selection } = this.state;
@@ -79,6 +125,28 @@ var Bar = class {
   /** A map has no words and no hidden tokens: pixels are of no token. */
   allow() {
     for (const box of this.boxes) box.disabled = this.state.shown?.pixels !== null;
+  }
+  /** Sort the heads by a measure, up or down, and say what measures are. */
+  sorting() {
+    const { state } = this;
+    const turn = make("button", { type: "button" });
+    const show2 = () => {
+      sorts.title = explain(state.measure);
+      turn.hidden = !state.measure;
+      turn.textContent = state.rising ? "↑ lowest first" : "↓ highest first";
+    };
+    const sort = (measure, rising) => {
+      state.sort(measure, rising);
+      show2();
+    };
+    const sorts = this.menu("Heads by", (measure) => sort(measure, state.rising));
+    turn.addEventListener("click", () => this.attempt(() => sort(state.measure, !state.rising)));
+    offer(sorts, ["", ...state.measures], state.measure, nameOf);
+    show2();
+    const [button, text] = explainer(state.measures);
+    if (!state.measures.length) return;
+    this.element.append(turn, button);
+    this.explained = text;
   }
   menu(label, act) {
     const select = make("select");
@@ -244,6 +312,7 @@ function checkWeights(layer, weights) {
 // src/styles.ts
 var FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 var TALLEST = 520;
+var GRID_WIDE = 480;
 var CSS2 = `
 :host { display: block; width: 100%; min-width: 280px; container-type: inline-size; }
 :host([hidden]) { display: none; }
@@ -304,8 +373,13 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
-.kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: 480px;
+.kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
   max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
+.plane { position: relative; }
+.plane canvas { position: sticky; left: 0; top: 0; }
+.measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
+.measures[hidden], .bar button[hidden] { display: none; }
+.measures p { margin: 0; }
 .scroll { overflow: auto; position: relative; width: 100%; }
 .scroll.whole { overflow: hidden; }
 .glass { position: sticky; left: 0; top: 0; overflow: hidden; }
@@ -788,14 +862,15 @@ function verbOf(isReading, several) {
   return isReading ? " reads most: " : " is read most by: ";
 }
 var joined = (pieces, between2) => pieces.flatMap((piece, at) => at ? [between2, ...piece] : piece);
-function headSentence(state, kind, { layer, head, index }) {
+var unitOf = (measure, words) => words && measure === "distance" ? " words" : UNITS[measure] ?? "";
+function headSentence(state, kind, { layer, head, index }, words = false) {
   const { looked, opened } = state.meta;
   const isFirst = opened && state.isOpening({ kind: kind.name, layer, head });
   const name = describe(kind.title, layer, head) + (isFirst ? `, ${opened}` : "");
   const measured = Object.entries(kind.measures).flatMap(([measure, values]) => {
     const value = values[index];
     if (value === null || value === void 0) return [];
-    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${UNITS[measure] ?? ""}`];
+    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${unitOf(measure, words)}`];
   });
   if (measured.length) return [`${name}: ${measured.join(", ")}`];
   return [name + (looked ? "" : ": the text is long, so a head is computed when it is chosen")];
@@ -826,9 +901,11 @@ function mapRemark(shown, [high, wide], isLive) {
 
 // src/foot.ts
 var KEYS = [
-  "Tab goes from picture to picture. Heads: arrow keys choose layer and head. Matrix: arrow keys ",
-  "walk cells, + and − zoom, 0 shows all, Enter locks a row; the wheel with Ctrl zooms. Lines: ",
-  "up and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
+  "Tab goes from picture to picture. Heads: arrow keys choose layer and head, Home and End the ",
+  "first and the last of a row, Page Up and Page Down go further. Matrix: arrow keys walk cells, ",
+  "with those keys to the ends, + and − zoom, 0 shows all, Enter locks a row, Escape unlocks; the ",
+  "wheel with Ctrl or two fingers zoom, and a finger's second tap locks. Lines: up ",
+  "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
   "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
   "number in brackets: the place of one of several tokens that are alike, counted from 0. About: ",
   "within one of the last digit, or within what stands after ±; the kernel knows it exactly."
@@ -915,7 +992,9 @@ var Kernel = class {
   }
   /** Another head is shown: what was asked about the one before is of no use. */
   forget() {
-    this.open.clear();
+    for (const what of [...this.open.keys()]) {
+      if (what !== "variant") this.open.delete(what);
+    }
   }
   /** Ask for the exact weight of a cell, and why it is, once one rests on it. */
   explain(cell) {
@@ -968,6 +1047,13 @@ var Kernel = class {
     }, 60);
     return enlarge(shown, place2, high, wide);
   }
+  /** Ask for thumbnails and measures of words, or without special tokens. */
+  vary(choice, take) {
+    this.ask("variant", choice, (reply, [bytes]) => {
+      if (!bytes) throw new Error("Thumbnails came without their bytes: choose anew.");
+      take(reply, bytes);
+    });
+  }
   ask(what, about, answer) {
     const id = `${this.name}-${++this.asked}`;
     this.open.set(what, { id, answer });
@@ -979,30 +1065,164 @@ var Kernel = class {
   }
 };
 
+// src/grid_heads.ts
+function headsOf(meta, choice) {
+  const counts = meta.sides.map((side) => axisOf(side, choice.words, choice.hide).groups.length);
+  const sizeOf = ({ rows, columns }) => [rows, columns].map((side) => Math.min(item(counts, side), meta.thumbnail));
+  let at = 0;
+  return meta.kinds.map((kind) => {
+    const found = [];
+    for (const layer of kind.layers) {
+      const [high = 0, wide = 0] = sizeOf(layer);
+      for (const head of layer.heads) {
+        found.push({ layer: layer.number, head, index: found.length, at, high, wide });
+        at += high * wide;
+      }
+    }
+    return found;
+  });
+}
+function bytesOf(heads) {
+  return heads.flat().reduce((sum, { high, wide }) => sum + high * wide, 0);
+}
+function byLayer(kind, heads) {
+  let start = 0;
+  return kind.layers.map((layer) => {
+    const end = start + layer.heads.length;
+    const row = heads.slice(start, end);
+    start = end;
+    return row;
+  });
+}
+function ranked(heads, values, isRising, across) {
+  const sign = isRising ? 1 : -1;
+  const key = ({ index }) => {
+    const value = values[index];
+    return value === null || value === void 0 ? Infinity : sign * value;
+  };
+  const order = [...heads].sort((a, b) => key(a) === key(b) ? 0 : key(a) - key(b));
+  const count = Math.ceil(order.length / across);
+  return Array.from({ length: count }, (_, row) => order.slice(row * across, (row + 1) * across));
+}
+
+// src/grid_keys.ts
+function next(event, from, rows, page) {
+  const [y, x] = from ?? [0, 0];
+  const to = from ? wanted(event, y, x, page) : wanted(event, y, x, page) && [0, 0];
+  if (!to) return null;
+  const row = clamp(to[0] ?? 0, 0, rows.length - 1);
+  return [row, clamp(to[1] ?? 0, 0, (rows[row]?.length ?? 1) - 1)];
+}
+function wanted(event, y, x, page) {
+  const step = stepOf(event);
+  if (step) return [y + step[0], x + step[1]];
+  if (event.key === "Home" && event.ctrlKey) return [0, 0];
+  if (event.key === "End" && event.ctrlKey) return [Infinity, Infinity];
+  if (hasModifier(event)) return null;
+  const places = {
+    Home: [y, 0],
+    End: [y, Infinity],
+    PageUp: [y - page, x],
+    PageDown: [y + page, x]
+  };
+  return places[event.key] ?? null;
+}
+
+// src/grid_tiles.ts
+var ACROSS = 16;
+var OF_PAGE = ACROSS * ACROSS;
+var Tiles = class {
+  // other thumbnails came: as good where bytes are alike
+  constructor(state) {
+    this.state = state;
+  }
+  state;
+  heads = [];
+  bytes = null;
+  scheme = "";
+  pages = /* @__PURE__ */ new Map();
+  stale = /* @__PURE__ */ new Map();
+  /** Say what thumbnails are shown; what was drawn is kept where it is still right. */
+  prepare(heads, bytes) {
+    const { theme, log, common } = this.state;
+    const scheme = `${theme.name} ${log} ${common}`;
+    const isOther = heads !== this.heads || scheme !== this.scheme;
+    if (isOther) this.pages.clear();
+    if (isOther || bytes !== this.bytes) {
+      this.stale = this.pages;
+      this.pages = /* @__PURE__ */ new Map();
+    }
+    [this.heads, this.bytes, this.scheme] = [heads, bytes, scheme];
+  }
+  /** Draw a head's thumbnail; false, if there is nothing in it. */
+  draw(brush, { index, high, wide }, x, y, side) {
+    const page = this.page(Math.floor(index / OF_PAGE));
+    if (!page) return false;
+    const [left, top] = this.placeOf(index % OF_PAGE);
+    brush.drawImage(page.canvas, left, top, wide, high, x, y, side, side);
+    return !page.isBlank[index % OF_PAGE];
+  }
+  placeOf(slot) {
+    const side = this.state.meta.thumbnail;
+    return [slot % ACROSS * side, Math.floor(slot / ACROSS) * side];
+  }
+  page(number) {
+    const found = this.pages.get(number);
+    if (found) return found;
+    const heads = this.heads.slice(number * OF_PAGE, (number + 1) * OF_PAGE);
+    const [first, last] = [heads[0], heads.at(-1)];
+    if (!first?.high || !first.wide || !last || !this.bytes) return null;
+    const bytes = asBytes(this.bytes).subarray(first.at, last.at + last.high * last.wide);
+    const before = this.stale.get(number);
+    const page = before && isAlike(before.bytes, bytes) ? before : this.paint(heads, bytes);
+    this.pages.set(number, page);
+    return page;
+  }
+  paint(heads, bytes) {
+    const { theme, log, common, meta } = this.state;
+    const colours = new Uint32Array(theme.table.buffer);
+    const across = ACROSS * meta.thumbnail;
+    const image = new ImageData(across, Math.ceil(heads.length / ACROSS) * meta.thumbnail);
+    const pixels = new Uint32Array(image.data.buffer);
+    const isBlank = [];
+    let at = 0;
+    heads.forEach(({ high, wide }, slot) => {
+      const [left, top] = this.placeOf(slot);
+      const most = bytes.subarray(at, at + high * wide).reduce((a, b) => Math.max(a, b), 0);
+      const darkest = common ? 255 * common : most;
+      const ink = Uint32Array.from({ length: most + 1 }, (_, byte) => {
+        return colours[byte ? shadeOf(byte / darkest, log) : 0] ?? 0;
+      });
+      for (let y = top; y < top + high; y++) {
+        for (let x = left; x < left + wide; x++, at++) {
+          pixels[y * across + x] = ink[bytes[at] ?? 0] ?? 0;
+        }
+      }
+      isBlank.push(most === 0);
+    });
+    const [canvas, brush] = offscreen(image.width, image.height);
+    brush.putImageData(image, 0, 0);
+    return { canvas, bytes, isBlank };
+  }
+};
+function isAlike(a, b) {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
 // src/grid.ts
 var TILE = 32;
-var GAP = 4;
-var SIDE = TILE + GAP;
-var [LEFT2, TOP] = [24, 18];
-var MOST_ACROSS = 12;
-function headsOf(kind, thumbnail, start) {
-  const found = [];
-  let at = start;
-  for (const { number, heads, shape } of kind.layers) {
-    const [high, wide] = [Math.min(shape[0], thumbnail), Math.min(shape[1], thumbnail)];
-    for (const head of heads) {
-      found.push({ layer: number, head, index: found.length, at, high, wide });
-      at += high * wide;
-    }
-  }
-  return found;
-}
+var MOST_ACROSS = 10;
+var EDGE = 2;
+var BY_LAYER = { left: 24, top: 18, wide: 36, high: 36, x: 2, y: 2 };
+var RANKED = { left: 2, top: 18, wide: 44, high: 64, x: 6, y: 15 };
 var Grid = class {
-  constructor(state, kind, start) {
+  // what the rows hang on
+  constructor(state, variants, kind, frame) {
     this.state = state;
+    this.variants = variants;
     this.kind = kind;
-    this.heads = headsOf(kind, state.meta.thumbnail, start);
-    this.end = this.heads.reduce((end, { high, wide }) => end + high * wide, start);
+    this.frame = frame;
+    this.tiles = new Tiles(state);
     this.canvas = make("canvas", {
       tabindex: "0",
       role: "application",
@@ -1010,91 +1230,134 @@ var Grid = class {
     });
     this.canvas.addEventListener("click", (event) => this.choose(this.headAt(event)));
     this.canvas.addEventListener("pointermove", (event) => this.hover(this.headAt(event)));
-    this.canvas.addEventListener("pointerleave", () => state.leave());
+    this.canvas.addEventListener("pointerleave", () => {
+      this.hover(void 0);
+      state.leave();
+    });
     this.canvas.addEventListener("keydown", (event) => this.press(event));
-    this.element = make("div", {}, make("p", { class: "kind" }, kind.title), this.canvas);
+    this.plane = make("div", { class: "plane" }, this.canvas);
+    this.element = make("div", {}, make("p", { class: "kind" }, kind.title), this.plane);
   }
   state;
+  variants;
   kind;
+  frame;
   canvas;
   element;
-  end;
-  // the byte after its last
-  heads;
-  get measure() {
-    return this.state.measure in this.kind.measures ? this.state.measure : "";
+  plane;
+  // as large as all tiles
+  tiles;
+  rows = [];
+  layout = BY_LAYER;
+  hovered;
+  arranged = [];
+  get heads() {
+    return item(this.variants.source.heads, this.state.meta.kinds.indexOf(this.kind));
   }
-  /** Give the heads in their places: a layer a row, or by a measure. */
-  get rows() {
-    const { kind, heads, measure } = this;
-    if (!measure) {
-      return kind.layers.map(({ number }) => heads.filter(({ layer }) => layer === number));
+  /** The values that sort the heads; none, where a layer is a row. */
+  get values() {
+    return this.variants.source.measures[this.kind.name]?.[this.state.measure];
+  }
+  /** Put the heads in their places, of which so many CSS pixels across are seen. */
+  arrange(room) {
+    const { kind, heads, values, state } = this;
+    const across = Math.floor((room - RANKED.left - 2 * EDGE) / RANKED.wide);
+    const hangsOn = [heads, values, state.rising, across];
+    if (hangsOn.some((one, at) => one !== this.arranged[at])) {
+      this.layout = values ? RANKED : BY_LAYER;
+      this.rows = values ? ranked(heads, values, state.rising, Math.max(1, Math.min(across, MOST_ACROSS))) : byLayer(kind, heads);
+      this.hovered = void 0;
     }
-    const value = ({ index }) => kind.measures[measure]?.[index] ?? -Infinity;
-    const ranked = [...heads].sort((a, b) => value(b) - value(a));
-    const count = Math.ceil(ranked.length / MOST_ACROSS);
-    return Array.from(
-      { length: count },
-      (_, row) => ranked.slice(row * MOST_ACROSS, (row + 1) * MOST_ACROSS)
-    );
+    this.arranged = hangsOn;
+    const { left, top, wide, high } = this.layout;
+    const longest = this.rows.reduce((most, row) => Math.max(most, row.length), 0);
+    this.plane.style.width = `${left + longest * wide + EDGE}px`;
+    this.plane.style.height = `${top + this.rows.length * high + EDGE}px`;
   }
+  /** Draw what is in sight of all heads, once all grids are arranged. */
   draw() {
-    const { rows } = this;
-    const across = Math.max(...rows.map((row) => row.length));
-    const brush = paintOn(this.canvas, LEFT2 + across * SIDE + 2, TOP + rows.length * SIDE + 2);
-    this.drawNumbers(brush, rows, across);
-    const bytes = asBytes(this.state.thumbnails);
+    const { source } = this.variants;
+    const { frame, plane, rows } = this;
+    this.tiles.prepare(this.heads, source.thumbnails);
+    const width = Math.min(plane.offsetWidth, frame.clientWidth || Infinity);
+    const height = Math.min(plane.offsetHeight, frame.clientHeight || Infinity);
+    const brush = paintOn(this.canvas, width, height);
+    const { left, top, wide, high } = this.layout;
+    const [down, right] = this.scrolled();
+    brush.save();
+    brush.beginPath();
+    brush.rect(left - EDGE, top - EDGE, width, height);
+    brush.clip();
     brush.imageSmoothingEnabled = ratio() < 1;
-    const shades = Uint8Array.from(
-      { length: 256 },
-      (_, byte) => byte ? shadeOf(byte / 255, this.state.log) : 0
-    );
-    rows.forEach((row, y) => {
-      row.forEach((head, x) => {
-        const pixels = bytes.subarray(head.at, head.at + head.high * head.wide);
-        this.drawHead(
-          brush,
-          head,
-          pixels,
-          shades,
-          LEFT2 + x * SIDE + GAP / 2,
-          TOP + y * SIDE + GAP / 2
-        );
-      });
-    });
+    const hatched = hatching(brush, this.state.theme);
+    const last = Math.min(rows.length, Math.ceil((down + height - top) / high));
+    for (let y = Math.max(0, Math.floor(down / high)); y < last; y++) {
+      const row = item(rows, y);
+      const end = Math.min(row.length, Math.ceil((right + width - left) / wide));
+      for (let x = Math.max(0, Math.floor(right / wide)); x < end; x++) {
+        const [atX, atY] = [left + x * wide - right, top + y * high - down];
+        this.drawHead(brush, item(row, x), atX, atY, hatched);
+      }
+    }
+    brush.restore();
+    if (this.values) this.drawOrder(brush);
+    else this.drawNumbers(brush, height, width);
   }
-  drawNumbers(brush, rows, across) {
+  /** How far down and right the tiles are scrolled under the canvas, which stays in sight. */
+  scrolled() {
+    const [plane, seen] = [this.plane.getBoundingClientRect(), this.canvas.getBoundingClientRect()];
+    return [Math.max(0, seen.top - plane.top), Math.max(0, seen.left - plane.left)];
+  }
+  drawOrder(brush) {
     brush.fillStyle = this.state.theme.quiet;
     brush.font = `11px ${FONT}`;
-    if (this.measure) {
-      brush.textAlign = "left";
-      brush.fillText("highest first", LEFT2 + GAP / 2, 9);
-      return;
-    }
+    brush.textAlign = "left";
+    const order = this.state.rising ? "lowest" : "highest";
+    brush.fillText(`${order} ${nameOf(this.state.measure)} first`, this.layout.left + 2, 8);
+  }
+  /** Number heads and layers, beside and above what is scrolled. */
+  drawNumbers(brush, height, width) {
+    const { rows, layout } = this;
+    const { left, top, wide, high } = layout;
+    const [down, right] = this.scrolled();
+    brush.fillStyle = this.state.theme.quiet;
+    brush.font = `11px ${FONT}`;
     brush.textAlign = "center";
-    const longest = rows.find((row) => row.length === across) ?? [];
-    longest.forEach(({ head }, at) => {
-      brush.fillText(String(head), LEFT2 + at * SIDE + SIDE / 2, 9);
+    const across = rows.reduce((longest, row) => row.length > longest.length ? row : longest, []);
+    across.forEach(({ head }, at) => {
+      const x = left + (at + 0.5) * wide - right;
+      if (x > left && x < width) brush.fillText(String(head), x, 9);
     });
     rows.forEach((row, at) => {
-      brush.fillText(String(row[0]?.layer), 11, TOP + at * SIDE + SIDE / 2);
+      const y = top + (at + 0.5) * high - down;
+      if (y > top && y < height) brush.fillText(String(row[0]?.layer), 11, y);
     });
   }
-  drawHead(brush, head, pixels, shades, x, y) {
+  drawHead(brush, head, left, top, hatched) {
     const { theme, meta } = this.state;
-    const shaded = pixels.map((byte) => shades[byte] ?? 0);
-    brush.drawImage(picture(theme, shaded, head.wide), x, y, TILE, TILE);
-    if (!meta.looked && pixels.every((byte) => byte === 0)) {
-      brush.fillStyle = hatching(brush, theme);
+    const [x, y] = [left + this.layout.x, top + this.layout.y];
+    const hasInk = this.tiles.draw(brush, head, x, y, TILE);
+    if (!meta.looked && !hasInk) {
+      brush.fillStyle = hatched;
       brush.fillRect(x, y, TILE, TILE);
     }
-    brush.strokeStyle = theme.faint;
-    brush.lineWidth = 1;
-    brush.strokeRect(x - 0.5, y - 0.5, TILE + 1, TILE + 1);
-    if (!this.isChosen(head)) return;
-    brush.strokeStyle = theme.accent;
-    brush.lineWidth = 3;
-    brush.strokeRect(x - 1, y - 1, TILE + 2, TILE + 2);
+    if (this.values) this.title(brush, head, left + this.layout.wide / 2, y);
+    const isChosen = this.isChosen(head);
+    const isMarked = isChosen || head === this.hovered;
+    const grown = isMarked ? 1 : 0.5;
+    brush.strokeStyle = isChosen ? theme.accent : isMarked ? theme.quiet : theme.faint;
+    brush.lineWidth = isChosen ? 3 : isMarked ? 2 : 1;
+    brush.strokeRect(x - grown, y - grown, TILE + 2 * grown, TILE + 2 * grown);
+  }
+  /** Write which head it is, and by which value it stands there. */
+  title(brush, head, middle, y) {
+    const { theme } = this.state;
+    brush.font = `11px ${FONT}`;
+    brush.textAlign = "center";
+    brush.fillStyle = theme.ink;
+    brush.fillText(`${head.layer}.${head.head}`, middle, y - 8);
+    brush.fillStyle = theme.quiet;
+    brush.fillText(short(this.values?.[head.index]), middle, y + TILE + 9);
   }
   isChosen({ layer, head }) {
     const { selection } = this.state;
@@ -1109,25 +1372,35 @@ var Grid = class {
     }
     return null;
   }
-  /** Scroll to the chosen head, in the frame that holds all grids. */
-  reveal(frame) {
+  /** Scroll to the chosen head; true, if that moved anything. */
+  reveal() {
     const place2 = this.chosenPlace();
-    if (!place2) return;
-    const [y, x] = place2;
-    const [canvas, seen] = [this.canvas.getBoundingClientRect(), frame.getBoundingClientRect()];
-    const into = (from, room) => Math.min(from, 0) + Math.max(from + SIDE + 6 - room, 0);
-    frame.scrollTop += into(canvas.top + TOP + y * SIDE - 20 - seen.top, frame.clientHeight - 20);
-    frame.scrollLeft += into(canvas.left + LEFT2 + x * SIDE - 4 - seen.left, frame.clientWidth);
+    if (!place2) return false;
+    const { frame, layout } = this;
+    const [plane, seen] = [this.plane.getBoundingClientRect(), frame.getBoundingClientRect()];
+    const into = (from, size, room) => Math.min(from, 0) + Math.max(from + size - room, 0);
+    const down = plane.top - seen.top + place2[0] * layout.high;
+    const right = plane.left - seen.left + place2[1] * layout.wide;
+    const before = [frame.scrollTop, frame.scrollLeft];
+    frame.scrollTop += into(down - 4, layout.top + layout.high + 8, frame.clientHeight);
+    frame.scrollLeft += into(right - 4, layout.left + layout.wide + 8, frame.clientWidth);
+    return frame.scrollTop !== before[0] || frame.scrollLeft !== before[1];
   }
-  headAt(event) {
-    const [y, x] = [(event.offsetY - TOP) / SIDE, (event.offsetX - LEFT2) / SIDE];
-    return this.rows[Math.floor(y)]?.[Math.floor(x)];
+  headAt({ offsetX, offsetY }) {
+    const { left, top, wide, high } = this.layout;
+    if (offsetX < left || offsetY < top) return void 0;
+    const [down, right] = this.scrolled();
+    const row = this.rows[Math.floor((offsetY - top + down) / high)];
+    return row?.[Math.floor((offsetX - left + right) / wide)];
   }
   choose(head) {
     if (head) this.state.select({ kind: this.kind.name, layer: head.layer, head: head.head });
   }
   hover(head) {
     this.canvas.style.cursor = head ? "pointer" : "default";
+    if (head === this.hovered) return;
+    this.hovered = head;
+    this.draw();
     if (head) this.describe(head);
   }
   /** Say the chosen head, if it is of this kind. */
@@ -1136,25 +1409,27 @@ var Grid = class {
     if (chosen) this.describe(chosen);
   }
   describe(head) {
-    this.state.say(headSentence(this.state, this.kind, head));
+    const { source, isOther } = this.variants;
+    const kind = { ...this.kind, measures: source.measures[this.kind.name] ?? {} };
+    const parts = headSentence(this.state, kind, head, source.choice.words);
+    const isMeasured = Object.keys(kind.measures).length > 0;
+    this.state.say(isOther && isMeasured ? [...parts, " (of all tokens)"] : parts);
   }
   press(event) {
-    const step = stepOf(event);
-    if (!step) return;
+    const { rows, layout } = this;
+    const page = Math.max(1, Math.floor((this.canvas.offsetHeight - layout.top) / layout.high));
+    const place2 = next(event, this.chosenPlace(), rows, page);
+    if (!place2) return;
     event.preventDefault();
-    const { rows } = this;
-    const place2 = this.chosenPlace();
-    const [y, x] = place2 ? [place2[0] + step[0], place2[1] + step[1]] : [0, 0];
-    const row = item(rows, clamp(y, 0, rows.length - 1));
-    const next = item(row, clamp(x, 0, row.length - 1));
-    this.choose(next);
-    this.describe(next);
+    const head = item(item(rows, place2[0]), place2[1]);
+    this.choose(head);
+    this.describe(head);
   }
 };
 
 // src/inside.ts
 var HEIGHT = 214;
-var LEFT3 = 8;
+var LEFT2 = 8;
 var productsOf = ({ query, key }) => query.map((q, at) => q * item(key, at));
 var signed = (x) => rounded(x, 4).replace("-", "−");
 function stepsOf(found) {
@@ -1224,7 +1499,7 @@ var Inside = class {
     if (!found || this.element.hidden) return;
     const width = Math.max(240, this.element.clientWidth);
     const brush = paintOn(this.canvas, width, HEIGHT);
-    this.step = (width - 2 * LEFT3) / found.query.length;
+    this.step = (width - 2 * LEFT2) / found.query.length;
     const charts = [
       [`query of ${legible(found.query_token, LONGEST_LABEL)}`, found.query, 0, 30],
       [`key of ${legible(found.key_token, LONGEST_LABEL)}`, found.key, 66, 30],
@@ -1233,13 +1508,13 @@ var Inside = class {
     for (const [title, values, top, high] of charts) {
       brush.fillStyle = state.theme.quiet;
       brush.textAlign = "left";
-      brush.fillText(title, LEFT3, top + 9);
+      brush.fillText(title, LEFT2, top + 9);
       this.bars(brush, values, top + 20, high);
     }
     if (this.dimension < 0) return;
     brush.strokeStyle = state.theme.accent;
     brush.lineWidth = 1.5;
-    const x = LEFT3 + this.dimension * this.step - 0.5;
+    const x = LEFT2 + this.dimension * this.step - 0.5;
     brush.strokeRect(x, 18, Math.max(this.step, 2) + 1, 194);
   }
   /** Draw a bar for each value, up or down from zero. */
@@ -1251,14 +1526,14 @@ var Inside = class {
     values.forEach((value, at) => {
       const size = Math.abs(value) / most * (high / 2);
       brush.fillStyle = value < 0 ? theme.accent : theme.link;
-      const x = LEFT3 + at * this.step + this.step * 0.1;
+      const x = LEFT2 + at * this.step + this.step * 0.1;
       brush.fillRect(x, value < 0 ? middle : middle - size, wide, size);
     });
     brush.fillStyle = theme.quiet;
-    brush.fillRect(LEFT3, middle - 0.25, values.length * this.step, 0.5);
+    brush.fillRect(LEFT2, middle - 0.25, values.length * this.step, 0.5);
   }
   dimensionAt(event) {
-    const at = Math.floor((event.offsetX - LEFT3) / this.step);
+    const at = Math.floor((event.offsetX - LEFT2) / this.step);
     return this.found && at >= 0 && at < this.found.query.length ? at : -1;
   }
   press(event) {
@@ -1354,7 +1629,7 @@ var Stage = class {
 
 // src/lines.ts
 var LINE = 19;
-var TOP2 = 24;
+var TOP = 24;
 var MOST_LINKS = 1500;
 var Lines = class {
   constructor(state) {
@@ -1414,13 +1689,13 @@ var Lines = class {
   }
   /** Give the middle of a token. */
   y(at) {
-    return TOP2 + (at + 0.5) * LINE - this.stage.element.scrollTop;
+    return TOP + (at + 0.5) * LINE - this.stage.element.scrollTop;
   }
   /** Give the tokens in sight. */
   sight(count) {
     const { scrollTop } = this.stage.element;
     const end = Math.ceil((scrollTop + this.stage.height) / LINE);
-    return [clamp(Math.floor((scrollTop - TOP2) / LINE), 0, count), clamp(end, 0, count)];
+    return [clamp(Math.floor((scrollTop - TOP) / LINE), 0, count), clamp(end, 0, count)];
   }
   /** Collect the links that are to be drawn, the strongest last. */
   links(shown) {
@@ -1492,8 +1767,8 @@ var Lines = class {
   tokenAt({ offsetX, offsetY }) {
     const { shown } = this.state;
     const role = this.roleAt(offsetX);
-    if (!shown || !role || offsetY < TOP2) return null;
-    const at = Math.floor((offsetY - TOP2 + this.stage.element.scrollTop) / LINE);
+    if (!shown || !role || offsetY < TOP) return null;
+    const at = Math.floor((offsetY - TOP + this.stage.element.scrollTop) / LINE);
     return at < shown[role].names.length ? { role, ats: [at] } : null;
   }
   roleAt(x) {
@@ -1517,10 +1792,10 @@ var Lines = class {
   }
   walk(shown, role, at) {
     const { element, height } = this.stage;
-    const next = clamp(at, 0, shown[role].names.length - 1);
-    const least = (next + 1) * LINE + 26 - height;
-    element.scrollTop = clamp(element.scrollTop, least, next * LINE);
-    this.state.hover({ role, ats: [next] });
+    const next2 = clamp(at, 0, shown[role].names.length - 1);
+    const least = (next2 + 1) * LINE + 26 - height;
+    element.scrollTop = clamp(element.scrollTop, least, next2 * LINE);
+    this.state.hover({ role, ats: [next2] });
   }
 };
 
@@ -1922,8 +2197,8 @@ var Reading = class {
     const before = this.drawn;
     this.drawn = shown;
     this.listed = null;
-    const isAlike2 = (role) => before?.[role].names.join("\n") === shown[role].names.join("\n");
-    if (isAlike2("rows") && isAlike2("columns")) return;
+    const isAlike3 = (role) => before?.[role].names.join("\n") === shown[role].names.join("\n");
+    if (isAlike3("rows") && isAlike3("columns")) return;
     const roles = this.isOne(shown) ? ["rows"] : ["rows", "columns"];
     this.side.hidden = roles.length > 1;
     this.words = {};
@@ -2020,8 +2295,8 @@ var Reading = class {
     const { locked } = this.state;
     const isLocked = locked?.role === this.role && locked.ats.join() === String(at);
     if (isLocked) this.find(this.match + 1);
-    const next = this.matches()[this.match] ?? at;
-    if (!isLocked || next !== at) this.state.lock(this.role, next, false);
+    const next2 = this.matches()[this.match] ?? at;
+    if (!isLocked || next2 !== at) this.state.lock(this.role, next2, false);
   }
   /** Ask the other way: not what a token reads, but what reads it. */
   turn() {
@@ -2031,41 +2306,116 @@ var Reading = class {
   }
 };
 
-// src/pictures.ts
-var Pictures = class {
-  element;
-  matrix;
-  lines;
-  inside;
-  reading;
-  grids = [];
-  frame = make("div", { class: "kinds" });
+// src/variants.ts
+var PLAIN2 = { words: false, hide: false };
+var keyOf = ({ words, hide }) => `${words} ${hide}`;
+var Variants = class {
   constructor(state, kernel) {
-    let start = 0;
-    for (const kind of state.meta.kinds) {
-      const grid = new Grid(state, kind, start);
-      this.grids.push(grid);
-      start = grid.end;
+    this.state = state;
+    this.kernel = kernel;
+    this.heads = headsOf(state.meta, PLAIN2);
+  }
+  state;
+  kernel;
+  known = /* @__PURE__ */ new Map();
+  heads;
+  // of all tokens
+  asked = "";
+  /** What there is of the heads as they are shown; until it is there, of all tokens. */
+  get source() {
+    const { meta, thumbnails } = this.state;
+    const found = this.known.get(keyOf(this.state));
+    if (found) return found;
+    const measures = Object.fromEntries(meta.kinds.map((kind) => [kind.name, kind.measures]));
+    return { thumbnails, heads: this.heads, measures, choice: PLAIN2 };
+  }
+  /** Are thumbnails and measures of other tokens than the matrix shows? */
+  get isOther() {
+    return keyOf(this.source.choice) !== keyOf(this.state);
+  }
+  /** Say of what the thumbnails and measures are, where that is not plain. */
+  get said() {
+    const { words, hide } = this.source.choice;
+    const isComing = this.state.isLive && this.asked === keyOf(this.state);
+    if (this.isOther) return `of all tokens${isComing ? ", until others are computed" : ""}`;
+    const parts = [words ? "of words" : "", hide ? "without special tokens" : ""];
+    return parts.filter((part) => part).join(", ");
+  }
+  /** Ask for what is not there yet; long texts are not looked at before a head is opened. */
+  want() {
+    const { words, hide, meta, model, isLive } = this.state;
+    const choice = { words, hide };
+    const key = keyOf(choice);
+    if (!this.isOther || this.asked === key || !meta.looked) return;
+    this.asked = key;
+    const take = (reply, thumbnails) => this.take(choice, reply, thumbnails);
+    if (isLive) this.kernel.vary(choice, take);
+    else model.vary?.(choice, take);
+  }
+  take(choice, { measures }, thumbnails) {
+    const heads = headsOf(this.state.meta, choice);
+    const size = bytesOf(heads);
+    if (thumbnails.byteLength !== size) {
+      throw new Error(
+        `The thumbnails have ${thumbnails.byteLength} bytes, but ${size} are needed: they were cut off.`
+      );
     }
+    this.known.set(keyOf(choice), { thumbnails, heads, measures, choice });
+    this.state.tell("order");
+  }
+};
+
+// src/pictures.ts
+var BESIDE = 22;
+var Pictures = class {
+  constructor(state, kernel) {
+    this.state = state;
+    const variants = new Variants(state, kernel);
+    this.variants = variants;
+    this.grids = state.meta.kinds.map((kind) => new Grid(state, variants, kind, this.frame));
     this.frame.append(...this.grids.map(({ element }) => element));
+    this.frame.addEventListener("scroll", () => this.drawGrids());
     this.matrix = new Matrix(state, kernel);
     this.lines = new Lines(state);
     this.inside = new Inside(state);
     this.reading = new Reading(state);
-    const hint = make("small", {}, "a layer a row; choose one");
-    const heading = make("figcaption", {}, "Heads ", hint);
+    const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
     const others = [this.matrix, this.lines, this.reading, this.inside].map(
       ({ element }) => element
     );
     this.element = make("div", { class: "pictures" }, heads, ...others);
   }
+  state;
+  element;
+  matrix;
+  lines;
+  inside;
+  reading;
+  grids;
+  variants;
+  hint = make("small");
+  frame = make("div", { class: "kinds" });
   draw() {
-    for (const grid of this.grids) grid.draw();
+    this.variants.want();
+    this.say();
+    const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE;
+    for (const grid of this.grids) grid.arrange(room);
+    this.drawGrids();
     this.matrix.draw();
     this.lines.draw();
     this.reading.draw();
     this.inside.draw();
+  }
+  drawGrids() {
+    for (const grid of this.grids) grid.draw();
+  }
+  /** Say of what the grids are, where words are merged or tokens hidden. */
+  say() {
+    const order = this.state.measure ? "layer.head and its value" : "a layer a row";
+    const { said: said2 } = this.variants;
+    const text = said2 ? `${order}; ${said2}` : `${order}; choose one`;
+    if (this.hint.textContent !== text) this.hint.textContent = text;
   }
   /** Draw what is pointed at and what hangs on it. */
   drawOver() {
@@ -2076,7 +2426,8 @@ var Pictures = class {
   }
   /** Scroll to the chosen head. */
   reveal() {
-    for (const grid of this.grids) grid.reveal(this.frame);
+    const moved = this.grids.map((grid) => grid.reveal());
+    if (moved.includes(true)) this.drawGrids();
   }
   sayHead() {
     for (const grid of this.grids) grid.say();
@@ -2141,6 +2492,8 @@ var State = class {
   log = false;
   measure = "";
   // by which the heads are sorted
+  rising = false;
+  // the lowest first
   theme = THEMES.light;
   said = [];
   opening = null;
@@ -2228,7 +2581,7 @@ var State = class {
     const before = this.shown;
     this.shown = null;
     this.shown = show(this.meta, layer, this.weights, this);
-    if (!isAlike(before, this.shown)) this.cell = this.token = this.locked = null;
+    if (!isAlike2(before, this.shown)) this.cell = this.token = this.locked = null;
     this.tile = this.exact = this.strongest = this.anatomy = null;
     const { rows, columns } = this.shown;
     const { explained } = this;
@@ -2246,8 +2599,9 @@ var State = class {
     this.common = common;
     this.tell("scale");
   }
-  sort(measure) {
+  sort(measure, rising = this.rising) {
     this.measure = measure;
+    this.rising = rising;
     this.tell("order");
   }
   say(parts) {
@@ -2300,7 +2654,7 @@ var State = class {
     return this.meta.kinds.find((kind) => kind.name === name);
   }
 };
-function isAlike(before, after) {
+function isAlike2(before, after) {
   const count = (shown) => [shown?.rows.names.length, shown?.columns.names.length];
   return count(before).join() === count(after).join();
 }
@@ -2324,7 +2678,7 @@ function parentOf(element) {
   return element.assignedSlot ?? element.parentElement ?? around;
 }
 function* ancestorsOf(element) {
-  for (let next = parentOf(element); next; next = parentOf(next)) yield next;
+  for (let next2 = parentOf(element); next2; next2 = parentOf(next2)) yield next2;
 }
 function themeOf(element) {
   if (matchMedia(FORCED).matches) return matchMedia(DARK).matches ? THEMES.dark : THEMES.light;
@@ -2385,7 +2739,7 @@ function faded(changed) {
 }
 
 // src/tip.ts
-var [BESIDE, WIDEST] = [16, 300];
+var [BESIDE2, WIDEST] = [16, 300];
 var Tip = class {
   // with a mouse or a finger, not by keys
   /** `around` is what the pointer moves in, and what the tip stays in. */
@@ -2407,11 +2761,11 @@ var Tip = class {
     const box = this.around.getBoundingClientRect();
     const [x, y] = [clientX - box.x, clientY - box.y];
     const wide = Math.min(WIDEST, box.width - 8);
-    const isLeft = x + BESIDE + wide > box.width && x > wide;
+    const isLeft = x + BESIDE2 + wide > box.width && x > wide;
     this.element.style.maxWidth = `${wide}px`;
-    this.element.style.left = isLeft ? "" : `${clamp(x + BESIDE, 0, box.width - wide)}px`;
-    this.element.style.right = isLeft ? `${box.width - x + BESIDE}px` : "";
-    this.element.style.top = `${y + BESIDE}px`;
+    this.element.style.left = isLeft ? "" : `${clamp(x + BESIDE2, 0, box.width - wide)}px`;
+    this.element.style.right = isLeft ? `${box.width - x + BESIDE2}px` : "";
+    this.element.style.top = `${y + BESIDE2}px`;
   }
   hide() {
     this.isPointing = false;
@@ -2551,6 +2905,7 @@ var View = class {
       pointed: () => this.pointed(),
       locked: () => this.locked(),
       weights: () => this.received(),
+      order: () => this.sentence?.point(),
       said: () => this.said(),
       exact: () => this.sentence?.point(),
       strongest: () => this.sentence?.rank(),
@@ -2654,6 +3009,12 @@ var SavedModel = class {
   }
   off(event, ear) {
     this.ears.get(event)?.delete(ear);
+  }
+  /** Unpack thumbnails of words, or without special tokens; a page may have none. */
+  vary({ words, hide }, take) {
+    const found = this.saved.variants.find((one) => one.words === words && one.hide === hide);
+    if (!found) return;
+    inflate(found.thumbnails).then((thumbnails) => take(found, thumbnails)).catch((error) => this.tell("msg:custom", { answer: "problem", text: damaged(error) }));
   }
   /** Unpack the chosen head; say what is wrong with it, if anything is. */
   async load() {

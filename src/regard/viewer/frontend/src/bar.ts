@@ -1,9 +1,8 @@
 /** The menus and boxes above the pictures. */
 
 import { make } from "./dom";
+import { explain, explainer, nameOf } from "./measures";
 import type { State } from "./state";
-
-const nameOf = (measure: string): string => measure.replaceAll("_", " ") || "layer";
 
 export class Bar {
   readonly element = make("div", { class: "bar" });
@@ -11,6 +10,8 @@ export class Bar {
   private readonly layers: HTMLSelectElement;
   private readonly heads: HTMLSelectElement;
   private readonly boxes: HTMLInputElement[] = []; // of what pixels of a map have not
+
+  private explained: HTMLElement | null = null; // what measures are
 
   /** `attempt` does something and says what went wrong. */
   constructor(
@@ -24,8 +25,7 @@ export class Bar {
       state.select({ ...state.selection, head: Number(head) }),
     );
     const { kinds, sides } = state.meta;
-    const sorts = this.menu("Heads by", (measure) => state.sort(measure));
-    offer(sorts, ["", ...state.measures], state.measure, nameOf);
+    this.sorting();
     const names = kinds.map(({ name }) => name);
     offer(this.kinds, names, state.selection.kind, (name) => state.kindOf(name)?.title ?? name);
     if (sides.some((side) => side.words)) this.boxes.push(this.toggle("words", "words"));
@@ -33,6 +33,7 @@ export class Bar {
       this.boxes.push(this.toggle("hide", "hide special tokens"));
     }
     this.toggle("log", "log scale");
+    if (this.explained) this.element.append(this.explained);
   }
 
   /** Offer the layers and heads that there are, and show which are chosen. */
@@ -52,6 +53,29 @@ export class Bar {
   /** A map has no words and no hidden tokens: pixels are of no token. */
   allow(): void {
     for (const box of this.boxes) box.disabled = this.state.shown?.pixels !== null;
+  }
+
+  /** Sort the heads by a measure, up or down, and say what measures are. */
+  private sorting(): void {
+    const { state } = this;
+    const turn = make("button", { type: "button" });
+    const show = () => {
+      sorts.title = explain(state.measure);
+      turn.hidden = !state.measure;
+      turn.textContent = state.rising ? "↑ lowest first" : "↓ highest first";
+    };
+    const sort = (measure: string, rising: boolean) => {
+      state.sort(measure, rising);
+      show();
+    };
+    const sorts = this.menu("Heads by", (measure) => sort(measure, state.rising));
+    turn.addEventListener("click", () => this.attempt(() => sort(state.measure, !state.rising)));
+    offer(sorts, ["", ...state.measures], state.measure, nameOf);
+    show();
+    const [button, text] = explainer(state.measures);
+    if (!state.measures.length) return;
+    this.element.append(turn, button);
+    this.explained = text;
   }
 
   private menu(label: string, act: (value: string) => void): HTMLSelectElement {

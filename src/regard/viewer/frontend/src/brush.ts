@@ -15,7 +15,7 @@ function contextOf(canvas: HTMLCanvasElement): Brush {
   return brush;
 }
 
-function offscreen(
+export function offscreen(
   wide: number,
   high: number,
 ): [OffscreenCanvas, OffscreenCanvasRenderingContext2D] {

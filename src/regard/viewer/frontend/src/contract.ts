@@ -118,6 +118,11 @@ export interface AnatomyReply {
   why_not?: string;
 }
 
+/** Of words, or without special tokens: the measures of each kind; thumbnails travel beside it. */
+export interface VariantReply {
+  measures: Record<string, Record<string, (number | null)[]>>;
+}
+
 /** Something went wrong; the view shows the text. */
 export interface ProblemReply {
   answer: string;
@@ -144,4 +149,9 @@ export interface Model {
   on(event: string, hear: Hear): void;
   off(event: string, hear: Hear): void;
   send?: (message: object) => void;
+  /** Where there is no kernel: give thumbnails and measures of words, or without special tokens. */
+  vary?: (
+    choice: { words: boolean; hide: boolean },
+    take: (reply: VariantReply, thumbnails: Bytes) => void,
+  ) => void;
 }

@@ -1,58 +1,55 @@
-/** All heads of a kind, one tile each. */
+/** All heads of a kind, one tile each: of those in sight, whose pictures are drawn only once. */
 
 import type { Brush } from "./brush";
-import { hatching, paintOn, picture, ratio } from "./brush";
-import { shadeOf } from "./colours";
+import { hatching, paintOn, ratio } from "./brush";
 import type { Kind } from "./contract";
-import { clamp, make, stepOf } from "./dom";
+import { make } from "./dom";
+import type { Head } from "./grid_heads";
+import { byLayer, ranked } from "./grid_heads";
+import type { Spot } from "./grid_keys";
+import { next } from "./grid_keys";
+import { Tiles } from "./grid_tiles";
 import { item } from "./items";
+import { nameOf, short } from "./measures";
 import { headSentence } from "./sentences";
-import { asBytes } from "./shown";
 import type { State } from "./state";
 import { FONT } from "./styles";
+import type { Source, Variants } from "./variants";
 
 const TILE = 32; // CSS pixels of a thumbnail, as many as it has at most
-const GAP = 4;
-const SIDE = TILE + GAP;
-const [LEFT, TOP] = [24, 18]; // room for the numbers
-const MOST_ACROSS = 12; // where heads are sorted by a measure
+const MOST_ACROSS = 10; // where heads are sorted by a measure
+const EDGE = 2; // around all tiles, for the frame of the chosen one
 
-interface Head {
-  layer: number;
-  head: number;
-  index: number; // among all of its kind
-  at: number; // its first byte
-  high: number;
+/** Room for the numbers, the size of a cell, and where in it the thumbnail is; CSS pixels. */
+interface Layout {
+  left: number;
+  top: number;
   wide: number;
+  high: number;
+  x: number;
+  y: number;
 }
 
-/** Find the bytes of each head among the thumbnails. */
-function headsOf(kind: Kind, thumbnail: number, start: number): Head[] {
-  const found: Head[] = [];
-  let at = start;
-  for (const { number, heads, shape } of kind.layers) {
-    const [high, wide] = [Math.min(shape[0], thumbnail), Math.min(shape[1], thumbnail)];
-    for (const head of heads) {
-      found.push({ layer: number, head, index: found.length, at, high, wide });
-      at += high * wide;
-    }
-  }
-  return found;
-}
+const BY_LAYER: Layout = { left: 24, top: 18, wide: 36, high: 36, x: 2, y: 2 };
+const RANKED: Layout = { left: 2, top: 18, wide: 44, high: 64, x: 6, y: 15 };
 
 export class Grid {
   readonly canvas: HTMLCanvasElement;
   readonly element: HTMLElement;
-  readonly end: number; // the byte after its last
-  private readonly heads: Head[];
+  private readonly plane: HTMLElement; // as large as all tiles
+  private readonly tiles: Tiles;
+  private rows: Head[][] = [];
+  private layout = BY_LAYER;
+  private hovered: Head | undefined;
+  private arranged: unknown[] = []; // what the rows hang on
 
   constructor(
     private readonly state: State,
+    private readonly variants: Variants,
     readonly kind: Kind,
-    start: number,
+    private readonly frame: HTMLElement, // which holds all grids, and scrolls
   ) {
-    this.heads = headsOf(kind, state.meta.thumbnail, start);
-    this.end = this.heads.reduce((end, { high, wide }) => end + high * wide, start);
+    this.tiles = new Tiles(state);
     this.canvas = make("canvas", {
       tabindex: "0",
       role: "application",
@@ -60,94 +57,138 @@ export class Grid {
     });
     this.canvas.addEventListener("click", (event) => this.choose(this.headAt(event)));
     this.canvas.addEventListener("pointermove", (event) => this.hover(this.headAt(event)));
-    this.canvas.addEventListener("pointerleave", () => state.leave());
-    this.canvas.addEventListener("keydown", (event) => this.press(event));
-    this.element = make("div", {}, make("p", { class: "kind" }, kind.title), this.canvas);
-  }
-
-  private get measure(): string {
-    return this.state.measure in this.kind.measures ? this.state.measure : "";
-  }
-
-  /** Give the heads in their places: a layer a row, or by a measure. */
-  private get rows(): Head[][] {
-    const { kind, heads, measure } = this;
-    if (!measure) {
-      return kind.layers.map(({ number }) => heads.filter(({ layer }) => layer === number));
-    }
-    const value = ({ index }: Head) => kind.measures[measure]?.[index] ?? -Infinity;
-    const ranked = [...heads].sort((a, b) => value(b) - value(a));
-    const count = Math.ceil(ranked.length / MOST_ACROSS);
-    return Array.from({ length: count }, (_, row) =>
-      ranked.slice(row * MOST_ACROSS, (row + 1) * MOST_ACROSS),
-    );
-  }
-
-  draw(): void {
-    const { rows } = this;
-    const across = Math.max(...rows.map((row) => row.length));
-    const brush = paintOn(this.canvas, LEFT + across * SIDE + 2, TOP + rows.length * SIDE + 2);
-    this.drawNumbers(brush, rows, across);
-    const bytes = asBytes(this.state.thumbnails);
-    brush.imageSmoothingEnabled = ratio() < 1;
-    const shades = Uint8Array.from({ length: 256 }, (_, byte) =>
-      byte ? shadeOf(byte / 255, this.state.log) : 0,
-    );
-    rows.forEach((row, y) => {
-      row.forEach((head, x) => {
-        const pixels = bytes.subarray(head.at, head.at + head.high * head.wide);
-        this.drawHead(
-          brush,
-          head,
-          pixels,
-          shades,
-          LEFT + x * SIDE + GAP / 2,
-          TOP + y * SIDE + GAP / 2,
-        );
-      });
+    this.canvas.addEventListener("pointerleave", () => {
+      this.hover(undefined);
+      state.leave();
     });
+    this.canvas.addEventListener("keydown", (event) => this.press(event));
+    this.plane = make("div", { class: "plane" }, this.canvas);
+    this.element = make("div", {}, make("p", { class: "kind" }, kind.title), this.plane);
   }
 
-  private drawNumbers(brush: Brush, rows: Head[][], across: number): void {
+  private get heads(): Head[] {
+    return item(this.variants.source.heads, this.state.meta.kinds.indexOf(this.kind));
+  }
+
+  /** The values that sort the heads; none, where a layer is a row. */
+  private get values(): (number | null)[] | undefined {
+    return this.variants.source.measures[this.kind.name]?.[this.state.measure];
+  }
+
+  /** Put the heads in their places, of which so many CSS pixels across are seen. */
+  arrange(room: number): void {
+    const { kind, heads, values, state } = this;
+    const across = Math.floor((room - RANKED.left - 2 * EDGE) / RANKED.wide);
+    const hangsOn = [heads, values, state.rising, across];
+    if (hangsOn.some((one, at) => one !== this.arranged[at])) {
+      this.layout = values ? RANKED : BY_LAYER;
+      this.rows = values
+        ? ranked(heads, values, state.rising, Math.max(1, Math.min(across, MOST_ACROSS)))
+        : byLayer(kind, heads);
+      this.hovered = undefined;
+    }
+    this.arranged = hangsOn;
+    const { left, top, wide, high } = this.layout;
+    const longest = this.rows.reduce((most, row) => Math.max(most, row.length), 0);
+    this.plane.style.width = `${left + longest * wide + EDGE}px`;
+    this.plane.style.height = `${top + this.rows.length * high + EDGE}px`;
+  }
+
+  /** Draw what is in sight of all heads, once all grids are arranged. */
+  draw(): void {
+    const { source } = this.variants;
+    const { frame, plane, rows } = this;
+    this.tiles.prepare(this.heads, source.thumbnails);
+    const width = Math.min(plane.offsetWidth, frame.clientWidth || Infinity);
+    const height = Math.min(plane.offsetHeight, frame.clientHeight || Infinity);
+    const brush = paintOn(this.canvas, width, height);
+    const { left, top, wide, high } = this.layout;
+    const [down, right] = this.scrolled();
+    brush.save();
+    brush.beginPath();
+    brush.rect(left - EDGE, top - EDGE, width, height);
+    brush.clip();
+    brush.imageSmoothingEnabled = ratio() < 1;
+    const hatched = hatching(brush, this.state.theme);
+    const last = Math.min(rows.length, Math.ceil((down + height - top) / high));
+    for (let y = Math.max(0, Math.floor(down / high)); y < last; y++) {
+      const row = item(rows, y);
+      const end = Math.min(row.length, Math.ceil((right + width - left) / wide));
+      for (let x = Math.max(0, Math.floor(right / wide)); x < end; x++) {
+        const [atX, atY] = [left + x * wide - right, top + y * high - down];
+        this.drawHead(brush, item(row, x), atX, atY, hatched);
+      }
+    }
+    brush.restore();
+    if (this.values) this.drawOrder(brush);
+    else this.drawNumbers(brush, height, width);
+  }
+
+  /** How far down and right the tiles are scrolled under the canvas, which stays in sight. */
+  private scrolled(): [number, number] {
+    const [plane, seen] = [this.plane.getBoundingClientRect(), this.canvas.getBoundingClientRect()];
+    return [Math.max(0, seen.top - plane.top), Math.max(0, seen.left - plane.left)];
+  }
+
+  private drawOrder(brush: Brush): void {
     brush.fillStyle = this.state.theme.quiet;
     brush.font = `11px ${FONT}`;
-    if (this.measure) {
-      brush.textAlign = "left";
-      brush.fillText("highest first", LEFT + GAP / 2, 9);
-      return;
-    }
+    brush.textAlign = "left";
+    const order = this.state.rising ? "lowest" : "highest";
+    brush.fillText(`${order} ${nameOf(this.state.measure)} first`, this.layout.left + 2, 8);
+  }
+
+  /** Number heads and layers, beside and above what is scrolled. */
+  private drawNumbers(brush: Brush, height: number, width: number): void {
+    const { rows, layout } = this;
+    const { left, top, wide, high } = layout;
+    const [down, right] = this.scrolled();
+    brush.fillStyle = this.state.theme.quiet;
+    brush.font = `11px ${FONT}`;
     brush.textAlign = "center";
-    const longest = rows.find((row) => row.length === across) ?? [];
-    longest.forEach(({ head }, at) => {
-      brush.fillText(String(head), LEFT + at * SIDE + SIDE / 2, 9);
+    const across = rows.reduce((longest, row) => (row.length > longest.length ? row : longest), []);
+    across.forEach(({ head }, at) => {
+      const x = left + (at + 0.5) * wide - right;
+      if (x > left && x < width) brush.fillText(String(head), x, 9);
     });
     rows.forEach((row, at) => {
-      brush.fillText(String(row[0]?.layer), 11, TOP + at * SIDE + SIDE / 2);
+      const y = top + (at + 0.5) * high - down;
+      if (y > top && y < height) brush.fillText(String(row[0]?.layer), 11, y);
     });
   }
 
   private drawHead(
     brush: Brush,
     head: Head,
-    pixels: Uint8Array,
-    shades: Uint8Array,
-    x: number,
-    y: number,
+    left: number,
+    top: number,
+    hatched: CanvasPattern | string,
   ): void {
     const { theme, meta } = this.state;
-    const shaded = pixels.map((byte) => shades[byte] ?? 0);
-    brush.drawImage(picture(theme, shaded, head.wide), x, y, TILE, TILE);
-    if (!meta.looked && pixels.every((byte) => byte === 0)) {
-      brush.fillStyle = hatching(brush, theme);
+    const [x, y] = [left + this.layout.x, top + this.layout.y];
+    const hasInk = this.tiles.draw(brush, head, x, y, TILE);
+    if (!meta.looked && !hasInk) {
+      brush.fillStyle = hatched;
       brush.fillRect(x, y, TILE, TILE);
     }
-    brush.strokeStyle = theme.faint;
-    brush.lineWidth = 1;
-    brush.strokeRect(x - 0.5, y - 0.5, TILE + 1, TILE + 1);
-    if (!this.isChosen(head)) return;
-    brush.strokeStyle = theme.accent;
-    brush.lineWidth = 3;
-    brush.strokeRect(x - 1, y - 1, TILE + 2, TILE + 2);
+    if (this.values) this.title(brush, head, left + this.layout.wide / 2, y);
+    const isChosen = this.isChosen(head);
+    const isMarked = isChosen || head === this.hovered;
+    const grown = isMarked ? 1 : 0.5;
+    brush.strokeStyle = isChosen ? theme.accent : isMarked ? theme.quiet : theme.faint;
+    brush.lineWidth = isChosen ? 3 : isMarked ? 2 : 1;
+    brush.strokeRect(x - grown, y - grown, TILE + 2 * grown, TILE + 2 * grown);
+  }
+
+  /** Write which head it is, and by which value it stands there. */
+  private title(brush: Brush, head: Head, middle: number, y: number): void {
+    const { theme } = this.state;
+    brush.font = `11px ${FONT}`;
+    brush.textAlign = "center";
+    brush.fillStyle = theme.ink;
+    brush.fillText(`${head.layer}.${head.head}`, middle, y - 8);
+    brush.fillStyle = theme.quiet;
+    brush.fillText(short(this.values?.[head.index]), middle, y + TILE + 9);
   }
 
   private isChosen({ layer, head }: Head): boolean {
@@ -157,7 +198,7 @@ export class Grid {
   }
 
   /** Find the row and the column of the chosen head, if it is of this kind. */
-  private chosenPlace(): [number, number] | null {
+  private chosenPlace(): Spot | null {
     for (const [y, row] of this.rows.entries()) {
       const x = row.findIndex((head) => this.isChosen(head));
       if (x >= 0) return [y, x];
@@ -165,21 +206,28 @@ export class Grid {
     return null;
   }
 
-  /** Scroll to the chosen head, in the frame that holds all grids. */
-  reveal(frame: HTMLElement): void {
+  /** Scroll to the chosen head; true, if that moved anything. */
+  reveal(): boolean {
     const place = this.chosenPlace();
-    if (!place) return;
-    const [y, x] = place;
-    const [canvas, seen] = [this.canvas.getBoundingClientRect(), frame.getBoundingClientRect()];
-    const into = (from: number, room: number) =>
-      Math.min(from, 0) + Math.max(from + SIDE + 6 - room, 0);
-    frame.scrollTop += into(canvas.top + TOP + y * SIDE - 20 - seen.top, frame.clientHeight - 20);
-    frame.scrollLeft += into(canvas.left + LEFT + x * SIDE - 4 - seen.left, frame.clientWidth);
+    if (!place) return false;
+    const { frame, layout } = this;
+    const [plane, seen] = [this.plane.getBoundingClientRect(), frame.getBoundingClientRect()];
+    const into = (from: number, size: number, room: number) =>
+      Math.min(from, 0) + Math.max(from + size - room, 0);
+    const down = plane.top - seen.top + place[0] * layout.high;
+    const right = plane.left - seen.left + place[1] * layout.wide;
+    const before = [frame.scrollTop, frame.scrollLeft];
+    frame.scrollTop += into(down - 4, layout.top + layout.high + 8, frame.clientHeight);
+    frame.scrollLeft += into(right - 4, layout.left + layout.wide + 8, frame.clientWidth);
+    return frame.scrollTop !== before[0] || frame.scrollLeft !== before[1];
   }
 
-  private headAt(event: MouseEvent): Head | undefined {
-    const [y, x] = [(event.offsetY - TOP) / SIDE, (event.offsetX - LEFT) / SIDE];
-    return this.rows[Math.floor(y)]?.[Math.floor(x)];
+  private headAt({ offsetX, offsetY }: MouseEvent): Head | undefined {
+    const { left, top, wide, high } = this.layout;
+    if (offsetX < left || offsetY < top) return undefined;
+    const [down, right] = this.scrolled();
+    const row = this.rows[Math.floor((offsetY - top + down) / high)];
+    return row?.[Math.floor((offsetX - left + right) / wide)];
   }
 
   private choose(head: Head | undefined): void {
@@ -188,6 +236,9 @@ export class Grid {
 
   private hover(head: Head | undefined): void {
     this.canvas.style.cursor = head ? "pointer" : "default";
+    if (head === this.hovered) return;
+    this.hovered = head;
+    this.draw();
     if (head) this.describe(head);
   }
 
@@ -198,19 +249,21 @@ export class Grid {
   }
 
   private describe(head: Head): void {
-    this.state.say(headSentence(this.state, this.kind, head));
+    const { source, isOther }: { source: Source; isOther: boolean } = this.variants;
+    const kind = { ...this.kind, measures: source.measures[this.kind.name] ?? {} };
+    const parts = headSentence(this.state, kind, head, source.choice.words);
+    const isMeasured = Object.keys(kind.measures).length > 0;
+    this.state.say(isOther && isMeasured ? [...parts, " (of all tokens)"] : parts);
   }
 
   private press(event: KeyboardEvent): void {
-    const step = stepOf(event);
-    if (!step) return;
+    const { rows, layout } = this;
+    const page = Math.max(1, Math.floor((this.canvas.offsetHeight - layout.top) / layout.high));
+    const place = next(event, this.chosenPlace(), rows, page);
+    if (!place) return;
     event.preventDefault();
-    const { rows } = this;
-    const place = this.chosenPlace();
-    const [y, x] = place ? [place[0] + step[0], place[1] + step[1]] : [0, 0];
-    const row = item(rows, clamp(y, 0, rows.length - 1));
-    const next = item(row, clamp(x, 0, row.length - 1));
-    this.choose(next);
-    this.describe(next);
+    const head = item(item(rows, place[0]), place[1]);
+    this.choose(head);
+    this.describe(head);
   }
 }

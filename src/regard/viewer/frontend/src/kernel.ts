@@ -1,6 +1,15 @@
 /** What the view asks a kernel, and what it replies; only the last question of each sort counts. */
 
-import type { AnatomyReply, ExactReply, ProblemReply, StrongestReply, TileReply } from "./contract";
+import type {
+  AnatomyReply,
+  Bytes,
+  ExactReply,
+  ProblemReply,
+  StrongestReply,
+  TileReply,
+  VariantReply,
+} from "./contract";
+import type { Choice } from "./grid_heads";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
 import type { Shown } from "./shown";
@@ -32,7 +41,9 @@ export class Kernel {
 
   /** Another head is shown: what was asked about the one before is of no use. */
   forget(): void {
-    this.open.clear();
+    for (const what of [...this.open.keys()]) {
+      if (what !== "variant") this.open.delete(what); // which is of all heads
+    }
   }
 
   /** Ask for the exact weight of a cell, and why it is, once one rests on it. */
@@ -87,6 +98,14 @@ export class Kernel {
       });
     }, 60);
     return enlarge(shown, place, high, wide);
+  }
+
+  /** Ask for thumbnails and measures of words, or without special tokens. */
+  vary(choice: Choice, take: (reply: VariantReply, thumbnails: Bytes) => void): void {
+    this.ask("variant", choice, (reply, [bytes]) => {
+      if (!bytes) throw new Error("Thumbnails came without their bytes: choose anew.");
+      take(reply as VariantReply, bytes);
+    });
   }
 
   private ask(what: string, about: object, answer: Answer): void {

@@ -8,6 +8,10 @@ import { Lines } from "./lines";
 import { Matrix } from "./matrix";
 import { Reading } from "./reading";
 import type { State } from "./state";
+import { GRID_WIDE } from "./styles";
+import { Variants } from "./variants";
+
+const BESIDE = 22; // CSS pixels that the padding and the scrollbar of the grids take
 
 export class Pictures {
   readonly element: HTMLElement;
@@ -15,23 +19,25 @@ export class Pictures {
   readonly lines: Lines;
   readonly inside: Inside;
   private readonly reading: Reading;
-  private readonly grids: Grid[] = [];
+  private readonly grids: Grid[];
+  private readonly variants: Variants;
+  private readonly hint = make("small");
   private readonly frame = make("div", { class: "kinds" });
 
-  constructor(state: State, kernel: Kernel) {
-    let start = 0;
-    for (const kind of state.meta.kinds) {
-      const grid = new Grid(state, kind, start);
-      this.grids.push(grid);
-      start = grid.end;
-    }
+  constructor(
+    private readonly state: State,
+    kernel: Kernel,
+  ) {
+    const variants = new Variants(state, kernel);
+    this.variants = variants;
+    this.grids = state.meta.kinds.map((kind) => new Grid(state, variants, kind, this.frame));
     this.frame.append(...this.grids.map(({ element }) => element));
+    this.frame.addEventListener("scroll", () => this.drawGrids());
     this.matrix = new Matrix(state, kernel);
     this.lines = new Lines(state);
     this.inside = new Inside(state);
     this.reading = new Reading(state);
-    const hint = make("small", {}, "a layer a row; choose one");
-    const heading = make("figcaption", {}, "Heads ", hint);
+    const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
     const others = [this.matrix, this.lines, this.reading, this.inside].map(
       ({ element }) => element,
@@ -40,11 +46,27 @@ export class Pictures {
   }
 
   draw(): void {
-    for (const grid of this.grids) grid.draw();
+    this.variants.want();
+    this.say();
+    const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE;
+    for (const grid of this.grids) grid.arrange(room);
+    this.drawGrids();
     this.matrix.draw();
     this.lines.draw();
     this.reading.draw();
     this.inside.draw();
+  }
+
+  private drawGrids(): void {
+    for (const grid of this.grids) grid.draw();
+  }
+
+  /** Say of what the grids are, where words are merged or tokens hidden. */
+  private say(): void {
+    const order = this.state.measure ? "layer.head and its value" : "a layer a row";
+    const { said } = this.variants;
+    const text = said ? `${order}; ${said}` : `${order}; choose one`;
+    if (this.hint.textContent !== text) this.hint.textContent = text;
   }
 
   /** Draw what is pointed at and what hangs on it. */
@@ -57,7 +79,8 @@ export class Pictures {
 
   /** Scroll to the chosen head. */
   reveal(): void {
-    for (const grid of this.grids) grid.reveal(this.frame);
+    const moved = this.grids.map((grid) => grid.reveal());
+    if (moved.includes(true)) this.drawGrids(); // before the frame is shown
   }
 
   sayHead(): void {

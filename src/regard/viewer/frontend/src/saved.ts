@@ -1,7 +1,17 @@
 /** The saved page: a model that unpacks the head that is chosen, in place of a kernel. */
 
-import type { Bytes, Hear, Meta, Model, Selection, Traits, Weights } from "./contract";
+import type {
+  Bytes,
+  Hear,
+  Meta,
+  Model,
+  Selection,
+  Traits,
+  VariantReply,
+  Weights,
+} from "./contract";
 import { make } from "./dom";
+import type { Choice } from "./grid_heads";
 import { describe } from "./names";
 import { mount } from "./view";
 
@@ -20,6 +30,8 @@ interface Saved {
   selection: Selection;
   thumbnails: string;
   heads: Record<string, Record<string, Record<string, Packed>>>;
+  /** Of words, or without special tokens. */
+  variants: (Choice & VariantReply & { thumbnails: string })[];
 }
 
 /** Undo base64 of deflated bytes. */
@@ -64,6 +76,15 @@ class SavedModel implements Model {
 
   off(event: string, ear: Hear): void {
     this.ears.get(event)?.delete(ear);
+  }
+
+  /** Unpack thumbnails of words, or without special tokens; a page may have none. */
+  vary({ words, hide }: Choice, take: (reply: VariantReply, thumbnails: Bytes) => void): void {
+    const found = this.saved.variants.find((one) => one.words === words && one.hide === hide);
+    if (!found) return;
+    inflate(found.thumbnails)
+      .then((thumbnails) => take(found, thumbnails))
+      .catch((error) => this.tell("msg:custom", { answer: "problem", text: damaged(error) }));
   }
 
   /** Unpack the chosen head; say what is wrong with it, if anything is. */

@@ -97,11 +97,15 @@ function verbOf(isReading: boolean, several: boolean): string {
 const joined = (pieces: Part[][], between: string): Part[] =>
   pieces.flatMap((piece, at) => (at ? [between, ...piece] : piece));
 
+const unitOf = (measure: string, words: boolean): string =>
+  words && measure === "distance" ? " words" : (UNITS[measure] ?? "");
+
 /** Say which head it is, and what was measured of it. */
 export function headSentence(
   state: State,
   kind: Kind,
   { layer, head, index }: { layer: number; head: number; index: number },
+  words = false,
 ): Part[] {
   const { looked, opened } = state.meta;
   const isFirst = opened && state.isOpening({ kind: kind.name, layer, head });
@@ -109,7 +113,7 @@ export function headSentence(
   const measured = Object.entries(kind.measures).flatMap(([measure, values]) => {
     const value = values[index];
     if (value === null || value === undefined) return [];
-    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${UNITS[measure] ?? ""}`];
+    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${unitOf(measure, words)}`];
   });
   if (measured.length) return [`${name}: ${measured.join(", ")}`];
   return [name + (looked ? "" : ": the text is long, so a head is computed when it is chosen")];

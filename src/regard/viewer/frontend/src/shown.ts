@@ -78,7 +78,7 @@ function sumsOf({ sums }: Weights, [high, wide]: [number, number]): Shown["sums"
 }
 
 /** Choose what stands for a row or a column. */
-function axisOf(side: Side, words: boolean, hide: boolean): Axis {
+export function axisOf(side: Side, words: boolean, hide: boolean): Axis {
   const merged = words ? side.words : null;
   const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
   const names = merged ? merged.names : side.names;

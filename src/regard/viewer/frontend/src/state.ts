@@ -72,6 +72,7 @@ export class State {
   hide = false;
   log = false;
   measure = ""; // by which the heads are sorted
+  rising = false; // the lowest first
   theme: Theme = THEMES.light;
   said: Part[] = [];
   private opening: Selection | null = null;
@@ -195,8 +196,9 @@ export class State {
     this.tell("scale");
   }
 
-  sort(measure: string): void {
+  sort(measure: string, rising = this.rising): void {
     this.measure = measure;
+    this.rising = rising;
     this.tell("order");
   }
 

@@ -2,6 +2,7 @@
 
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 export const TALLEST = 520; // CSS pixels of a picture
+export const GRID_WIDE = 480; // of all grids, at most
 
 export const CSS = `
 :host { display: block; width: 100%; min-width: 280px; container-type: inline-size; }
@@ -63,8 +64,13 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
-.kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: 480px;
+.kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
   max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
+.plane { position: relative; }
+.plane canvas { position: sticky; left: 0; top: 0; }
+.measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
+.measures[hidden], .bar button[hidden] { display: none; }
+.measures p { margin: 0; }
 .scroll { overflow: auto; position: relative; width: 100%; }
 .scroll.whole { overflow: hidden; }
 .glass { position: sticky; left: 0; top: 0; overflow: hidden; }

@@ -152,6 +152,7 @@ export class View {
       pointed: () => this.pointed(),
       locked: () => this.locked(),
       weights: () => this.received(),
+      order: () => this.sentence?.point(),
       said: () => this.said(),
       exact: () => this.sentence?.point(),
       strongest: () => this.sentence?.rank(),

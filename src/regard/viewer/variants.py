@@ -1,0 +1,40 @@
+"""Thumbnails and measures of words, or without special tokens: as the view shows the heads then."""
+
+from collections.abc import Collection, Iterator
+
+from regard.record.trace import Trace
+from regard.viewer.contract import Meta
+from regard.viewer.packing import as_thumbnail, look_over, measures_of, merged, part_of
+
+Measures = dict[str, dict[str, list[float | None]]]  # of each kind
+
+
+def variant_of(
+    trace: Trace,
+    meta: Meta,
+    *,
+    words: bool,
+    hide: bool,
+    layers: Collection[int] | None = None,
+    heads: Collection[int] | None = None,
+) -> tuple[Measures, bytes]:
+    """Look at all heads again, tokens merged to words or special ones left out, or both."""
+    shown = (merged(trace) or trace) if words else trace
+    shown = shown.hide() if hide else shown
+    thumbnails = [
+        as_thumbnail(look_over(layer, chosen)) if 0 not in layer.shape else b""
+        for _, _, layer, chosen in part_of(shown, layers, heads)
+    ]
+    measures = {
+        kind["name"]: measures_of(shown, kind["name"], kind["layers"]) for kind in meta["kinds"]
+    }
+    return measures, b"".join(thumbnails)
+
+
+def choices(meta: Meta) -> Iterator[tuple[bool, bool]]:
+    """Give what may be chosen besides all tokens: whether words, whether without special tokens."""
+    has_words = any(side["words"] for side in meta["sides"])
+    has_special = any(True in side["special"] for side in meta["sides"])
+    for words, hide in ((True, False), (False, True), (True, True)):
+        if meta["looked"] and words <= has_words and hide <= has_special:
+            yield words, hide
