@@ -191,6 +191,19 @@ def test_a_drag_locks_nothing_and_escape_unlocks(opened: Pictures) -> None:
     expect(opened.page.locator(".texts .own")).to_have_count(0)
 
 
+def test_what_is_embedded_in_a_notebook_needs_no_kernel(browser: Browser, long: Trace) -> None:
+    shown = view(long).embed(height=700)
+    with closing(browser.new_context(offline=True)) as context:
+        page = context.new_page()
+        page.set_content(f"<h1>a notebook's page</h1>{shown._repr_html_()}")
+        frame = page.frame_locator("iframe")
+        frame.get_by_role("searchbox").fill("it")
+        frame.get_by_role("searchbox").press("Enter")
+        expect(frame.locator(".sentence")).to_have_text(FOUND)
+    with pytest.raises(ValueError, match="20 pixels cannot be read"):
+        view(long).embed(height=20)
+
+
 def test_keys_go_to_the_ends(opened: Pictures) -> None:
     opened.page.locator(".matrix canvas").first.focus()
     for key, said in {

@@ -12,10 +12,11 @@ from regard.pictures.text import as_text
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer.contract import Meta
+from regard.viewer.embedded import Embedded
 from regard.viewer.files import png_of, save
 from regard.viewer.opening import Opening, open_at
 from regard.viewer.packing import PackedHead, pack_meta, with_thumbnail
-from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_size
+from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_of, page_size
 from regard.viewer.replies import Replies
 
 
@@ -115,8 +116,47 @@ class AttentionView(anywidget.AnyWidget):
         'encoder,0,0,1,dog,1,dog,0.75'
         """
         choice = Choice(layers, heads, pixels)
-        opened = self._opened.why if self.selected == self._opened.head else ""
-        save(path, self.trace, self.selected, choice, largest=largest, opened=opened)
+        save(path, self.trace, self.selected, choice, largest=largest, opened=self._why)
+
+    @property
+    def _why(self) -> str:
+        """Say why this head is shown, if it is the first."""
+        return self._opened.why if self.selected == self._opened.head else ""
+
+    def embed(
+        self,
+        *,
+        height: int = 800,
+        layers: Collection[int] | None = None,
+        heads: Collection[int] | None = None,
+        pixels: int | None = None,
+    ) -> Embedded:
+        """Give the saved page for a notebook's output: it is there without a kernel, and for ever.
+
+        A widget is gone when its notebook is closed; this is part of the notebook's file, and as
+        large as the page that `save` writes.
+
+        Parameters
+        ----------
+        height
+            Pixels of the frame.
+        layers, heads, pixels
+            As of `save`.
+
+        Raises
+        ------
+        TypeError
+            If a number is no whole number.
+        ValueError
+            If there are no such heads, or the frame is too low.
+
+        Examples
+        --------
+        >>> view([[1.0, 0.0], [0.25, 0.75]], ["the", "dog"]).embed().height
+        800
+        """
+        choice = Choice(layers, heads, pixels)
+        return Embedded(page_of(self.trace, self.selected, choice, self._why), height)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Mapping[str, Any]) -> dict[str, Any]:

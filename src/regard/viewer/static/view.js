@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources d1282e085a7c2ff295f803e901af802ec655fd2eb4f25c8d428ff221d1666f94
+// sources 3bba4a6b5d395abc6aded8bf870caaa0877408fbfab4743980d6a789d07fcca1
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -311,7 +311,9 @@ function checkWeights(layer, weights) {
 
 // src/styles.ts
 var FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
-var TALLEST = 520;
+var [LEAST, MOST] = [520, 1600];
+var BESIDE = 190;
+var tallest = () => Math.max(LEAST, Math.min(MOST, window.innerHeight - BESIDE));
 var GRID_WIDE = 480;
 var CSS2 = `
 :host { display: block; width: 100%; min-width: 280px; container-type: inline-size; }
@@ -363,7 +365,7 @@ input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px;
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
-figure.matrix { flex: 1 1 340px; max-width: 660px; }
+figure.matrix { flex: 1 1 340px; max-width: clamp(660px, 100vh, 1760px); }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
 figure.inside { flex: 1 1 100%; max-width: 760px; }
 figure[hidden], .inside [hidden] { display: none; }
@@ -374,7 +376,7 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
-  max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
+  max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px); overflow: auto; padding: 3px; }
 .plane { position: relative; }
 .plane canvas { position: sticky; left: 0; top: 0; }
 .measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
@@ -1669,7 +1671,7 @@ var Lines = class {
     const count = Math.max(shown.rows.names.length, shown.columns.names.length);
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;
-    stage.measure(width, Math.min(TALLEST, all), 0, all);
+    stage.measure(width, Math.min(tallest(), all), 0, all);
     const brush = paintOn(stage.base, stage.width, stage.height);
     const longest = Math.max(labelWidth(shown.rows.names), labelWidth(shown.columns.names));
     this.wide = Math.min((stage.width - 70) / 2, 130, Math.max(longest, 40) + 12);
@@ -1824,12 +1826,12 @@ var Frame = class {
     this.top = Math.min(labelWidth(columns.names), WIDEST_LABEL) + 30;
     const width = Math.max(220, this.outside.clientWidth);
     const [high, wide] = [Math.max(rows.names.length, 1), Math.max(columns.names.length, 1)];
-    const [across, down] = [width - this.left - RIGHT, TALLEST - this.top];
+    const [across, down] = [width - this.left - RIGHT, tallest() - this.top];
     const fit = Math.min(across / wide, down / high, LARGEST_CELL);
     this.zoom = clamp(this.zoom, 1, Math.max(1, 40 / fit));
     this.cell = fit * this.zoom;
     this.outside.dataset.place = [this.left, this.top, this.cell].join(" ");
-    const height = Math.min(TALLEST, this.top + high * fit + 10);
+    const height = Math.min(tallest(), this.top + high * fit + 10);
     const [allWide, allHigh] = [wide * this.cell + RIGHT, high * this.cell + 10];
     this.stage.measure(width, height, this.left + allWide, this.top + allHigh);
   }
@@ -2366,7 +2368,7 @@ var Variants = class {
 };
 
 // src/pictures.ts
-var BESIDE = 22;
+var BESIDE2 = 22;
 var Pictures = class {
   constructor(state, kernel) {
     this.state = state;
@@ -2399,7 +2401,7 @@ var Pictures = class {
   draw() {
     this.variants.want();
     this.say();
-    const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE;
+    const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE2;
     for (const grid of this.grids) grid.arrange(room);
     this.drawGrids();
     this.matrix.draw();
@@ -2739,7 +2741,7 @@ function faded(changed) {
 }
 
 // src/tip.ts
-var [BESIDE2, WIDEST] = [16, 300];
+var [BESIDE3, WIDEST] = [16, 300];
 var Tip = class {
   // with a mouse or a finger, not by keys
   /** `around` is what the pointer moves in, and what the tip stays in. */
@@ -2761,11 +2763,11 @@ var Tip = class {
     const box = this.around.getBoundingClientRect();
     const [x, y] = [clientX - box.x, clientY - box.y];
     const wide = Math.min(WIDEST, box.width - 8);
-    const isLeft = x + BESIDE2 + wide > box.width && x > wide;
+    const isLeft = x + BESIDE3 + wide > box.width && x > wide;
     this.element.style.maxWidth = `${wide}px`;
-    this.element.style.left = isLeft ? "" : `${clamp(x + BESIDE2, 0, box.width - wide)}px`;
-    this.element.style.right = isLeft ? `${box.width - x + BESIDE2}px` : "";
-    this.element.style.top = `${y + BESIDE2}px`;
+    this.element.style.left = isLeft ? "" : `${clamp(x + BESIDE3, 0, box.width - wide)}px`;
+    this.element.style.right = isLeft ? `${box.width - x + BESIDE3}px` : "";
+    this.element.style.top = `${y + BESIDE3}px`;
   }
   hide() {
     this.isPointing = false;

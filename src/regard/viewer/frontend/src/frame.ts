@@ -6,7 +6,7 @@ import type { Place } from "./pooling";
 import type { Shown } from "./shown";
 import type { Stage } from "./stage";
 import type { Cell } from "./state";
-import { TALLEST } from "./styles";
+import { tallest } from "./styles";
 
 const LARGEST_CELL = 28;
 const WIDEST_LABEL = 130;
@@ -30,13 +30,13 @@ export class Frame {
     this.top = Math.min(labelWidth(columns.names), WIDEST_LABEL) + 30;
     const width = Math.max(220, this.outside.clientWidth);
     const [high, wide] = [Math.max(rows.names.length, 1), Math.max(columns.names.length, 1)];
-    const [across, down] = [width - this.left - RIGHT, TALLEST - this.top];
+    const [across, down] = [width - this.left - RIGHT, tallest() - this.top];
     const fit = Math.min(across / wide, down / high, LARGEST_CELL);
     this.zoom = clamp(this.zoom, 1, Math.max(1, 40 / fit));
     this.cell = fit * this.zoom;
     this.outside.dataset.place = [this.left, this.top, this.cell].join(" "); // for who points
     // the frame stays as it is when one zooms
-    const height = Math.min(TALLEST, this.top + high * fit + 10);
+    const height = Math.min(tallest(), this.top + high * fit + 10);
     const [allWide, allHigh] = [wide * this.cell + RIGHT, high * this.cell + 10];
     this.stage.measure(width, height, this.left + allWide, this.top + allHigh);
   }

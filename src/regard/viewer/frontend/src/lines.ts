@@ -11,7 +11,7 @@ import { listenTo } from "./pointing";
 import type { Role, Shown } from "./shown";
 import { Stage } from "./stage";
 import type { Focus, State } from "./state";
-import { TALLEST } from "./styles";
+import { tallest } from "./styles";
 
 const LINE = 19; // the height of a token
 const TOP = 24;
@@ -61,7 +61,7 @@ export class Lines {
     const count = Math.max(shown.rows.names.length, shown.columns.names.length);
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;
-    stage.measure(width, Math.min(TALLEST, all), 0, all);
+    stage.measure(width, Math.min(tallest(), all), 0, all);
     const brush = paintOn(stage.base, stage.width, stage.height);
     const longest = Math.max(labelWidth(shown.rows.names), labelWidth(shown.columns.names));
     this.wide = Math.min((stage.width - 70) / 2, 130, Math.max(longest, 40) + 12);

@@ -1,7 +1,11 @@
 /** How the view looks around its canvases. */
 
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
-export const TALLEST = 520; // CSS pixels of a picture
+const [LEAST, MOST] = [520, 1600]; // CSS pixels of a picture
+const BESIDE = 190; // what a window has of other things
+
+/** How high a picture may be: as high as the window has room. */
+export const tallest = (): number => Math.max(LEAST, Math.min(MOST, window.innerHeight - BESIDE));
 export const GRID_WIDE = 480; // of all grids, at most
 
 export const CSS = `
@@ -54,7 +58,7 @@ input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px;
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
-figure.matrix { flex: 1 1 340px; max-width: 660px; }
+figure.matrix { flex: 1 1 340px; max-width: clamp(660px, 100vh, 1760px); }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
 figure.inside { flex: 1 1 100%; max-width: 760px; }
 figure[hidden], .inside [hidden] { display: none; }
@@ -65,7 +69,7 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
-  max-height: ${TALLEST + 40}px; overflow: auto; padding: 3px; }
+  max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px); overflow: auto; padding: 3px; }
 .plane { position: relative; }
 .plane canvas { position: sticky; left: 0; top: 0; }
 .measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
