@@ -245,7 +245,12 @@ def test_the_doctor_prints_a_line_for_each_check(tmp_path: Path) -> None:
         ("the dog", MINILM, ("--head=12",), "There is no head 12: this layer has 12"),
         ("the dog", MINILM, ("--kind=cross",), "no attention of kind 'cross'"),
         ("the dog", MINILM, ("--target=x",), "BertModel has no decoder beside an encoder"),
-        ("the dog", MINILM, ("--output=/nowhere/x.csv",), "non-existent directory: '/nowhere'"),
+        (
+            "the dog",
+            MINILM,
+            ("--output=/nowhere/x.csv",),
+            "There is no folder /nowhere to write x.csv to",
+        ),
     ],
 )
 def test_errors_are_one_line(text: str, model: str, more: tuple[str, ...], message: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import regard
+from regard.record.whole import whole_file
 from regard.tracing.loading import is_on_hub, load, one_line, silence
 
 if TYPE_CHECKING:
@@ -231,7 +232,9 @@ def print_scoreboard(
                 seed=seed,
             )
         if output is not None:
-            scores.to_csv(output, index=False)
+            from regard.record.spreadsheet import write_csv  # noqa: PLC0415  slow to load
+
+            write_csv(output, scores)
     from regard.pictures.tables import scoreboard_lines  # noqa: PLC0415  slow to load
 
     typer.echo("\n".join(scoreboard_lines(scores)))
@@ -306,7 +309,8 @@ def place_notebooks(folder: Path) -> Path:
         copy = folder / source.relative_to(shipped)
         copy.parent.mkdir(exist_ok=True)
         if not copy.exists():
-            shutil.copyfile(source, copy)
+            with whole_file(copy) as unfinished:
+                shutil.copyfile(source, unfinished)
     return index
 
 
