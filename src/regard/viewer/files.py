@@ -84,7 +84,7 @@ def write_picture(path: Path, trace: Trace, selected: Head) -> None:
     suffix = path.suffix.lower()
     metadata = picture_metadata(suffix, trace, selected)
     with drawn(trace, selected) as figure, whole_file(path) as unfinished:
-        figure.savefig(unfinished, format=suffix[1:], metadata=metadata)
+        figure.savefig(unfinished, format=suffix[1:], metadata=metadata, bbox_inches="tight")
 
 
 def png_of(trace: Trace, selected: Head) -> bytes:
