@@ -13,8 +13,8 @@ from regard.pictures.style import FAINT
 
 FEW = 16  # tokens; up to here, each cell has room for its value
 MANY = 32  # tokens; up to here, lines part the cells
-WIDTH_OF_TITLE = 3.9  # inches, from the first column on; a longer title is broken
-LETTER_OF_TITLE = 0.085  # inches
+WIDTH_OF_TITLE = 4.3  # inches, from the first column on; a longer title is broken
+LETTER_OF_TITLE = 0.0765  # inches
 BESIDE = 0.6  # inches, for the name of the axis and what parts it from the cells
 HEIGHT_OF_NAME = 2.0  # inches that the name of an axis needs beside the cells
 
