@@ -1,6 +1,7 @@
 """Nothing that a picture says is cut off by its edge: titles, the names of axes, of tokens."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -24,8 +25,8 @@ def cut_off(ax: Axes) -> list[str]:
     paper = figure.bbox.padded(1)
     boxes = {
         text.get_text(): text.get_window_extent()
-        for text in figure.findobj(Text)
-        if isinstance(text, Text) and text.get_text() and text.get_visible()
+        for text in cast("list[Text]", figure.findobj(Text))
+        if text.get_text() and text.get_visible()
     }
     return [
         text for text, box in boxes.items() if not all(paper.contains(*at) for at in box.corners())

@@ -43,7 +43,9 @@ def name_cells(
     name_ticks(ax.yaxis, queries)
     ax.set_xlabel(columns)
     ax.set_ylabel(rows)
-    ax.set_title(in_lines(title, ax.figure.get_figwidth() - inches(queries)), parse_math=False)
+    ax.set_title(
+        in_lines(title, ax.figure.bbox.width / ax.figure.dpi - inches(queries)), parse_math=False
+    )
 
 
 def in_lines(title: str, width: float) -> str:

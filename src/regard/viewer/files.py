@@ -44,16 +44,17 @@ def save(
         If the path is none, or a number no whole number.
     ValueError
         If the ending is another, there is no such head, a choice is made for what is no page, or
-        the page could become larger than `largest` bytes, which is said before any weight is
-        computed.
+        the page is larger than `largest` bytes, which is said before all weights are computed.
     """
     file = door.path("The file of a view", path)
     suffix = checked_suffix(file, choice)
+    page = ""
     if suffix == ".html":
         check_size(trace, choice, door.whole_number("largest", largest))
+        page = page_of(trace, selected, choice, largest=largest)
     file.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".html":
-        write_whole(file, page_of(trace, selected, choice))
+        write_whole(file, page)
     elif suffix == ".csv":
         write_table(file, trace, selected)
     elif suffix == ".txt":
