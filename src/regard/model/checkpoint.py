@@ -32,8 +32,11 @@ def save_checkpoint(
         "plain": json.dumps(plain),
     }
     unfinished = path.with_name(path.name + ".part")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, unfinished, metadata)
-    unfinished.replace(path)  # atomic: never half a checkpoint
+    try:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, unfinished, metadata)
+        unfinished.replace(path)  # atomic: never half a checkpoint
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def load_checkpoint(

@@ -9,6 +9,7 @@ from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import FuncFormatter, Locator, PercentFormatter
 
 from regard.pictures.style import FAINT, INK, LABEL_POINTS, LONGEST_LABEL, SMALL_POINTS, literal
+from regard.pictures.terminal import columns
 
 READS = "the token that reads (query)"
 IS_READ = "the token that is read (key)"
@@ -71,7 +72,7 @@ def outline(ax: Axes) -> None:
 
 def inches(tokens: Sequence[str]) -> float:
     """Estimate the room that the longest label needs."""
-    return 0.07 * min(max(map(len, tokens)), LONGEST_LABEL)
+    return 0.07 * max(columns(literal(token, LONGEST_LABEL)) for token in tokens)
 
 
 def mark_level(ax: Axes, level: float, name: str) -> None:

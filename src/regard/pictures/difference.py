@@ -53,9 +53,8 @@ def plot_difference(
     """
     changed, queries, keys = difference(first, second, layer, head, kind=kind)
     ax = given_axes(ax) or new_heatmap_axes(queries, keys)
-    bar = {"label": "more in the first ← weight → more in the second", "shrink": 0.8}
+    bar = {"label": "more in the second →\n← more in the first", "shrink": 0.8}
     draw_cells(changed, ax, vmin=-1, vmax=1, cmap=DIFFERENCE, cbar_kws=bar)
-    name_cells(ax, queries, keys, rows=READS, columns=IS_READ)
-    title = str(first.head(layer, head, kind=kind)).capitalize()
-    ax.set_title(f"{title}: difference", parse_math=False)
+    title = f"{str(first.head(layer, head, kind=kind)).capitalize()}: difference"
+    name_cells(ax, queries, keys, rows=READS, columns=IS_READ, title=title)
     return ax

@@ -53,7 +53,7 @@ def plot_attention(
     title += f"\n{hidden:.0%} of the attention goes to hidden tokens" if hidden > ROUNDING else ""
     ax = plot_heatmap(weights, queries, keys, ax=ax, title=title)
     if kind != "encoder" and seen.written_tokens:  # such rows are named by both
-        ax.set_ylabel(f"{READS} → the token it writes next")
+        ax.set_ylabel(f"{READS}\n→ the token it writes next")
     return ax
 
 
@@ -103,8 +103,7 @@ def plot_heatmap(
     draw_cells(matrix, ax, vmin=0, vmax=1, cmap=ATTENTION, cbar_kws=bar)
     if max(matrix.shape) <= FEW:
         write_values(matrix, ax)
-    name_cells(ax, queries, keys, rows=READS, columns=IS_READ)
-    ax.set_title(title or "", parse_math=False)
+    name_cells(ax, queries, keys, rows=READS, columns=IS_READ, title=title or "")
     return ax
 
 

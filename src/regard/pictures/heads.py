@@ -109,7 +109,7 @@ def new_grid(count: int, queries: Sequence[str], keys: Sequence[str]) -> NDArray
     figure, axes = plt.subplots(
         rows,
         columns,
-        figsize=(width, max(height, 2.5)),
+        figsize=(max(width, 4), max(height, 2.8)),
         squeeze=False,
         layout="constrained",
     )

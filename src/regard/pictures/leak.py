@@ -65,10 +65,10 @@ def plot_leak(
     sns.heatmap(moves, mask=future, cmap=ATTENTION, cbar_kws=bar, **scale)
     sns.heatmap(moves, mask=~leaks, cmap=ALARM, cbar=False, **scale)
     hatch_future(ax, len(tokens))
-    columns = "the token that is changed"
-    name_cells(ax, tokens, tokens, rows="the output at this token", columns=columns)
+    rows, columns = "the output at this token", "the token that is changed"
     found = finding(leaks, future)
-    ax.set_title(f"{title}\n{found}" if title else found, parse_math=False)
+    title = f"{title}\n{found}" if title else found
+    name_cells(ax, tokens, tokens, rows=rows, columns=columns, title=title)
     return ax
 
 

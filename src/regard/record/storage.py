@@ -12,6 +12,7 @@ from torch import Tensor
 
 from regard.record import door
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer
+from regard.record.whole import whole_file
 
 FORMAT = "regard trace 1"
 Layers = Mapping[str, Mapping[int, Layer]]
@@ -29,10 +30,9 @@ def write_trace(path: str | Path, layers: Layers, plain: Mapping[str, Any]) -> N
         for kind, of_kind in layers.items()
     }
     metadata = {"format": FORMAT, "layers": json.dumps(described), "trace": json.dumps(plain)}
-    unfinished = path.with_name(path.name + ".part")
     named = {str(i): tensor.contiguous().clone() for i, tensor in enumerate(tensors.values())}
-    save_file(named, unfinished, metadata)
-    unfinished.replace(path)
+    with whole_file(path) as unfinished:
+        save_file(named, unfinished, metadata)
 
 
 def _described(layer: Layer, tensors: dict[int, Tensor]) -> dict[str, Any]:

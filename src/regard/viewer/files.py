@@ -18,13 +18,14 @@ from regard.pictures.style import use_style
 from regard.pictures.text import as_text
 from regard.record import door
 from regard.record.kinds import Head
+from regard.record.spreadsheet import write_csv
 from regard.record.trace import Trace
+from regard.record.whole import whole_file, write_whole
 from regard.viewer.page import ALL, LARGEST_PAGE, Choice, check_size, one_line, page_of
 
 MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
 PICTURES = (".svg", ".pdf", ".png")
 SUFFIXES = (".html", *PICTURES, ".csv", ".txt")
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would run
 
 
 def save(
@@ -44,21 +45,22 @@ def save(
         If the path is none, or a number no whole number.
     ValueError
         If the ending is another, there is no such head, a choice is made for what is no page, or
-        the page could become larger than `largest` bytes, which is said before any weight is
-        computed.
+        the page is larger than `largest` bytes, which is said before all weights are computed.
     """
     file = door.path("The file of a view", path)
     suffix = checked_suffix(file, choice)
+    page = ""
     if suffix == ".html":
         check_size(trace, choice, door.whole_number("largest", largest))
+        page = page_of(trace, selected, choice, opened, largest=largest)
     file.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".html":
-        file.write_text(page_of(trace, selected, choice, opened), encoding="utf-8", newline="\n")
+        write_whole(file, page)
     elif suffix == ".csv":
         write_table(file, trace, selected)
     elif suffix == ".txt":
         kind, layer, head = selected
-        file.write_text(as_text(trace, layer, head, kind, rows=None) + "\n", encoding="utf-8")
+        write_whole(file, as_text(trace, layer, head, kind, rows=None) + "\n")
     else:
         write_picture(file, trace, selected)
 
@@ -81,8 +83,10 @@ def checked_suffix(path: Path, choice: Choice) -> str:
 
 def write_picture(path: Path, trace: Trace, selected: Head) -> None:
     """Draw one head for a paper: its text is text, its bytes are the same on each run."""
-    with drawn(trace, selected) as figure:
-        figure.savefig(path, metadata=picture_metadata(path.suffix.lower(), trace, selected))
+    suffix = path.suffix.lower()
+    metadata = picture_metadata(suffix, trace, selected)
+    with drawn(trace, selected) as figure, whole_file(path) as unfinished:
+        figure.savefig(unfinished, format=suffix[1:], metadata=metadata, bbox_inches="tight")
 
 
 def png_of(trace: Trace, selected: Head) -> bytes:
@@ -157,17 +161,4 @@ def tidy(trace: Trace, selected: Head) -> pd.DataFrame:
 
 def write_table(path: Path, trace: Trace, selected: Head) -> None:
     """Write a head's weights as CSV; no token is a formula to a spreadsheet."""
-    table = tidy(trace, selected)
-    table[["query", "key"]] = table[["query", "key"]].map(no_formula)
-    table.to_csv(path, index=False, lineterminator="\n")
-
-
-def no_formula(token: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run.
-
-    Examples
-    --------
-    >>> no_formula("=1+1"), no_formula("dog")
-    ("'=1+1", 'dog')
-    """
-    return f"'{token}" if token.lstrip(" ").startswith(FORMULAS) else token
+    write_csv(path, tidy(trace, selected))

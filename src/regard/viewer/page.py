@@ -22,6 +22,8 @@ from regard.viewer.packing import (
     FINE,
     OVERVIEW,
     THUMBNAIL,
+    PackedHead,
+    as_thumbnail,
     count_cells,
     is_map,
     merged,
@@ -30,15 +32,17 @@ from regard.viewer.packing import (
     part_of,
     with_thumbnail,
 )
+from regard.viewer.tiles import edges_of, pool
 from regard.viewer.variants import choices, variant_of
 
 FRONT_END = Path(__file__).parent / "static" / "view.js"
 MOST_FINE = 5 * 10**5  # weights of a page in fine steps, which take about twice the bytes
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
-OF_BASE64 = 4 / 3  # bytes that one byte becomes
-OF_HEAD = 200  # bytes of a head, besides its weights: its measures, its scale
+BELIEVED = 2  # times too large, and an estimate is not put to the test
+FEW_HEADS, FEW_MAPS = 8, 2  # heads that are packed for an estimate
+OF_HEAD = 110  # bytes of a head, besides its weights: its measures, its scale
+PAGE_EXTRA = 3_000  # bytes of all else
 LONGEST_TITLE = 120
-PAGE_EXTRA = 50_000  # bytes of all else
 
 PAGE_STYLE = (
     ":root{color-scheme:light dark}"
@@ -84,6 +88,14 @@ class Choice:
         """Give the layers, with their kind, number and heads."""
         return list(part_of(trace, self.layers, self.heads))
 
+    def heads_of(self, trace: Trace) -> list[tuple[str, int, Layer, int]]:
+        """Give every head: its kind, its layer's number, the layer, and its own number."""
+        return [
+            (kind, number, layer, head)
+            for kind, number, layer, heads in self.of(trace)
+            for head in heads
+        ]
+
     def size_of(self, layer: Layer) -> tuple[int, int]:
         """Say how many weights or pixels a head of a layer takes: (rows, columns)."""
         _, num_queries, num_keys = layer.shape
@@ -95,13 +107,18 @@ ALL = Choice()
 
 
 def page_size(trace: Trace, choice: Choice = ALL) -> str:
-    """Say how large the page can become, before anything is computed.
+    """Say about how large the page will become; a few heads are packed for that.
 
     Examples
     --------
     >>> page_size(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
-    '1 head of at most 2 x 2 weights: a page of at most 0.1 MB'
+    '1 head of at most 2 x 2 weights: a page of about 0.1 MB'
     """
+    return f"{held_by(trace, choice)}: a page of about {megabytes(about_bytes(trace, choice))}"
+
+
+def held_by(trace: Trace, choice: Choice) -> str:
+    """Say how many heads a page holds, and how large they are."""
     part = choice.of(trace)
     num_heads = sum(len(heads) for *_, heads in part)
     rows, columns = (max(layer.shape[side] for _, _, layer, _ in part) for side in (1, 2))
@@ -109,9 +126,19 @@ def page_size(trace: Trace, choice: Choice = ALL) -> str:
     shown = f" as {' or '.join(f'{high} x {wide}' for high, wide in sorted(pixels))} pixels"
     return (
         f"{num_heads} {'head' if num_heads == 1 else 'heads'} of at most {rows} x {columns} "
-        f"weights{shown if pixels else ''}: a page of at most "
-        f"{most_bytes(trace, choice) / 1e6:,.1f} MB"
+        f"weights{shown if pixels else ''}"
     )
+
+
+def megabytes(size: float) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> megabytes(64_000_000), megabytes(1_000)
+    ('64.0 MB', '0.001 MB')
+    """
+    return f"{size / 1e6:,.1f} MB" if size >= 50_000 else f"{size / 1e6:.3f} MB"
 
 
 def is_coarse(layer: Layer, choice: Choice) -> bool:
@@ -119,48 +146,100 @@ def is_coarse(layer: Layer, choice: Choice) -> bool:
     return choice.size_of(layer) != layer.shape[1:]
 
 
-def most_bytes(trace: Trace, choice: Choice = ALL) -> int:
-    """Bound the size of a page, as if its weights could not be packed any smaller."""
-    raw = sum(
-        len(heads) * (math.prod(choice.size_of(layer)) + THUMBNAIL**2 + OF_HEAD)
-        for _, _, layer, heads in choice.of(trace)
-    )
-    names = [*trace.source.tokens, *trace.target.tokens]
-    of_names = 4 * len(json.dumps([*names, *names, *trace.origin.items()]))
-    of_spans = 16 * len(names) * sum(map(len, trace.layers.values()))
-    return round(raw * OF_BASE64) + FRONT_END.stat().st_size + of_names + of_spans + PAGE_EXTRA
+def about_bytes(trace: Trace, choice: Choice = ALL) -> int:
+    """Estimate the size of a page from some of its heads: how small a head packs is its own."""
+    every = choice.heads_of(trace)
+    most = FEW_MAPS if any(is_map(layer) for _, _, layer, _ in every) else FEW_HEADS
+    step = math.ceil(len(every) / most)
+    tried = every[step // 2 :: step]
+    weights = thumbnails = pixels = sums = 0
+    for kind, number, layer, head in tried:
+        seen = packed_head(trace, choice, layer, Head(kind, number, head))
+        sides = [edges_of(count, min(count, THUMBNAIL)) for count in seen.pixels]
+        weights += len(deflated(seen.bytes))
+        sums += len(deflated(seen.sums))
+        thumbnails += len(deflated(as_thumbnail(pool(seen.weights, *sides))))
+        pixels += len(seen.bytes)
+    all_pixels = sum(math.prod(choice.size_of(layer)) for _, _, layer, _ in every)
+    of_each = sums + thumbnails * (1 + num_variants(trace, choice))
+    of_heads = weights * all_pixels / pixels + of_each * len(every) / len(tried)
+    return round(of_heads) + OF_HEAD * len(every) + of_all_else(trace)
+
+
+def num_variants(trace: Trace, choice: Choice) -> int:
+    """Count in how many more ways the grid is saved: of words, without special tokens, both."""
+    if any(is_coarse(layer, choice) for _, _, layer, _ in choice.of(trace)):
+        return 0
+    has_special = any(trace.source.special + trace.target.special)
+    return (1 + (merged(trace) is not None)) * (1 + has_special) - 1
+
+
+def of_all_else(trace: Trace) -> int:
+    """Estimate the bytes of a page besides its heads: the front end, and what tokens are called."""
+    names = [*trace.source.tokens, *trace.target.tokens, *trace.written_tokens]
+    words = 2 if merged(trace) else 1
+    return FRONT_END.stat().st_size + words * len(json.dumps([names, trace.origin])) + PAGE_EXTRA
 
 
 def check_size(trace: Trace, choice: Choice, largest: int) -> None:
-    """Raise where a page could become too large."""
-    if most_bytes(trace, choice) > largest:
-        raise ValueError(
-            f"{page_size(trace, choice)}, more than the {largest / 1e6:,.1f} MB that are allowed: "
-            "save fewer, with layers=[...] or heads=[...]; coarser, with pixels=256; trace "
-            "a shorter text; or allow more, with largest=... bytes."
-        )
+    """Raise where a page would become much too large, before its weights are computed."""
+    if (size := about_bytes(trace, choice)) > BELIEVED * largest:
+        raise too_large(trace, choice, size, largest)
 
 
-def page_of(trace: Trace, selected: Head, choice: Choice = ALL, opened: str = "") -> str:
-    """Make the page; of the same trace, always the same. `opened` says why it opens there."""
+def too_large(trace: Trace, choice: Choice, size: float, largest: int) -> ValueError:
+    """Say how large a page would become, what is allowed, and what to do."""
+    return ValueError(
+        f"{held_by(trace, choice)}: a page of about {megabytes(size)}, more than the "
+        f"{megabytes(largest)} that are allowed: save fewer, with layers=[...] or heads=[...]; "
+        "coarser, with pixels=256; trace a shorter text; or allow more, with largest=... bytes."
+    )
+
+
+def packed_head(trace: Trace, choice: Choice, layer: Layer, head: Head) -> PackedHead:
+    """Pack one head of a page, in as many pixels as are chosen."""
+    pixels = max(choice.size_of(layer)) if is_coarse(layer, choice) else None
+    weights = count_cells(trace, choice.layers, choice.heads)
+    return pack_head(trace, *head, pixels=pixels, power=FINE if weights <= MOST_FINE else COARSE)
+
+
+def as_json(seen: PackedHead) -> dict[str, Any]:
+    """Write a packed head as JSON can hold it."""
+    return vars(seen) | {"bytes": deflated(seen.bytes), "sums": deflated(seen.sums)}
+
+
+def page_of(
+    trace: Trace,
+    selected: Head,
+    choice: Choice = ALL,
+    opened: str = "",
+    *,
+    largest: int | None = None,
+) -> str:
+    """Make the page; of the same trace, always the same. `opened` says why it opens there.
+
+    Raises
+    ------
+    ValueError
+        If it has more than `largest` bytes; what remains is then not computed.
+    """
     meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
     meta["opened"] = opened
-    power = FINE if count_cells(trace, choice.layers, choice.heads) <= MOST_FINE else COARSE
     packed: dict[str, dict[int, dict[int, dict[str, Any]]]] = {}
-    for kind, number, layer, heads in choice.of(trace):
+    every = choice.heads_of(trace)
+    size = 0
+    for done, (kind, number, layer, head) in enumerate(every, start=1):
+        seen = packed_head(trace, choice, layer, Head(kind, number, head))
         of_layer = packed.setdefault(kind, {}).setdefault(number, {})
-        pixels = max(choice.size_of(layer)) if is_coarse(layer, choice) else None
-        for head in heads:
-            seen = pack_head(trace, kind, number, head, pixels=pixels, power=power)
-            as_text = {"bytes": deflated(seen.bytes), "sums": deflated(seen.sums)}
-            of_layer[head] = vars(seen) | as_text
-            if not meta["looked"]:
-                thumbnails = with_thumbnail(meta, thumbnails, Head(kind, number, head), seen)
+        of_layer[head] = as_json(seen)
+        size += len(of_layer[head]["bytes"])
+        if largest is not None and size > largest:
+            raise too_large(trace, choice, size * len(every) / done, largest)
+        if not meta["looked"]:
+            thumbnails = with_thumbnail(meta, thumbnails, Head(kind, number, head), seen)
     kind, layer_number, head = selected
     if head not in packed.get(kind, {}).get(layer_number, {}):  # it is not among those saved
-        kind = next(iter(packed))
-        layer_number = next(iter(packed[kind]))
-        head = next(iter(packed[kind][layer_number]))
+        kind, layer_number, _, head = every[0]
     data = {
         "meta": meta,
         "selection": {"kind": kind, "layer": layer_number, "head": head},
@@ -168,7 +247,10 @@ def page_of(trace: Trace, selected: Head, choice: Choice = ALL, opened: str = ""
         "heads": packed,
         "variants": list(_variants(trace, meta, choice)),
     }
-    return write_html(data, title_of(trace))
+    page = write_html(data, title_of(trace))
+    if largest is not None and len(page.encode()) > largest:
+        raise too_large(trace, choice, len(page.encode()), largest)
+    return page
 
 
 def _variants(trace: Trace, meta: Meta, choice: Choice) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 3bba4a6b5d395abc6aded8bf870caaa0877408fbfab4743980d6a789d07fcca1
+// sources af4aac238fcbc1f24f199c8662f8b3fa078c0e293e19a9a65e3a18b9f3bb2a8d
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -2758,8 +2758,9 @@ var Tip = class {
   around;
   element = make("div", { class: "tip", "aria-hidden": "true", hidden: "" });
   isPointing = false;
-  follow({ clientX, clientY }) {
-    this.isPointing = true;
+  follow({ clientX, clientY, target }) {
+    this.isPointing = target instanceof Element && target.closest(".matrix, .heads") !== null;
+    if (!this.isPointing) this.element.hidden = true;
     const box = this.around.getBoundingClientRect();
     const [x, y] = [clientX - box.x, clientY - box.y];
     const wide = Math.min(WIDEST, box.width - 8);

@@ -22,8 +22,10 @@ export class Tip {
     });
   }
 
-  private follow({ clientX, clientY }: PointerEvent): void {
-    this.isPointing = true;
+  private follow({ clientX, clientY, target }: PointerEvent): void {
+    // of the lines it would hide the ends
+    this.isPointing = target instanceof Element && target.closest(".matrix, .heads") !== null;
+    if (!this.isPointing) this.element.hidden = true;
     const box = this.around.getBoundingClientRect();
     const [x, y] = [clientX - box.x, clientY - box.y];
     const wide = Math.min(WIDEST, box.width - 8);
