@@ -4,6 +4,7 @@ Screenshots go to $REGARD_SHOTS, if it is set, so that a person can look at them
 """
 
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from regard.viewer.page import FRONT_END
 from tests.browser.contrast import ENOUGH, contrast_at, contrasts
-from tests.browser.lab import Watch
+from tests.browser.lab import Lab, Watch
+from tests.browser.test_hosts import VIEW
 from tests.browser.test_view import LOAD, Pictures, traits
+from tests.browser.test_view_in_jupyterlab import write_notebook
 from tests.viewer.test_view import with_words
 
 pytestmark = pytest.mark.browser
@@ -200,3 +203,18 @@ def test_a_closed_view_follows_nothing(page: Page) -> None:
         document.querySelector('#dark').append(host); }""")
     page.wait_for_timeout(200)
     assert page.evaluate("host.dataset.theme") == "light"
+
+
+def test_a_jupyterlab_started_light_or_dark_is_read(themed_lab: tuple[Lab, str, Path]) -> None:
+    lab, scheme, folder = themed_lab
+    path = folder / "weights.ipynb"
+    write_notebook(path, f"{VIEW}shown")
+    lab.open(path)
+    lab.run_cell("regard.view")
+    pictures = Pictures(lab.page, lab.watch)
+    theme(lab.page).to_have_attribute("data-drawn", "encoder, layer 0, head 0")
+    theme(lab.page).to_have_attribute("data-theme", scheme)
+    measured = contrasts(lab.page)
+    pictures.shoot(f"jupyterlab_started_{scheme}")
+    assert {"names that read", "names of rows", "numbers of heads"} <= set(measured)
+    assert {what: ratio for what, ratio in measured.items() if ratio < ENOUGH} == {}
