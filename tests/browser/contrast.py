@@ -35,7 +35,8 @@ LABELS = """host => {
     }
     for (const menu of root.querySelectorAll('select')) {
         const {x, y, width, height} = menu.getBoundingClientRect();
-        add(`select ${menu.value}`, menu, {x: x + 2, y: y + 2, width: width - 4, height: height - 4});
+        const inside = {x: x + 2, y: y + 2, width: width - 4, height: height - 4};
+        add(`select ${menu.value}`, menu, inside);
     }
     const part = (what, selector, cut) => {
         const canvas = root.querySelector(selector);

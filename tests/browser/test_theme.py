@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from regard.viewer.page import FRONT_END
 from tests.browser.contrast import ENOUGH, contrast_at, contrasts
-from tests.browser.lab import Lab, Watch
+from tests.browser.lab import READY_MS, Lab, Watch
 from tests.browser.test_hosts import VIEW
 from tests.browser.test_view import LOAD, Pictures, traits
 from tests.browser.test_view_in_jupyterlab import write_notebook
@@ -46,39 +46,53 @@ HOSTS = {  # the theme that fits, the page
     ),
     "veiled": (
         "dark",
-        f"<body style='background:#000;color:#fff'>"
-        f"<div style='background:rgba(255,255,255,.1)'>{PLACE}</div>",
+        (
+            f"<body style='background:#000;color:#fff'>"
+            f"<div style='background:rgba(255,255,255,.1)'>{PLACE}</div>"
+        ),
     ),
     "notebook 7, dark": (
         "dark",
-        f"<body data-jp-theme-light=false style='{JUPYTER_DARK}'>"
-        f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>",
+        (
+            f"<body data-jp-theme-light=false style='{JUPYTER_DARK}'>"
+            f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>"
+        ),
     ),
     "notebook 7, light": (
         "light",
-        f"<body data-jp-theme-light=true style='{JUPYTER_LIGHT}'>"
-        f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>",
+        (
+            f"<body data-jp-theme-light=true style='{JUPYTER_LIGHT}'>"
+            f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>"
+        ),
     ),
     "vs code, dark": (
         "dark",
-        f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
-        f"style='color:var(--vscode-editor-foreground)'>{PLACE}",
+        (
+            f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
+            f"style='color:var(--vscode-editor-foreground)'>{PLACE}"
+        ),
     ),
     "vs code, dark, with its white ground under widgets": (
         "light",
-        f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
-        f"style='color:var(--vscode-editor-foreground)'>"
-        f"<div class=cell-output-ipywidget-background style='background:white'>{PLACE}</div>",
+        (
+            f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
+            f"style='color:var(--vscode-editor-foreground)'>"
+            f"<div class=cell-output-ipywidget-background style='background:white'>{PLACE}</div>"
+        ),
     ),
     "vs code, light": (
         "light",
-        f"<html style='{JUPYTER_LIGHT}{VSCODE_LIGHT}'><body class=vscode-light "
-        f"style='color:var(--vscode-editor-foreground)'>{PLACE}",
+        (
+            f"<html style='{JUPYTER_LIGHT}{VSCODE_LIGHT}'><body class=vscode-light "
+            f"style='color:var(--vscode-editor-foreground)'>{PLACE}"
+        ),
     ),
     "colab, dark": (
         "dark",
-        f"<html theme=dark style='{COLAB_DARK}'>"
-        f"<body style='color:var(--colab-primary-text-color)'>{PLACE}",
+        (
+            f"<html theme=dark style='{COLAB_DARK}'>"
+            f"<body style='color:var(--colab-primary-text-color)'>{PLACE}"
+        ),
     ),
     "colab, dark, ink alone": ("dark", f"<html theme=dark><body style='color:#d5d5d5'>{PLACE}"),
     "colab, light": ("light", f"<body style='color:#212121'>{PLACE}"),
@@ -212,7 +226,7 @@ def test_a_jupyterlab_started_light_or_dark_is_read(themed_lab: tuple[Lab, str, 
     lab.open(path)
     lab.run_cell("regard.view")
     pictures = Pictures(lab.page, lab.watch)
-    theme(lab.page).to_have_attribute("data-drawn", "encoder, layer 0, head 0")
+    expect(lab.page.locator("[data-drawn]")).to_be_attached(timeout=READY_MS)
     theme(lab.page).to_have_attribute("data-theme", scheme)
     measured = contrasts(lab.page)
     pictures.shoot(f"jupyterlab_started_{scheme}")
