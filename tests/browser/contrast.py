@@ -12,8 +12,8 @@ LEAST_PIXELS = 4  # of an ink, so that no single pixel passes for it
 
 # Every text in sight, menus, and the parts of canvases in which names and numbers stand; of each
 # what it is and where: x, y, width, height.
-LABELS = """() => {
-    const root = document.querySelector('[data-regard]').shadowRoot;
+LABELS = """host => {
+    const root = host.shadowRoot;
     const found = [];
     const add = (what, seen, {x, y, width, height}) => {
         const [right, bottom] = [innerWidth - x - width, innerHeight - y - height];
@@ -35,7 +35,8 @@ LABELS = """() => {
     }
     for (const menu of root.querySelectorAll('select')) {
         const {x, y, width, height} = menu.getBoundingClientRect();
-        add(`select ${menu.value}`, menu, {x: x + 2, y: y + 2, width: width - 4, height: height - 4});
+        const inside = {x: x + 2, y: y + 2, width: width - 4, height: height - 4};
+        add(`select ${menu.value}`, menu, inside);
     }
     const part = (what, selector, cut) => {
         const canvas = root.querySelector(selector);
@@ -73,7 +74,7 @@ def contrast_at(page: Page, place: list[float]) -> float:
 
 def contrasts(page: Page) -> dict[str, float]:
     """Measure every label of the view that is in sight."""
-    labels: list[tuple[str, list[float]]] = page.evaluate(LABELS)
+    labels: list[tuple[str, list[float]]] = page.locator("[data-regard]").evaluate(LABELS)
     width = page.evaluate("innerWidth")
     pixels = pixels_of(page)
     ratio = pixels.shape[1] / width

@@ -1,5 +1,6 @@
 """Servers that run for a test and end with it."""
 
+import json
 import os
 import signal
 import socket
@@ -31,6 +32,14 @@ def fresh_settings(folder: Path) -> dict[str, str]:
     jupyter = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     places = (*jupyter, "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
     return {name: str(folder / name.lower()) for name in places}
+
+
+def choose_theme(folder: Path, theme: str) -> None:
+    """Have a JupyterLab or Notebook 7 that logs to this folder start light or dark."""
+    settings = Path(fresh_settings(folder)["JUPYTERLAB_SETTINGS_DIR"])
+    path = settings / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"theme": f"JupyterLab {theme.capitalize()}"}))
 
 
 @contextmanager

@@ -13,8 +13,10 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.contrast import ENOUGH, contrasts
 from tests.browser.lab import HERE, READY_MS, Watch
-from tests.browser.serving import free_port, serving
+from tests.browser.serving import choose_theme, free_port, serving
+from tests.browser.test_view import Pictures
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +28,12 @@ weights = np.full((1, 2, 4, 4), 0.25)
 weights[0, 1, 1] = [0.1234567, 0.5, 0.25, 0.1265433]
 shown = regard.view(weights, ["the", "dog", "saw", "it"])
 """
-APP = """import marimo
+APP = """# /// script
+# [tool.marimo.display]
+# theme = "{theme}"
+# ///
+
+import marimo
 
 app = marimo.App()
 
@@ -66,13 +73,13 @@ PORT = {"notebook": "--ServerApp.port={}", "voila": "--port={}", "marimo": "--po
 UP = {"notebook": "/api", "voila": "/voila/static/voila.js", "marimo": "/health"}
 
 
-def write_sources(folder: Path) -> None:
+def write_sources(folder: Path, theme: str) -> None:
     cell = nbformat.v4.new_code_cell(f"{VIEW}shown")
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "view.ipynb")
     indented = VIEW.strip().replace("\n", "\n    ")
-    (folder / "app.py").write_text(APP.format(indented=indented))
+    (folder / "app.py").write_text(APP.format(indented=indented, theme=theme))
 
 
 def run_the_cell(page: Page) -> None:
@@ -84,18 +91,23 @@ def run_the_cell(page: Page) -> None:
     page.keyboard.press("Shift+Enter")
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", HOSTS)
-def test_a_person_views_weights_elsewhere(browser: Browser, tmp_path: Path, name: str) -> None:
+def test_a_person_views_weights_elsewhere(
+    browser: Browser, tmp_path: Path, name: str, theme: str
+) -> None:
     if find_spec(name) is None:
         pytest.skip(f"{name} is not installed")
     host = HOSTS[name]
-    write_sources(tmp_path)
+    write_sources(tmp_path, theme)
+    choose_theme(tmp_path, theme)
     port = free_port()
     url = f"http://{HERE}:{port}"
     command = [sys.executable, "-m", *host.command, PORT[name].format(port)]
+    command += [f"--theme={theme}"] if name == "voila" else []
     with (
         serving(command, url + UP[name], tmp_path / "server.log"),
-        closing(browser.new_context()) as context,
+        closing(browser.new_context(device_scale_factor=2)) as context,
     ):
         page = context.new_page()
         watch = Watch(page)
@@ -104,6 +116,10 @@ def test_a_person_views_weights_elsewhere(browser: Browser, tmp_path: Path, name
             run_the_cell(page)
         view = page.locator("[data-regard]")
         expect(view).to_have_attribute("data-drawn", "encoder, layer 0, head 0", timeout=READY_MS)
+        expect(view).to_have_attribute("data-theme", theme)
+        measured = contrasts(page)
+        Pictures(page, watch).shoot(f"{name}_{theme}")
+        assert {what: ratio for what, ratio in measured.items() if ratio < ENOUGH} == {}
         page.locator(".heads canvas").focus()
         page.keyboard.press("ArrowRight")
         expect(view).to_have_attribute("data-drawn", "encoder, layer 0, head 1")

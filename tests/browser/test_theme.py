@@ -4,6 +4,7 @@ Screenshots go to $REGARD_SHOTS, if it is set, so that a person can look at them
 """
 
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from regard.viewer.page import FRONT_END
 from tests.browser.contrast import ENOUGH, contrast_at, contrasts
-from tests.browser.lab import Watch
+from tests.browser.lab import READY_MS, Lab, Watch
+from tests.browser.test_hosts import VIEW
 from tests.browser.test_view import LOAD, Pictures, traits
+from tests.browser.test_view_in_jupyterlab import write_notebook
 from tests.viewer.test_view import with_words
 
 pytestmark = pytest.mark.browser
@@ -43,39 +46,53 @@ HOSTS = {  # the theme that fits, the page
     ),
     "veiled": (
         "dark",
-        f"<body style='background:#000;color:#fff'>"
-        f"<div style='background:rgba(255,255,255,.1)'>{PLACE}</div>",
+        (
+            f"<body style='background:#000;color:#fff'>"
+            f"<div style='background:rgba(255,255,255,.1)'>{PLACE}</div>"
+        ),
     ),
     "notebook 7, dark": (
         "dark",
-        f"<body data-jp-theme-light=false style='{JUPYTER_DARK}'>"
-        f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>",
+        (
+            f"<body data-jp-theme-light=false style='{JUPYTER_DARK}'>"
+            f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>"
+        ),
     ),
     "notebook 7, light": (
         "light",
-        f"<body data-jp-theme-light=true style='{JUPYTER_LIGHT}'>"
-        f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>",
+        (
+            f"<body data-jp-theme-light=true style='{JUPYTER_LIGHT}'>"
+            f"<div style='background:var(--jp-layout-color1)'>{PLACE}</div>"
+        ),
     ),
     "vs code, dark": (
         "dark",
-        f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
-        f"style='color:var(--vscode-editor-foreground)'>{PLACE}",
+        (
+            f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
+            f"style='color:var(--vscode-editor-foreground)'>{PLACE}"
+        ),
     ),
     "vs code, dark, with its white ground under widgets": (
         "light",
-        f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
-        f"style='color:var(--vscode-editor-foreground)'>"
-        f"<div class=cell-output-ipywidget-background style='background:white'>{PLACE}</div>",
+        (
+            f"<html style='{JUPYTER_LIGHT}{VSCODE_DARK}'><body class=vscode-dark "
+            f"style='color:var(--vscode-editor-foreground)'>"
+            f"<div class=cell-output-ipywidget-background style='background:white'>{PLACE}</div>"
+        ),
     ),
     "vs code, light": (
         "light",
-        f"<html style='{JUPYTER_LIGHT}{VSCODE_LIGHT}'><body class=vscode-light "
-        f"style='color:var(--vscode-editor-foreground)'>{PLACE}",
+        (
+            f"<html style='{JUPYTER_LIGHT}{VSCODE_LIGHT}'><body class=vscode-light "
+            f"style='color:var(--vscode-editor-foreground)'>{PLACE}"
+        ),
     ),
     "colab, dark": (
         "dark",
-        f"<html theme=dark style='{COLAB_DARK}'>"
-        f"<body style='color:var(--colab-primary-text-color)'>{PLACE}",
+        (
+            f"<html theme=dark style='{COLAB_DARK}'>"
+            f"<body style='color:var(--colab-primary-text-color)'>{PLACE}"
+        ),
     ),
     "colab, dark, ink alone": ("dark", f"<html theme=dark><body style='color:#d5d5d5'>{PLACE}"),
     "colab, light": ("light", f"<body style='color:#212121'>{PLACE}"),
@@ -200,3 +217,18 @@ def test_a_closed_view_follows_nothing(page: Page) -> None:
         document.querySelector('#dark').append(host); }""")
     page.wait_for_timeout(200)
     assert page.evaluate("host.dataset.theme") == "light"
+
+
+def test_a_jupyterlab_started_light_or_dark_is_read(themed_lab: tuple[Lab, str, Path]) -> None:
+    lab, scheme, folder = themed_lab
+    path = folder / "weights.ipynb"
+    write_notebook(path, f"{VIEW}shown")
+    lab.open(path)
+    lab.run_cell("regard.view")
+    pictures = Pictures(lab.page, lab.watch)
+    expect(lab.page.locator("[data-drawn]")).to_be_attached(timeout=READY_MS)
+    theme(lab.page).to_have_attribute("data-theme", scheme)
+    measured = contrasts(lab.page)
+    pictures.shoot(f"jupyterlab_started_{scheme}")
+    assert {"names that read", "names of rows", "numbers of heads"} <= set(measured)
+    assert {what: ratio for what, ratio in measured.items() if ratio < ENOUGH} == {}
