@@ -41,6 +41,8 @@ LONGEST_TITLE = 120
 PAGE_STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;padding:4px;background:Canvas;color:CanvasText;font-family:system-ui,sans-serif}"
+    "@page{size:landscape;margin:10mm}"  # pictures side by side are wider than a page is
+    "@media print{main{zoom:.7}}"
     "h1{font-size:17px;font-weight:600;margin:8px;overflow-wrap:anywhere;unicode-bidi:isolate}"
 )
 PAGE = """<!doctype html>
@@ -81,6 +83,11 @@ class Choice:
     def of(self, trace: Trace) -> list[tuple[str, int, Layer, list[int]]]:
         """Give the layers, with their kind, number and heads."""
         return list(part_of(trace, self.layers, self.heads))
+
+    def heads_of(self, trace: Trace) -> list[tuple[str, int, Layer, int]]:
+        """Give the heads, each with its kind, and its layer's number and layer."""
+        part = self.of(trace)
+        return [(kind, number, layer, head) for kind, number, layer, all_ in part for head in all_]
 
     def size_of(self, layer: Layer) -> tuple[int, int]:
         """Say how many weights or pixels a head of a layer takes: (rows, columns)."""
@@ -134,7 +141,7 @@ def is_coarse(layer: Layer, choice: Choice) -> bool:
 
 def about_bytes(trace: Trace, choice: Choice = ALL) -> int:
     """Estimate the size of a page from some of its heads: how small a head packs is its own."""
-    every = [(*place, head) for *place, heads in choice.of(trace) for head in heads]
+    every = choice.heads_of(trace)
     most = FEW_MAPS if any(is_map(layer) for _, _, layer, _ in every) else FEW_HEADS
     step = math.ceil(len(every) / most)
     tried = every[step // 2 :: step]
@@ -190,7 +197,7 @@ def page_of(
     """
     meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
     packed: dict[str, dict[int, dict[int, tuple[float, str, tuple[int, int]]]]] = {}
-    every = [(*place, head) for *place, heads in choice.of(trace) for head in heads]
+    every = choice.heads_of(trace)
     size = 0
     for done, (kind, number, layer, head) in enumerate(every, start=1):
         seen = packed_head(trace, choice, layer, Head(kind, number, head))
