@@ -687,3 +687,13 @@ def test_it_follows_the_notebook_theme(live: Pictures) -> None:
         document.body.style.setProperty('--jp-layout-color1', '#111111');
         document.body.dataset.jpThemeLight = 'false'; }""")
     expect(host).to_have_attribute("data-theme", "dark")
+
+
+def test_a_page_is_printed_across_so_that_its_pictures_fit(
+    pictures: Pictures, tmp_path: Path
+) -> None:
+    pictures.open(hostile(), tmp_path)
+    printed = pictures.page.pdf(prefer_css_page_size=True)
+    assert b"/MediaBox [0 0 792 612]" in printed
+    pictures.page.emulate_media(media="print")
+    assert pictures.page.evaluate("getComputedStyle(document.querySelector('main')).zoom") == "0.7"

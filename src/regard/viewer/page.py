@@ -47,6 +47,8 @@ LONGEST_TITLE = 120
 PAGE_STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;padding:4px;background:Canvas;color:CanvasText;font-family:system-ui,sans-serif}"
+    "@page{size:landscape;margin:10mm}"  # pictures side by side are wider than a page is
+    "@media print{main{zoom:.7}}"
     "h1{font-size:17px;font-weight:600;margin:8px;overflow-wrap:anywhere;unicode-bidi:isolate}"
 )
 PAGE = """<!doctype html>
@@ -89,12 +91,9 @@ class Choice:
         return list(part_of(trace, self.layers, self.heads))
 
     def heads_of(self, trace: Trace) -> list[tuple[str, int, Layer, int]]:
-        """Give every head: its kind, its layer's number, the layer, and its own number."""
-        return [
-            (kind, number, layer, head)
-            for kind, number, layer, heads in self.of(trace)
-            for head in heads
-        ]
+        """Give the heads, each with its kind, and its layer's number and layer."""
+        part = self.of(trace)
+        return [(kind, number, layer, head) for kind, number, layer, all_ in part for head in all_]
 
     def size_of(self, layer: Layer) -> tuple[int, int]:
         """Say how many weights or pixels a head of a layer takes: (rows, columns)."""
