@@ -112,6 +112,15 @@ def test_a_page_that_is_too_large_is_refused_before_it_is_made(tmp_path: Path) -
     assert shown.page_size(layers=[1], heads=[2]).startswith("1 head of at most 8 x 8 weights")
 
 
+def test_a_page_names_the_head_that_is_not_finite_and_shows_the_others(tmp_path: Path) -> None:
+    seen = with_words()
+    seen.layers["encoder"][1].weights[2, 3, 4] = np.nan  # type: ignore[attr-defined]
+    view(seen, layer=0).save(tmp_path / "x.html")
+    heads = saved_data((tmp_path / "x.html").read_text("utf-8"))["heads"]["encoder"]
+    assert "not finite" in heads["1"]["2"]["problem"]
+    assert [list(one) for one in heads["1"].values()].count(["problem"]) == 1
+
+
 def test_a_page_may_hold_fewer_pixels_than_weights(tmp_path: Path) -> None:
     shown = view(with_words(), layer=1)
     assert shown.page_size(pixels=4).startswith("6 heads of at most 8 x 8 weights as 4 x 4 pixels")

@@ -32,6 +32,10 @@ OVERVIEW = 1024  # pixels of a side of a map, at most
 THUMBNAIL = 32  # pixels of a side, at most
 
 
+class NotFiniteError(ValueError):
+    """A head has weights that are NaN or infinite."""
+
+
 @dataclass(frozen=True)
 class PackedHead:
     """The weights of one head in bytes: a weight is (its byte / 255) ** `power` * `scale`.
@@ -60,7 +64,7 @@ class PackedHead:
         num_queries, num_keys = weights.shape
         scale = float(weights.max(initial=0.0)) if scale is None else scale
         if not np.isfinite(weights).all():
-            raise ValueError(
+            raise NotFiniteError(
                 "This head has weights that are not finite, so there is nothing to show: "
                 "`regard.doctor(model, tokenizer, sentence)` says which and why."
             )

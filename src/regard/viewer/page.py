@@ -22,6 +22,7 @@ from regard.viewer.packing import (
     FINE,
     OVERVIEW,
     THUMBNAIL,
+    NotFiniteError,
     PackedHead,
     as_thumbnail,
     count_cells,
@@ -153,7 +154,10 @@ def about_bytes(trace: Trace, choice: Choice = ALL) -> int:
     tried = every[step // 2 :: step]
     weights = thumbnails = pixels = sums = 0
     for kind, number, layer, head in tried:
-        seen = packed_head(trace, choice, layer, Head(kind, number, head))
+        try:
+            seen = packed_head(trace, choice, layer, Head(kind, number, head))
+        except NotFiniteError:  # it takes a line of text
+            continue
         sides = [edges_of(count, min(count, THUMBNAIL)) for count in seen.pixels]
         weights += len(deflated(seen.bytes))
         sums += len(deflated(seen.sums))
@@ -161,7 +165,7 @@ def about_bytes(trace: Trace, choice: Choice = ALL) -> int:
         pixels += len(seen.bytes)
     all_pixels = sum(math.prod(choice.size_of(layer)) for _, _, layer, _ in every)
     of_each = sums + thumbnails * (1 + num_variants(trace, choice))
-    of_heads = weights * all_pixels / pixels + of_each * len(every) / len(tried)
+    of_heads = weights * all_pixels / max(1, pixels) + of_each * len(every) / len(tried)
     return round(of_heads) + OF_HEAD * len(every) + of_all_else(trace)
 
 
@@ -228,8 +232,14 @@ def page_of(
     every = choice.heads_of(trace)
     size = 0
     for done, (kind, number, layer, head) in enumerate(every, start=1):
-        seen = packed_head(trace, choice, layer, Head(kind, number, head))
         of_layer = packed.setdefault(kind, {}).setdefault(number, {})
+        try:
+            seen = packed_head(trace, choice, layer, Head(kind, number, head))
+        except NotFiniteError as error:  # the others are shown
+            if Head(kind, number, head) == selected:
+                raise
+            of_layer[head] = {"problem": str(error)}
+            continue
         of_layer[head] = as_json(seen)
         size += len(of_layer[head]["bytes"])
         if largest is not None and size > largest:

@@ -71,7 +71,7 @@ class AttentionView(anywidget.AnyWidget):
         heads: Collection[int] | None = None,
         pixels: int | None = None,
     ) -> str:
-        """Say how large the saved page can become, before anything is computed."""
+        """Say about how large the saved page will become; a few heads are packed for that."""
         return page_size(self.trace, Choice(layers, heads, pixels))
 
     def save(

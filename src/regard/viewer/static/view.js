@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources af4aac238fcbc1f24f199c8662f8b3fa078c0e293e19a9a65e3a18b9f3bb2a8d
+// sources 0d1b8d91f2a69ab94a204121c4d423809b2e6717bbc86e4c3a311c84e7d3eb6a
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -172,11 +172,12 @@ var LONGEST_LABEL = 20;
 var LONGEST_NAME = 60;
 var LONGEST_LETTER = 32;
 var PLAIN = /^[!-~]*$/;
-var LETTERS = new Intl.Segmenter("en", { granularity: "grapheme" });
+var LETTERS = "Segmenter" in Intl ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
 var EMOJI = String.raw`\p{Extended_Pictographic}[\ufe0e\ufe0f]?\p{Emoji_Modifier}?`;
 var SEQUENCES = [
   String.raw`${EMOJI}(?:\u200d${EMOJI})*(?:[\u{e0020}-\u{e007e}]+\u{e007f})?`,
   String.raw`\p{Emoji}[\ufe0e\ufe0f]`,
+  String.raw`[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Devanagari}\p{Mn}\p{Mc}][\u200c\u200d]`,
   String.raw`\p{Ideographic}[\ufe00-\ufe02\u{e0100}-\u{e01ef}]`,
   String.raw`\p{Script=Mongolian}[\u180b-\u180d\u180f]`,
   String.raw`[\p{Sm}\p{Script=Myanmar}\p{Script=Phags_Pa}0\u3001\u3002]\ufe00`
@@ -207,7 +208,8 @@ function cut(text, longest, write) {
   return `${fitting(first, half).join("")}…${fitting(last, half).reverse().join("")}`;
 }
 function lettersOf(text, write) {
-  return Array.from(LETTERS.segment(text), ({ segment }) => {
+  const letters = LETTERS ? Array.from(LETTERS.segment(text), ({ segment }) => segment) : [...text];
+  return letters.map((segment) => {
     const letter = segment.length > LONGEST_LETTER ? shortened(segment) : segment;
     const shown = write(letter);
     return { shown, size: shown === letter ? 1 : shown.length };
@@ -376,7 +378,8 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
-  max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px); overflow: auto; padding: 3px; }
+  max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px);
+  overflow: auto; padding: 3px; }
 .plane { position: relative; }
 .plane canvas { position: sticky; left: 0; top: 0; }
 .measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
@@ -404,6 +407,12 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margi
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 kbd { font: 12px ui-monospace, monospace; }
 @container (max-width: 720px) { figure.matrix, figure.lines { flex-basis: 100%; } }
+@media print {
+  .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
+  .sentence { position: static; }
+  .kinds, .texts, .ranked { max-height: none; overflow: visible; }
+  figure { break-inside: avoid; }
+}
 @media (prefers-reduced-motion: reduce) {
   * { scroll-behavior: auto; transition: none; animation: none; }
 }
@@ -905,8 +914,8 @@ function mapRemark(shown, [high, wide], isLive) {
 var KEYS = [
   "Tab goes from picture to picture. Heads: arrow keys choose layer and head, Home and End the ",
   "first and the last of a row, Page Up and Page Down go further. Matrix: arrow keys walk cells, ",
-  "with those keys to the ends, + and − zoom, 0 shows all, Enter locks a row, Escape unlocks; the ",
-  "wheel with Ctrl or two fingers zoom, and a finger's second tap locks. Lines: up ",
+  "with those keys to the ends, + and − zoom, 0 shows all, Enter locks a row, Escape unlocks; ",
+  "the wheel with Ctrl or two fingers zoom, and a finger's second tap locks. Lines: up ",
   "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
   "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
   "number in brackets: the place of one of several tokens that are alike, counted from 0. About: ",
@@ -1336,10 +1345,10 @@ var Grid = class {
     });
   }
   drawHead(brush, head, left, top, hatched) {
-    const { theme, meta } = this.state;
+    const { theme } = this.state;
     const [x, y] = [left + this.layout.x, top + this.layout.y];
     const hasInk = this.tiles.draw(brush, head, x, y, TILE);
-    if (!meta.looked && !hasInk) {
+    if (!hasInk) {
       brush.fillStyle = hatched;
       brush.fillRect(x, y, TILE, TILE);
     }
@@ -3035,10 +3044,13 @@ async function unpacked(saved, selection) {
   const { kind, layer, head } = selection;
   const packed = saved.heads[kind]?.[layer]?.[head];
   if (!packed) throw new Error(`It lacks ${describe(kind, layer, head)}.`);
+  if ("problem" in packed) throw new Unshown(packed.problem);
   const [bytes, sums2] = await Promise.all([inflate(packed.bytes), inflate(packed.sums)]);
   return { ...selection, ...packed, bytes, sums: sums2 };
 }
-var damaged = (error) => `This page is damaged, save it anew. ${error instanceof Error ? error.message : error}`;
+var Unshown = class extends Error {
+};
+var damaged = (error) => error instanceof Unshown ? error.message : `This page is damaged, save it anew. ${error instanceof Error ? error.message : error}`;
 async function openSaved(page) {
   const place2 = page.getElementById("regard-view") ?? page.body;
   try {

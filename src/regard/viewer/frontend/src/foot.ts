@@ -10,8 +10,8 @@ import type { State } from "./state";
 const KEYS = [
   "Tab goes from picture to picture. Heads: arrow keys choose layer and head, Home and End the ",
   "first and the last of a row, Page Up and Page Down go further. Matrix: arrow keys walk cells, ",
-  "with those keys to the ends, + and − zoom, 0 shows all, Enter locks a row, Escape unlocks; the ",
-  "wheel with Ctrl or two fingers zoom, and a finger's second tap locks. Lines: up ",
+  "with those keys to the ends, + and − zoom, 0 shows all, Enter locks a row, Escape unlocks; ",
+  "the wheel with Ctrl or two fingers zoom, and a finger's second tap locks. Lines: up ",
   "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
   "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
   "number in brackets: the place of one of several tokens that are alike, counted from 0. About: ",

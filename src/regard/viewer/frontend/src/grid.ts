@@ -164,10 +164,10 @@ export class Grid {
     top: number,
     hatched: CanvasPattern | string,
   ): void {
-    const { theme, meta } = this.state;
+    const { theme } = this.state;
     const [x, y] = [left + this.layout.x, top + this.layout.y];
     const hasInk = this.tiles.draw(brush, head, x, y, TILE);
-    if (!meta.looked && !hasInk) {
+    if (!hasInk) {
       brush.fillStyle = hatched;
       brush.fillRect(x, y, TILE, TILE);
     }

@@ -4,12 +4,14 @@ export const LONGEST_LABEL = 20;
 export const LONGEST_NAME = 60; // in a sentence
 const LONGEST_LETTER = 32; // UTF-16 units: emoji have at most 15, but accents may be any number
 const PLAIN = /^[!-~]*$/;
-const LETTERS = new Intl.Segmenter("en", { granularity: "grapheme" });
+// of a browser that is old, code points
+const LETTERS = "Segmenter" in Intl ? new Intl.Segmenter("en", { granularity: "grapheme" }) : null;
 // Emoji with what joins, colours or tags them; and bases that a variation selector changes.
 const EMOJI = String.raw`\p{Extended_Pictographic}[\ufe0e\ufe0f]?\p{Emoji_Modifier}?`;
 const SEQUENCES = [
   String.raw`${EMOJI}(?:\u200d${EMOJI})*(?:[\u{e0020}-\u{e007e}]+\u{e007f})?`,
   String.raw`\p{Emoji}[\ufe0e\ufe0f]`,
+  String.raw`[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Devanagari}\p{Mn}\p{Mc}][\u200c\u200d]`,
   String.raw`\p{Ideographic}[\ufe00-\ufe02\u{e0100}-\u{e01ef}]`,
   String.raw`\p{Script=Mongolian}[\u180b-\u180d\u180f]`,
   String.raw`[\p{Sm}\p{Script=Myanmar}\p{Script=Phags_Pa}0\u3001\u3002]\ufe00`,
@@ -57,7 +59,8 @@ interface Letter {
 
 /** Take a text apart into what is read as one letter. */
 function lettersOf(text: string, write: Write): Letter[] {
-  return Array.from(LETTERS.segment(text), ({ segment }) => {
+  const letters = LETTERS ? Array.from(LETTERS.segment(text), ({ segment }) => segment) : [...text];
+  return letters.map((segment) => {
     const letter = segment.length > LONGEST_LETTER ? shortened(segment) : segment;
     const shown = write(letter);
     return { shown, size: shown === letter ? 1 : shown.length };

@@ -24,12 +24,17 @@ interface Packed {
   sums: string;
 }
 
+/** A head that cannot be shown, and why. */
+interface Refused {
+  problem: string;
+}
+
 /** What a saved page holds: heads by kind, layer and head. */
 interface Saved {
   meta: Meta;
   selection: Selection;
   thumbnails: string;
-  heads: Record<string, Record<string, Record<string, Packed>>>;
+  heads: Record<string, Record<string, Record<string, Packed | Refused>>>;
   /** Of words, or without special tokens. */
   variants: (Choice & VariantReply & { thumbnails: string })[];
 }
@@ -104,12 +109,18 @@ async function unpacked(saved: Saved, selection: Selection): Promise<Weights> {
   const { kind, layer, head } = selection;
   const packed = saved.heads[kind]?.[layer]?.[head];
   if (!packed) throw new Error(`It lacks ${describe(kind, layer, head)}.`);
+  if ("problem" in packed) throw new Unshown(packed.problem);
   const [bytes, sums] = await Promise.all([inflate(packed.bytes), inflate(packed.sums)]);
   return { ...selection, ...packed, bytes, sums };
 }
 
+/** Nothing is wrong with the page. */
+class Unshown extends Error {}
+
 const damaged = (error: unknown): string =>
-  `This page is damaged, save it anew. ${error instanceof Error ? error.message : error}`;
+  error instanceof Unshown
+    ? error.message
+    : `This page is damaged, save it anew. ${error instanceof Error ? error.message : error}`;
 
 /** Show what a saved page holds. */
 export async function openSaved(page: Document): Promise<void> {

@@ -69,7 +69,8 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
-  max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px); overflow: auto; padding: 3px; }
+  max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px);
+  overflow: auto; padding: 3px; }
 .plane { position: relative; }
 .plane canvas { position: sticky; left: 0; top: 0; }
 .measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
@@ -97,6 +98,12 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margi
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 kbd { font: 12px ui-monospace, monospace; }
 @container (max-width: 720px) { figure.matrix, figure.lines { flex-basis: 100%; } }
+@media print {
+  .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
+  .sentence { position: static; }
+  .kinds, .texts, .ranked { max-height: none; overflow: visible; }
+  figure { break-inside: avoid; }
+}
 @media (prefers-reduced-motion: reduce) {
   * { scroll-behavior: auto; transition: none; animation: none; }
 }
