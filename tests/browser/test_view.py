@@ -316,7 +316,7 @@ def test_the_matrix_zooms_and_stays_in_its_frame(pictures: Pictures, tmp_path: P
     frame = pictures.page.locator(".matrix .scroll")
     before = frame.bounding_box()
     assert before
-    assert before["width"] < 700
+    assert before["width"] <= 900  # a matrix is as wide as the window is high
     for _ in range(12):
         pictures.page.get_by_label("Zoom in").click()
     assert frame.bounding_box() == before
