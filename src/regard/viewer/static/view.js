@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 0d1b8d91f2a69ab94a204121c4d423809b2e6717bbc86e4c3a311c84e7d3eb6a
+// sources 2e2e051e2fc0ed99eba0f93dfce590b5b2de26a7c0c0b46c034eda62a01814b3
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -191,12 +191,21 @@ var RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}
 function legible(text, longest) {
   if (text === "") return "(empty)";
   if (text.length <= longest && PLAIN.test(text)) return text;
+  const key = `${longest} ${text}`;
+  const known = legibles.get(key) ?? legibleOf(text, longest);
+  if (legibles.size > MOST_KNOWN) legibles.clear();
+  legibles.set(key, known);
+  return known;
+}
+function legibleOf(text, longest) {
   const isBlank = text.trim() === "";
   const write = isBlank ? blank : visible;
   const name = cut(text, longest, write);
   if (isBlank) return `"${name}"`;
   return RIGHT_TO_LEFT.test(name) ? `⁨${name}⁩` : name;
 }
+var MOST_KNOWN = 2e4;
+var legibles = /* @__PURE__ */ new Map();
 function cut(text, longest, write) {
   const reach = longest * LONGEST_LETTER;
   const first = lettersOf(text.slice(0, reach), write);
@@ -2185,18 +2194,24 @@ var Reading = class {
   drawn = null;
   listed = null;
   waiting = 0;
+  writing = 0;
+  isOne = true;
+  // are the tokens that read those that are read?
   match = -1;
   get role() {
     return this.side.value;
-  }
-  /** Are the tokens that read those that are read, so that one text is enough? */
-  isOne({ rows, columns }) {
-    return rows.names.join("\n") === columns.names.join("\n");
   }
   draw() {
     const { shown } = this.state;
     this.element.hidden = Boolean(shown?.pixels);
     if (!shown || shown.pixels) return;
+    if (this.drawn === shown) this.render(shown);
+    else {
+      clearTimeout(this.writing);
+      this.writing = setTimeout(() => this.state.shown === shown && this.render(shown));
+    }
+  }
+  render(shown) {
     if (this.drawn !== shown) this.write(shown);
     this.shade(shown);
     const focus = this.state.locked ?? this.state.focus();
@@ -2210,7 +2225,8 @@ var Reading = class {
     this.listed = null;
     const isAlike3 = (role) => before?.[role].names.join("\n") === shown[role].names.join("\n");
     if (isAlike3("rows") && isAlike3("columns")) return;
-    const roles = this.isOne(shown) ? ["rows"] : ["rows", "columns"];
+    this.isOne = shown.rows.names.join("\n") === shown.columns.names.join("\n");
+    const roles = this.isOne ? ["rows"] : ["rows", "columns"];
     this.side.hidden = roles.length > 1;
     this.words = {};
     this.texts.replaceChildren();
@@ -2226,7 +2242,7 @@ var Reading = class {
     const word = make("span", {}, legible(item(shown[role].names, at), LONGEST_NAME));
     word.addEventListener("click", (event) => {
       if (!getSelection()?.isCollapsed) return;
-      this.state.lock(this.isOne(shown) ? this.role : role, at, event.shiftKey);
+      this.state.lock(this.isOne ? this.role : role, at, event.shiftKey);
     });
     return word;
   }
@@ -2235,7 +2251,7 @@ var Reading = class {
     const { state } = this;
     const focus = state.focus();
     const all = focus ? sums(shown, focus) : null;
-    const isOne = this.isOne(shown);
+    const { isOne } = this;
     for (const [role, words] of Object.entries(this.words)) {
       const isOther = focus !== null && (isOne || role !== focus.role);
       const isOwn = (at) => focus !== null && (isOne || role === focus.role) && focus.ats.includes(at);

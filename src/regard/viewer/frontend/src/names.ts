@@ -31,12 +31,23 @@ const RIGHT_TO_LEFT =
 export function legible(text: string, longest: number): string {
   if (text === "") return "(empty)";
   if (text.length <= longest && PLAIN.test(text)) return text;
+  const key = `${longest} ${text}`;
+  const known = legibles.get(key) ?? legibleOf(text, longest);
+  if (legibles.size > MOST_KNOWN) legibles.clear();
+  legibles.set(key, known);
+  return known;
+}
+
+function legibleOf(text: string, longest: number): string {
   const isBlank = text.trim() === "";
   const write = isBlank ? blank : visible;
   const name = cut(text, longest, write);
   if (isBlank) return `"${name}"`;
   return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
 }
+
+const MOST_KNOWN = 20_000; // names, which are written anew with each frame
+const legibles = new Map<string, string>();
 
 type Write = (letter: string) => string;
 

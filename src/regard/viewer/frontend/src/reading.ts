@@ -27,6 +27,8 @@ export class Reading {
   private drawn: Shown | null = null;
   private listed: Focus | null = null;
   private waiting = 0;
+  private writing = 0;
+  private isOne = true; // are the tokens that read those that are read?
   private match = -1;
 
   constructor(private readonly state: State) {
@@ -44,15 +46,18 @@ export class Reading {
     return this.side.value as Role;
   }
 
-  /** Are the tokens that read those that are read, so that one text is enough? */
-  private isOne({ rows, columns }: Shown): boolean {
-    return rows.names.join("\n") === columns.names.join("\n");
-  }
-
   draw(): void {
     const { shown } = this.state;
     this.element.hidden = Boolean(shown?.pixels);
     if (!shown || shown.pixels) return;
+    if (this.drawn === shown) this.render(shown);
+    else {
+      clearTimeout(this.writing); // the matrix comes first
+      this.writing = setTimeout(() => this.state.shown === shown && this.render(shown));
+    }
+  }
+
+  private render(shown: Shown): void {
     if (this.drawn !== shown) this.write(shown);
     this.shade(shown);
     const focus = this.state.locked ?? this.state.focus();
@@ -68,7 +73,8 @@ export class Reading {
     const isAlike = (role: Role) =>
       before?.[role].names.join("\n") === shown[role].names.join("\n");
     if (isAlike("rows") && isAlike("columns")) return;
-    const roles: Role[] = this.isOne(shown) ? ["rows"] : ["rows", "columns"];
+    this.isOne = shown.rows.names.join("\n") === shown.columns.names.join("\n");
+    const roles: Role[] = this.isOne ? ["rows"] : ["rows", "columns"];
     this.side.hidden = roles.length > 1;
     this.words = {};
     this.texts.replaceChildren();
@@ -85,7 +91,7 @@ export class Reading {
     const word = make("span", {}, legible(item(shown[role].names, at), LONGEST_NAME));
     word.addEventListener("click", (event) => {
       if (!getSelection()?.isCollapsed) return; // text is being selected
-      this.state.lock(this.isOne(shown) ? this.role : role, at, event.shiftKey);
+      this.state.lock(this.isOne ? this.role : role, at, event.shiftKey);
     });
     return word;
   }
@@ -95,7 +101,7 @@ export class Reading {
     const { state } = this;
     const focus = state.focus();
     const all = focus ? sums(shown, focus) : null;
-    const isOne = this.isOne(shown);
+    const { isOne } = this;
     for (const [role, words] of Object.entries(this.words) as [Role, HTMLElement[]][]) {
       const isOther = focus !== null && (isOne || role !== focus.role);
       const isOwn = (at: number) =>
