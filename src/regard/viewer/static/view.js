@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 2e2e051e2fc0ed99eba0f93dfce590b5b2de26a7c0c0b46c034eda62a01814b3
+// sources 5431b45ccfee29b52c7428786a234677029c0cecf13f77b0896feb632a0d55bb
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -586,9 +586,16 @@ var spanOf = ({ spans }, row) => [
 var asBytes = (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 function unpack({ bytes, scale, power }) {
   const weights = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255) ** power * scale);
-  return Float32Array.from(asBytes(bytes), (byte) => weights[byte] ?? 0);
+  const packed = asBytes(bytes);
+  const unpacked2 = new Float32Array(packed.length);
+  for (let at = 0; at < packed.length; at++) unpacked2[at] = weights[packed[at] ?? 0] ?? 0;
+  return unpacked2;
 }
-var largestOf = (values) => values.reduce((most, value) => Math.max(most, value), 0);
+function largestOf(values) {
+  let most = 0;
+  for (let at = 0; at < values.length; at++) most = Math.max(most, values[at] ?? 0);
+  return most;
+}
 function errorsOf({ scale, power }) {
   const largest = (byte) => Math.min((byte + 0.5) / 255, 1) ** power;
   const least = (byte) => Math.max((byte - 0.5) / 255, 0) ** power;
@@ -631,7 +638,7 @@ function show(meta, layer, weights, choice) {
     rows,
     columns,
     values,
-    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place2),
+    ...spanned(spansOf(item(meta.spans, layer.spans), rows, columns, place2), columns.names.length),
     hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
     rounding: longest * largestOf(errors),
     errorOf: errorsOfCells(weights, errors, [rows, columns], layer.shape[1]),
@@ -695,12 +702,15 @@ function spansOf(allowed, rows, columns, place2) {
   });
   return spans;
 }
+function spanned(spans, wide) {
+  return { spans, isOpen: spans.every((at, side) => at === (side % 2 ? wide : 0)) };
+}
 function showMap(meta, layer, weights) {
   return {
     rows: axisOf(item(meta.sides, layer.rows), false, false),
     columns: axisOf(item(meta.sides, layer.columns), false, false),
     values: unpack(weights),
-    spans: Int32Array.from(item(meta.spans, layer.spans)),
+    ...spanned(Int32Array.from(item(meta.spans, layer.spans)), layer.shape[1]),
     hiddenShare: 0,
     rounding: largestOf(errorsOf(weights)),
     largest: weights.scale,
@@ -1911,7 +1921,8 @@ function drawCells(brush, frame, state, kernel, shown, part) {
   const pixelsOf = (count, size) => Math.max(1, Math.min(count, Math.floor(size * ratio())));
   const [pixelsHigh, pixelsWide] = [pixelsOf(bottom - top, high), pixelsOf(right - left, wide)];
   const values = shown.pixels ? kernel.mapped(shown, part, pixelsHigh, pixelsWide) : pool(shown, part, pixelsHigh, pixelsWide);
-  const shades = Uint8Array.from(values, (value) => state.shade(value));
+  const shades = new Uint8Array(values.length);
+  for (let at = 0; at < values.length; at++) shades[at] = state.shade(values[at] ?? 0);
   brush.save();
   brush.beginPath();
   brush.rect(frame.left, frame.top, frame.stage.width, frame.stage.height);
@@ -1927,6 +1938,7 @@ function drawCells(brush, frame, state, kernel, shown, part) {
   brush.restore();
 }
 function hatchMasked(brush, frame, theme, shown, [top, bottom, left, right]) {
+  if (shown.isOpen) return;
   brush.fillStyle = hatching(brush, theme);
   const step = Math.max(1, Math.floor(1 / frame.cell));
   for (let row = top; row < bottom; row += step) {

@@ -30,7 +30,8 @@ export function drawCells(
   const values = shown.pixels
     ? kernel.mapped(shown, part, pixelsHigh, pixelsWide)
     : pool(shown, part, pixelsHigh, pixelsWide);
-  const shades = Uint8Array.from(values, (value) => state.shade(value));
+  const shades = new Uint8Array(values.length);
+  for (let at = 0; at < values.length; at++) shades[at] = state.shade(values[at] ?? 0);
   brush.save();
   brush.beginPath();
   brush.rect(frame.left, frame.top, frame.stage.width, frame.stage.height);
@@ -53,6 +54,7 @@ function hatchMasked(
   shown: Shown,
   [top, bottom, left, right]: Place,
 ): void {
+  if (shown.isOpen) return; // every row may read every column
   brush.fillStyle = hatching(brush, theme);
   const step = Math.max(1, Math.floor(1 / frame.cell));
   for (let row = top; row < bottom; row += step) {

@@ -17,6 +17,8 @@ export interface Shown {
   values: Float32Array;
   /** For each row, the first column it may read and the one after the last. */
   spans: Int32Array;
+  /** May every row read every column? */
+  isOpen: boolean;
   hiddenShare: number;
   /** By how much any value may be off, at most; and that of a cell. */
   rounding: number;
@@ -51,11 +53,17 @@ interface Packed {
 /** Undo the bytes of weights. */
 export function unpack({ bytes, scale, power }: Packed): Float32Array {
   const weights = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255) ** power * scale);
-  return Float32Array.from(asBytes(bytes), (byte) => weights[byte] ?? 0);
+  const packed = asBytes(bytes);
+  const unpacked = new Float32Array(packed.length); // a loop is ten times as fast as `from`
+  for (let at = 0; at < packed.length; at++) unpacked[at] = weights[packed[at] ?? 0] ?? 0;
+  return unpacked;
 }
 
-const largestOf = (values: Float32Array): number =>
-  values.reduce((most, value) => Math.max(most, value), 0);
+function largestOf(values: Float32Array): number {
+  let most = 0;
+  for (let at = 0; at < values.length; at++) most = Math.max(most, values[at] ?? 0);
+  return most;
+}
 
 /** By how much the weight of each byte may be off; float32 adds a little. */
 function errorsOf({ scale, power }: Packed): Float32Array {
@@ -114,7 +122,7 @@ export function show(
     rows,
     columns,
     values,
-    spans: spansOf(item(meta.spans, layer.spans), rows, columns, place),
+    ...spanned(spansOf(item(meta.spans, layer.spans), rows, columns, place), columns.names.length),
     hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
     rounding: longest * largestOf(errors),
     errorOf: errorsOfCells(weights, errors, [rows, columns], layer.shape[1]),
@@ -197,13 +205,18 @@ function spansOf(allowed: number[], rows: Axis, columns: Axis, place: Int32Array
   return spans;
 }
 
+/** Say, too, whether nothing is masked. */
+function spanned(spans: Int32Array, wide: number): Pick<Shown, "spans" | "isOpen"> {
+  return { spans, isOpen: spans.every((at, side) => at === (side % 2 ? wide : 0)) };
+}
+
 /** Show pixels of a head that has too many weights: its tokens as they are. */
 function showMap(meta: Meta, layer: Layer, weights: Weights): Shown {
   return {
     rows: axisOf(item(meta.sides, layer.rows), false, false),
     columns: axisOf(item(meta.sides, layer.columns), false, false),
     values: unpack(weights),
-    spans: Int32Array.from(item(meta.spans, layer.spans)),
+    ...spanned(Int32Array.from(item(meta.spans, layer.spans)), layer.shape[1]),
     hiddenShare: 0,
     rounding: largestOf(errorsOf(weights)),
     largest: weights.scale,
