@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
@@ -365,6 +366,17 @@ def test_advice_names_the_options_of_the_command_line(
     assert code == 2
     assert advice in errors
     assert not re.search(r"\w=|\(\w+, \w+", errors)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("read")
+def test_a_warning_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "No font here has \N{CUNEIFORM SIGN A} (U+12000)"
+    warn = "regard.pictures.axes.warn_of_missing"
+    monkeypatch.setattr(warn, lambda _: warnings.warn(said, stacklevel=2))
+    code, _, errors = run_model("view", "a dog", "-o", str(tmp_path / "x.png"))
+    assert code == 0
+    assert set(errors.splitlines()) == {said}
 
 
 def test_help_is_quick() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -211,7 +212,9 @@ def save_view(seen: "Trace", output: Path, opening: "Opening", pixels: int | Non
     choice = Choice(pixels=pixels)
     if output.suffix.lower() == ".html":
         typer.echo(page_size(seen, choice))
-    save(output, seen, opening.head, choice, opened=opening.why)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: typer.echo(str(message), err=True)
+        save(output, seen, opening.head, choice, opened=opening.why)
     typer.echo(f"{output} has {output.stat().st_size / 1e6:,.2f} MB")
 
 
