@@ -49,9 +49,13 @@ PAGE_STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;padding:4px;background:Canvas;color:CanvasText;font-family:system-ui,sans-serif}"
     "@page{size:landscape;margin:10mm}"  # pictures side by side are wider than a page is
-    "@media print{main{zoom:.7}}"
+    "@media print{main{zoom:var(--of-print,.7)}}"
     "h1{font-size:17px;font-weight:600;margin:8px;overflow-wrap:anywhere;unicode-bidi:isolate}"
 )
+# Pictures are as large as their window lets them be, so paper becomes as wide as that is.
+FIT_PRINT = """addEventListener("beforeprint", () =>
+  document.body.style.setProperty("--of-print", Math.min(0.7, 960 / innerWidth)));
+"""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -334,7 +338,7 @@ def title_of(trace: Trace) -> str:
 
 def write_html(data: dict[str, Any], title: str) -> str:
     """Put data and front end into one page, which may load and run nothing else."""
-    script = f"{FRONT_END.read_text('utf-8')}\nawait openSaved(document);\n"
+    script = f"{FRONT_END.read_text('utf-8')}\n{FIT_PRINT}await openSaved(document);\n"
     policy = (
         f"default-src 'none'; script-src '{fingerprint(script)}'; "
         f"style-src '{fingerprint(PAGE_STYLE)}'; base-uri 'none'; form-action 'none'; "
