@@ -315,7 +315,8 @@ def test_a_text_comes_from_a_file_or_from_standard_input(
         (["the dog", "--file", str(path)], "Got a text and a file"),
         (["--file", str(latin)], "latin.txt is not in UTF-8"),
         (["--file", str(empty)], "The text is empty"),
-        (["--file", str(tmp_path / "none.txt")], "No such file"),
+        (["--file", str(tmp_path / "none.txt")], "none.txt cannot be read (No such file"),
+        (["--file", str(tmp_path)], "(Is a directory): name a file of text, or -"),
     ):
         done = CliRunner().invoke(cli.app, [*command, *source])
         assert (done.exit_code, done.stdout) == (2, "")
@@ -366,6 +367,12 @@ def test_advice_names_the_options_of_the_command_line(
     assert code == 2
     assert advice in errors
     assert not re.search(r"\w=|\(\w+, \w+", errors)
+
+
+def test_a_diagnosis_names_the_options_of_the_command_line() -> None:
+    code, said, _ = run_model("doctor", "a dog", "--target", "x")
+    assert code == 1
+    assert "leave --target out" in said
 
 
 @pytest.mark.filterwarnings("default")
