@@ -162,7 +162,7 @@ def view(
     file: File = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png or .csv."),
+        typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png, .csv or .txt."),
     ] = None,
     layer: Annotated[int | None, typer.Option(help="Shown first; else a clear head's.")] = None,
     head: Annotated[int | None, typer.Option(help="Shown first; else a clear one.")] = None,

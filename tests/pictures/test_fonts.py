@@ -103,7 +103,10 @@ def test_what_a_font_has_is_drawn_in_it() -> None:
     ax = plot_heatmap(np.eye(2), ["東", "dog"], ["京", "dog"])
     assert tick_texts(ax) == (["京", "dog"], ["東", "dog"])
     drawn(ax.figure)  # matplotlib warns of letters that it does not find
-    ax = plot_readings([[0.5, 0.5]], [["東", "京"]], readers=[0])
+    with mpl.rc_context({"font.family": ["DejaVu Sans"]}):
+        ax = plt.figure().add_subplot()
+        ax.yaxis.get_major_ticks()  # made before the font is found
+        plot_readings([[0.5, 0.5]], [["東", "京"]], readers=[0], ax=ax)
     assert tick_texts(ax)[1] == ["東 reads"]
     drawn(ax.figure)
 
