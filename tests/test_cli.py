@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
@@ -314,7 +315,8 @@ def test_a_text_comes_from_a_file_or_from_standard_input(
         (["the dog", "--file", str(path)], "Got a text and a file"),
         (["--file", str(latin)], "latin.txt is not in UTF-8"),
         (["--file", str(empty)], "The text is empty"),
-        (["--file", str(tmp_path / "none.txt")], "No such file"),
+        (["--file", str(tmp_path / "none.txt")], "none.txt cannot be read (No such file"),
+        (["--file", str(tmp_path)], "(Is a directory): name a file of text, or -"),
     ):
         done = CliRunner().invoke(cli.app, [*command, *source])
         assert (done.exit_code, done.stdout) == (2, "")
@@ -365,6 +367,23 @@ def test_advice_names_the_options_of_the_command_line(
     assert code == 2
     assert advice in errors
     assert not re.search(r"\w=|\(\w+, \w+", errors)
+
+
+def test_a_diagnosis_names_the_options_of_the_command_line() -> None:
+    code, said, _ = run_model("doctor", "a dog", "--target", "x")
+    assert code == 1
+    assert "leave --target out" in said
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("read")
+def test_a_warning_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "No font here has \N{CUNEIFORM SIGN A} (U+12000)"
+    warn = "regard.pictures.axes.warn_of_missing"
+    monkeypatch.setattr(warn, lambda _: warnings.warn(said, stacklevel=2))
+    code, _, errors = run_model("view", "a dog", "-o", str(tmp_path / "x.png"))
+    assert code == 0
+    assert set(errors.splitlines()) == {said}
 
 
 def test_help_is_quick() -> None:

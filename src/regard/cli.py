@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,7 +162,7 @@ def view(
     file: File = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png or .csv."),
+        typer.Option("--output", "-o", help="Ends in .html, .svg, .pdf, .png, .csv or .txt."),
     ] = None,
     layer: Annotated[int | None, typer.Option(help="Shown first; else a clear head's.")] = None,
     head: Annotated[int | None, typer.Option(help="Shown first; else a clear one.")] = None,
@@ -211,7 +212,9 @@ def save_view(seen: "Trace", output: Path, opening: "Opening", pixels: int | Non
     choice = Choice(pixels=pixels)
     if output.suffix.lower() == ".html":
         typer.echo(page_size(seen, choice))
-    save(output, seen, opening.head, choice, opened=opening.why)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: typer.echo(str(message), err=True)
+        save(output, seen, opening.head, choice, opened=opening.why)
     typer.echo(f"{output} has {output.stat().st_size / 1e6:,.2f} MB")
 
 
@@ -223,7 +226,7 @@ def doctor(text: Text = None, *, model: Model, file: File = None, target: Target
         with silence():
             pretrained, tokenizer = loaded(model)
             diagnosis = regard.doctor(pretrained, tokenizer, sentence, target=target)
-    typer.echo(str(diagnosis))
+    typer.echo(in_options(str(diagnosis)))
     raise typer.Exit(0 if diagnosis.passed else 1)
 
 
@@ -326,20 +329,23 @@ def given_text(text: str | None, file: Path | None) -> str:
             "such as 'The dog saw the cow.', --file FILE, or - for standard input."
         )
     if text == "-" or file == Path("-"):
-        text = decoded("standard input", typer.get_binary_stream("stdin").read())
+        text = decoded("standard input", typer.get_binary_stream("stdin").read)
     elif file is not None:
-        text = decoded(str(file), file.read_bytes())
+        text = decoded(str(file), file.read_bytes)
     if text is None or not text.strip():
         raise ValueError("The text is empty: type one, such as 'The dog saw the cow.'")
     return text
 
 
-def decoded(name: str, read: bytes) -> str:
-    """Take bytes as a text, or raise in words."""
+def decoded(name: str, read: Callable[[], bytes]) -> str:
+    """Read a text, or raise in words."""
     try:
-        return read.decode("utf-8-sig").rstrip("\r\n")
+        return read().decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not in UTF-8 ({error}): save it so.") from error
+    except OSError as error:
+        advice = "name a file of text, or - for standard input"
+        raise ValueError(f"{name} cannot be read ({error.strerror}): {advice}.") from error
 
 
 def place_notebooks(folder: Path) -> Path:

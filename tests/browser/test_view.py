@@ -696,4 +696,17 @@ def test_a_page_is_printed_across_so_that_its_pictures_fit(
     printed = pictures.page.pdf(prefer_css_page_size=True)
     assert b"/MediaBox [0 0 792 612]" in printed
     pictures.page.emulate_media(media="print")
-    assert pictures.page.evaluate("getComputedStyle(document.querySelector('main')).zoom") == "0.7"
+    zoom = pictures.page.evaluate("getComputedStyle(document.querySelector('main')).zoom")
+    assert 0.6 < float(zoom) <= 0.7
+
+
+@pytest.mark.parametrize("width", [1280, 1920, 2560])
+def test_a_page_is_printed_whole_from_a_window_of_any_width(
+    pictures: Pictures, tmp_path: Path, width: int
+) -> None:
+    pictures.page.set_viewport_size({"width": width, "height": width * 9 // 16})
+    pictures.open(view(random_weights(80, 80)).trace, tmp_path)
+    printed = pictures.page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    zoom = float(pictures.page.evaluate("document.body.style.getPropertyValue('--of-print')"))
+    assert zoom * width <= 979  # a page of letter paper, across, without its margins

@@ -18,7 +18,16 @@ from regard.model.transformer import Transformer
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer.packing import PackedHead, rounding
-from regard.viewer.page import ALL, Choice, about_bytes, fingerprint, page_of, page_size
+from regard.viewer.page import (
+    ALL,
+    FEW_HEADS,
+    Choice,
+    about_bytes,
+    fingerprint,
+    page_of,
+    page_size,
+    spread,
+)
 from regard.viewer.widget import view
 from tests.viewer.test_view import HOSTILE, hostile, random_weights, with_words
 
@@ -85,6 +94,25 @@ def test_a_page_whose_weights_pack_well_is_not_refused(tmp_path: Path) -> None:
     shown = view(np.tile(np.eye(200), (4, 4, 1, 1)))  # 640,000 weights
     shown.save(tmp_path / "x.html", largest=250_000)
     assert (tmp_path / "x.html").stat().st_size <= 250_000
+
+
+@pytest.mark.parametrize("odd", range(8))
+def test_one_head_of_each_layer_does_not_stand_for_all(odd: int, tmp_path: Path) -> None:
+    weights = np.tile(np.eye(96), (8, 8, 1, 1))
+    weights[:, odd] = random_weights(8, 96, 96)
+    shown = view(weights)
+    said, real = said_and_real(shown.trace)
+    assert real / 1.5 < said < real * 1.5
+    shown.save(tmp_path / "x.html", largest=int(real) + 1000)
+
+
+def test_a_head_that_packs_badly_refuses_no_page(tmp_path: Path) -> None:
+    weights = np.tile(np.eye(300), (2, 32, 1, 1))
+    weights[divmod(spread(64, FEW_HEADS)[0], 32)] = random_weights(300, 300)  # one that is tried
+    shown = view(weights, layer=1)
+    said, real = said_and_real(shown.trace)
+    assert said > real + 1000
+    shown.save(tmp_path / "x.html", largest=int(real) + 1000)
 
 
 def test_what_is_really_too_large_is_refused_with_both_sizes(tmp_path: Path) -> None:

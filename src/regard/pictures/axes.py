@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import FuncFormatter, Locator, PercentFormatter
 
+from regard.pictures.fonts import warn_of_missing
 from regard.pictures.style import FAINT, INK, LABEL_POINTS, LONGEST_LABEL, SMALL_POINTS, literal
 from regard.pictures.terminal import columns
 
@@ -47,6 +49,7 @@ def room(axis: Axis, count: float) -> float:
 
 def name_ticks(axis: Axis, tokens: Sequence[str]) -> None:
     """Label the cells along an axis, the first from 0 to 1, with their tokens."""
+    warn_of_missing(tokens)
     names = [literal(token, LONGEST_LABEL) for token in tokens]
     space = room(axis, len(names))
     size = LABEL_POINTS if space > 1.2 * LABEL_POINTS else SMALL_POINTS
@@ -60,7 +63,11 @@ def name_ticks(axis: Axis, tokens: Sequence[str]) -> None:
     axis.set_major_locator(TokenLocator(axis, len(names), needed))
     axis.set_major_formatter(FuncFormatter(name))
     axis.set_tick_params(
-        length=0, labelsize=size, labelrotation=angle, labelrotation_mode="xtick" if angle else None
+        length=0,
+        labelsize=size,
+        labelfontfamily=mpl.rcParams["font.family"],  # which may have grown
+        labelrotation=angle,
+        labelrotation_mode="xtick" if angle else None,
     )
 
 

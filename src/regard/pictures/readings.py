@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from regard.pictures.axes import IS_READ, mark_level, name_ticks, new_axes, room
+from regard.pictures.fonts import warn_of_missing
 from regard.pictures.given import Matrix, check_weights, given_axes, numbers
 from regard.pictures.head import write_value
 from regard.pictures.style import (
@@ -83,6 +85,7 @@ def plot_readings(
     """
     readings = list(_readings(weights, sentences, readers))
     ax = given_axes(ax) or new_axes(9, 0.65 * len(readings) + 0.3)
+    warn_of_missing(token for one in readings for token in one.sentence)
     shown = [[literal(token, LONGEST_WORD) for token in one.sentence] for one in readings]
     columns = zip_longest(*shown, fillvalue="")
     widths = [max(4, *(len(token) + 1.5 for token in column)) for column in columns]  # in letters
@@ -93,7 +96,7 @@ def plot_readings(
     named = [f"{literal(reading.name, LONGEST_LABEL)} reads" for reading in readings]
     ax.set_yticks(range(len(readings)), named)
     ax.set_xlabel("outlined: the token that reads; the darker, the more a token is read")
-    ax.tick_params(length=0)
+    ax.tick_params(length=0, labelfontfamily=mpl.rcParams["font.family"])  # which may have grown
     ax.spines[:].set_visible(False)
     return ax
 

@@ -1,13 +1,10 @@
 """The look of every picture: colours, type and sizes, set once."""
 
-from functools import cache
-
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
-from regard.pictures.markup import JOINERS
+from regard.pictures.fonts import drawable, families
 
 PAPER = "#ffffff"
 INK = "#222222"
@@ -36,25 +33,13 @@ SMALL_POINTS = 7.0  # where there are many
 LONGEST_LABEL = 30  # characters; a longer token is shown by its two ends
 
 
-# Other writings, where a machine has one of these. Colour fonts are none that matplotlib draws.
-FALLBACKS = (
-    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans"),
-    *("Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei"),
-    *("MS Gothic", "Malgun Gothic", "WenQuanYi Zen Hei", "IPAexGothic", "Droid Sans Fallback"),
-    *("Noto Sans Thai", "Leelawadee UI", "Thonburi", "Loma"),
-    *("Noto Sans Devanagari", "Kohinoor Devanagari", "Nirmala UI", "Lohit Devanagari"),
-    *("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Emoji", "Segoe UI Symbol", "Segoe UI Emoji"),
-    *("Noto Sans Symbols2", "Symbola", "Arial Unicode MS", "Unifont"),
-)
-
-
 def use_style() -> None:
     """Set matplotlib's defaults: call it once, before drawing.
 
     Pictures stand on opaque paper, so that they read the same on a dark theme, and are laid out so
     that no label is cut off. Letters that matplotlib's own font lacks, as it does Chinese,
-    Japanese, Korean, Thai and Devanagari, are drawn in a font that the machine has, if it has one
-    of `FALLBACKS`; else `literal` writes them by their numbers.
+    Japanese, Korean, Thai and Devanagari, are drawn in a font that the machine has, if it has any;
+    else `literal` writes them by their numbers.
 
     Examples
     --------
@@ -88,12 +73,6 @@ def use_style() -> None:
     )
 
 
-def families() -> list[str]:
-    """Give the fonts to draw in: those that are set, and what else this machine has."""
-    there, chosen = set(fontManager.get_font_names()), list(mpl.rcParams["font.family"])
-    return [*chosen, *(name for name in FALLBACKS if name in there and name not in chosen)]
-
-
 def ink_on(weight: float) -> str:
     """Choose the ink that is legible on the colour of an attention weight.
 
@@ -116,22 +95,9 @@ def literal(text: str, longest: int | None = None) -> str:
     >>> print(literal("the"), literal("$x$"), literal("a\n"), literal("antidisestablished", 9))
     the \$x\$ a\n anti…shed
     """
-    drawable = _drawable(tuple(mpl.rcParams["font.family"]))
-    written = "".join(
-        c if _shows(c) and ord(c) in drawable else c.encode("unicode_escape").decode() for c in text
-    )
+    shown = drawable(text)
+    written = "".join(c if c in shown else c.encode("unicode_escape").decode() for c in text)
     if longest is not None and len(written) > longest:
         half = (longest - 1) // 2
         written = f"{written[:half]}…{written[-half:]}"
     return written.replace("$", r"\$")
-
-
-def _shows(letter: str) -> bool:
-    return letter.isprintable() or letter in JOINERS
-
-
-@cache
-def _drawable(families: tuple[str, ...]) -> frozenset[int]:
-    """Give the characters that these fonts have."""
-    paths = (findfont(FontProperties(family=[family])) for family in families)
-    return frozenset().union(*(get_font(path).get_charmap() for path in paths))

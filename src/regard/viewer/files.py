@@ -1,7 +1,7 @@
 """A view as a file: a page, a picture for a paper, a table, or lines of text."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from regard.pictures.fonts import letters_stay
 from regard.pictures.head import plot_attention
 from regard.pictures.style import use_style
 from regard.pictures.text import as_text
@@ -82,10 +83,14 @@ def checked_suffix(path: Path, choice: Choice) -> str:
 
 
 def write_picture(path: Path, trace: Trace, selected: Head) -> None:
-    """Draw one head for a paper: its text is text, its bytes are the same on each run."""
+    """Draw one head for a paper: its text is text, its bytes are the same on each run.
+
+    In an SVG all letters stay as they are: it is drawn where it is read, in fonts that are there.
+    """
     suffix = path.suffix.lower()
     metadata = picture_metadata(suffix, trace, selected)
-    with drawn(trace, selected) as figure, whole_file(path) as unfinished:
+    letters = letters_stay() if suffix == ".svg" else nullcontext()
+    with letters, drawn(trace, selected) as figure, whole_file(path) as unfinished:
         figure.savefig(unfinished, format=suffix[1:], metadata=metadata, bbox_inches="tight")
 
 

@@ -39,8 +39,8 @@ from regard.viewer.variants import choices, variant_of
 FRONT_END = Path(__file__).parent / "static" / "view.js"
 MOST_FINE = 5 * 10**5  # weights of a page in fine steps, which take about twice the bytes
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
-BELIEVED = 2  # times too large, and an estimate is not put to the test
-FEW_HEADS, FEW_MAPS = 8, 2  # heads that are packed for an estimate
+GOLDEN = (math.sqrt(5) - 1) / 2  # steps of which meet nothing that comes in turns
+FEW_HEADS, FEW_MAPS = 16, 2  # heads that are packed for an estimate
 OF_HEAD = 110  # bytes of a head, besides its weights: its measures, its scale
 PAGE_EXTRA = 3_000  # bytes of all else
 LONGEST_TITLE = 120
@@ -49,9 +49,13 @@ PAGE_STYLE = (
     ":root{color-scheme:light dark}"
     "body{margin:0;padding:4px;background:Canvas;color:CanvasText;font-family:system-ui,sans-serif}"
     "@page{size:landscape;margin:10mm}"  # pictures side by side are wider than a page is
-    "@media print{main{zoom:.7}}"
+    "@media print{main{zoom:var(--of-print,.7)}}"
     "h1{font-size:17px;font-weight:600;margin:8px;overflow-wrap:anywhere;unicode-bidi:isolate}"
 )
+# Pictures are as large as their window lets them be, so paper becomes as wide as that is.
+FIT_PRINT = """addEventListener("beforeprint", () =>
+  document.body.style.setProperty("--of-print", Math.min(0.7, 960 / innerWidth)));
+"""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -147,26 +151,58 @@ def is_coarse(layer: Layer, choice: Choice) -> bool:
 
 
 def about_bytes(trace: Trace, choice: Choice = ALL) -> int:
-    """Estimate the size of a page from some of its heads: how small a head packs is its own."""
+    """Estimate the size of a page."""
+    return estimates(trace, choice)[1]
+
+
+def estimates(trace: Trace, choice: Choice) -> tuple[int, int]:
+    """Estimate the size of a page from some of its heads: how small a head packs is its own.
+
+    Once as if all heads packed as well as the one of these that packs best, and once as they do.
+    """
     every = choice.heads_of(trace)
     most = FEW_MAPS if any(is_map(layer) for _, _, layer, _ in every) else FEW_HEADS
-    step = math.ceil(len(every) / most)
-    tried = every[step // 2 :: step]
-    weights = thumbnails = pixels = sums = 0
-    for kind, number, layer, head in tried:
-        try:
-            seen = packed_head(trace, choice, layer, Head(kind, number, head))
-        except NotFiniteError:  # it takes a line of text
-            continue
-        sides = [edges_of(count, min(count, THUMBNAIL)) for count in seen.pixels]
-        weights += len(deflated(seen.bytes))
-        sums += len(deflated(seen.sums))
-        thumbnails += len(deflated(as_thumbnail(pool(seen.weights, *sides))))
-        pixels += len(seen.bytes)
+    some = [every[at] for at in spread(len(every), most)]
+    tried = [
+        sized(trace, choice, layer, Head(kind, number, head)) for kind, number, layer, head in some
+    ]
     all_pixels = sum(math.prod(choice.size_of(layer)) for _, _, layer, _ in every)
-    of_each = sums + thumbnails * (1 + num_variants(trace, choice))
-    of_heads = weights * all_pixels / max(1, pixels) + of_each * len(every) / len(tried)
-    return round(of_heads) + OF_HEAD * len(every) + of_all_else(trace)
+
+    def size(of_pixel: float, of_rest: float) -> int:
+        of_heads = of_pixel * all_pixels + (of_rest + OF_HEAD) * len(every)
+        return round(of_heads) + of_all_else(trace)
+
+    best = min(weights / max(1, pixels) for pixels, weights, _ in tried)
+    pixels, weights, rest = (sum(sizes) for sizes in zip(*tried, strict=True))
+    return (
+        size(best, min(rest for *_, rest in tried)),
+        size(weights / max(1, pixels), rest / len(tried)),
+    )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Choose some places of so many, evenly, but in no step: layers have as many heads each.
+
+    Examples
+    --------
+    >>> spread(3, 8), [at % 12 for at in spread(144, 8)]
+    ([0, 1, 2], [11, 10, 3, 2, 1, 6, 5, 10])
+    """
+    if count <= most:
+        return list(range(count))
+    return sorted({int((at + (at + 1) * GOLDEN % 1) * count / most) for at in range(most)})
+
+
+def sized(trace: Trace, choice: Choice, layer: Layer, head: Head) -> tuple[int, int, int]:
+    """Pack a head: how many pixels it has, their bytes on a page, and those of all else of it."""
+    try:
+        seen = packed_head(trace, choice, layer, head)
+    except NotFiniteError:  # it takes a line of text
+        return 0, 0, 0
+    sides = [edges_of(count, min(count, THUMBNAIL)) for count in seen.pixels]
+    thumbnails = len(deflated(as_thumbnail(pool(seen.weights, *sides))))
+    rest = len(deflated(seen.sums)) + thumbnails * (1 + num_variants(trace, choice))
+    return len(seen.bytes), len(deflated(seen.bytes)), rest
 
 
 def num_variants(trace: Trace, choice: Choice) -> int:
@@ -185,9 +221,13 @@ def of_all_else(trace: Trace) -> int:
 
 
 def check_size(trace: Trace, choice: Choice, largest: int) -> None:
-    """Raise where a page would become much too large, before its weights are computed."""
-    if (size := about_bytes(trace, choice)) > BELIEVED * largest:
-        raise too_large(trace, choice, size, largest)
+    """Raise where a page would become much too large, before its weights are computed.
+
+    What only may become too large is made, and measured.
+    """
+    at_least, about = estimates(trace, choice)
+    if at_least > largest:
+        raise too_large(trace, choice, about, largest)
 
 
 def too_large(trace: Trace, choice: Choice, size: float, largest: int) -> ValueError:
@@ -298,7 +338,7 @@ def title_of(trace: Trace) -> str:
 
 def write_html(data: dict[str, Any], title: str) -> str:
     """Put data and front end into one page, which may load and run nothing else."""
-    script = f"{FRONT_END.read_text('utf-8')}\nawait openSaved(document);\n"
+    script = f"{FRONT_END.read_text('utf-8')}\n{FIT_PRINT}await openSaved(document);\n"
     policy = (
         f"default-src 'none'; script-src '{fingerprint(script)}'; "
         f"style-src '{fingerprint(PAGE_STYLE)}'; base-uri 'none'; form-action 'none'; "
