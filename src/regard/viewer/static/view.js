@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 5431b45ccfee29b52c7428786a234677029c0cecf13f77b0896feb632a0d55bb
+// sources 9fca18e59946e52692f26bf91b2916ee41f913e4e1223c3cb8b3f0d5df22ebdf
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -419,7 +419,7 @@ kbd { font: 12px ui-monospace, monospace; }
 @media print {
   .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
   .sentence { position: static; }
-  .kinds, .texts, .ranked { max-height: none; overflow: visible; }
+  .texts, .ranked { max-height: none; overflow: visible; }
   figure { break-inside: avoid; }
 }
 @media (prefers-reduced-motion: reduce) {

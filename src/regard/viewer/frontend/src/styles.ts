@@ -101,7 +101,7 @@ kbd { font: 12px ui-monospace, monospace; }
 @media print {
   .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
   .sentence { position: static; }
-  .kinds, .texts, .ranked { max-height: none; overflow: visible; }
+  .texts, .ranked { max-height: none; overflow: visible; }
   figure { break-inside: avoid; }
 }
 @media (prefers-reduced-motion: reduce) {
