@@ -927,8 +927,9 @@ for text, guess, s, at, row in zip(
     pronoun, most = s.tokens[at], s.tokens[int(row.argmax())]
     translation = greedy_translate([text], model, tokenizer)[0]
     verdict = ", as you guessed" if guess == most else f"; your guess was {as_markup(guess)}"
+    verdict = verdict if guess else ""
     said.append(
-        f"- **{as_markup(pronoun)}** gives {row.max():.2f} of its attention to **{as_markup(most)}**{verdict if guess else ''}. The "
+        f"- **{as_markup(pronoun)}** gives {row.max():.2f} of its attention to **{as_markup(most)}**{verdict}. The "
         f"model translates: *{as_markup(translation)}*"
     )
 display(Markdown("\n".join(said)))
@@ -1189,7 +1190,7 @@ moved_by = {
     "less": [name for name in risen.index if risen[name] <= -0.05],
 }
 said = [
-    f"From the first layer to the last, the best head finds **{direction}** of: "
+    f"From the first layer to the last, the best head finds **{as_markup(direction)}** of: "
     + "; ".join(
         f"*{as_markup(name)}* ({by_layer.loc[name, first_layer]:.1%}, then {by_layer.loc[name, last_layer]:.1%}; "
         f"a fixed offset {best.loc[name, 'offset_share']:.1%})"
