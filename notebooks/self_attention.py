@@ -929,7 +929,8 @@ for text, guess, s, at, row in zip(
     verdict = ", as you guessed" if guess == most else f"; your guess was {as_markup(guess)}"
     verdict = verdict if guess else ""
     said.append(
-        f"- **{as_markup(pronoun)}** gives {row.max():.2f} of its attention to **{as_markup(most)}**{verdict}. The "
+        f"- **{as_markup(pronoun)}** gives {row.max():.2f} of its attention to **{as_markup(most)}**"
+        f"{verdict}. The "
         f"model translates: *{as_markup(translation)}*"
     )
 display(Markdown("\n".join(said)))

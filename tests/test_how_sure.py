@@ -15,7 +15,8 @@ from tools.notebook_sources import NOTEBOOKS, read_notebook
 
 SOURCE = NOTEBOOKS / "how_sure.py"
 SMALL = {
-    "NUM_GLOSSED = 0, 12_000, 1_000, 11_000": "NUM_GLOSSED = 0, 300, 100, 400",
+    "NUM_SENTENCES, HELD_OUT = 0, 12_000, 1_000": "NUM_SENTENCES, HELD_OUT = 0, 300, 100",
+    "NUM_GLOSSED = 11_000": "NUM_GLOSSED = 400",
     "NUM_EPOCHS, FILMED = 3, glossed_held_out.head(16)": "NUM_EPOCHS, FILMED = 1, glossed_held_out"
     ".head(2)",
     "MANY = 200": "MANY = 4",
