@@ -17,7 +17,7 @@ from regard.cli import app
 from regard.model.transformer import Transformer
 from regard.record.kinds import Head
 from regard.record.trace import Trace
-from regard.viewer.packing import PackedHead, rounding
+from regard.viewer.packing import PackedHead, pack_meta, rounding
 from regard.viewer.page import (
     ALL,
     FEW_HEADS,
@@ -28,6 +28,7 @@ from regard.viewer.page import (
     page_size,
     spread,
 )
+from regard.viewer.variants import variant_of
 from regard.viewer.widget import view
 from tests.viewer.test_view import HOSTILE, hostile, random_weights, with_words
 
@@ -194,3 +195,14 @@ def test_a_page_is_made_on_the_command_line(
     wrong = CliRunner().invoke(app, [*words[:4], "-o", str(tmp_path / "x.gif")])
     assert wrong.exit_code == 2
     assert "x.gif" in wrong.output
+
+
+@pytest.mark.parametrize(("words", "hide"), [(True, False), (False, True), (True, True)])
+def test_the_grid_of_words_is_that_of_the_merged_trace(words: bool, hide: bool) -> None:  # noqa: FBT001  a pair of choices
+    seen = with_words()
+    shown = seen.merge_words() if words else seen
+    shown = shown.hide() if hide else shown
+    meta, thumbnails = pack_meta(shown)
+    measures, small = variant_of(seen, words=words, hide=hide)
+    assert small == thumbnails
+    assert measures == {kind["name"]: kind["measures"] for kind in meta["kinds"]}

@@ -1,7 +1,7 @@
 """A trace as the view's front end takes it: names and numbers as JSON, weights as bytes."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,6 @@ from regard.record.layers import Layer
 from regard.record.streams import blocks, of_head, spans
 from regard.record.trace import Trace
 from regard.viewer.contract import Kind, Meta, Raw, Words
-from regard.viewer.contract import Layer as LayerOfView
 from regard.viewer.contract import Side as SideOfView
 from regard.viewer.tiles import HeadMap, edges_of, pool
 
@@ -22,10 +21,8 @@ Matrix = NDArray[np.float32]
 
 FORMAT = 3  # of what the front end reads; it refuses others
 STEPS = 255  # from zero to the largest weight of a head
-FINE, COARSE = (
-    2,
-    1,
-)  # powers of a step: fine steps tell small weights apart, coarse ones pack smaller
+FINE = 2  # power of a step: fine steps tell small weights apart,
+COARSE = 1  # coarse ones pack smaller
 MOST_WEIGHTS = 4096**2  # of one head that a browser is given whole; longer ones become maps
 MOST_AT_ONCE = 3 * 10**8  # weights of all heads that are looked at before any is asked for: seconds
 OVERVIEW = 1024  # pixels of a side of a map, at most
@@ -222,7 +219,8 @@ def pack_meta(
         pooled = look_over(layer, chosen) if looks else np.zeros((len(chosen), *_small(layer)))
         thumbnails.append(as_thumbnail(pooled))
     for name, of_kind in kinds.items():
-        of_kind["measures"] = measures_of(trace, name, of_kind["layers"]) if looks else {}
+        chosen_heads = {layer["number"]: layer["heads"] for layer in of_kind["layers"]}
+        of_kind["measures"] = measures_of(trace, name, chosen_heads) if looks else {}
     meta: Meta = {
         "format": FORMAT,
         "sides": sides.items,
@@ -285,12 +283,12 @@ def _small(layer: Layer) -> tuple[int, int]:
 
 
 def measures_of(
-    trace: Trace, kind: str, layers: list[LayerOfView]
+    trace: Trace, kind: str, heads: Mapping[int, list[int]]
 ) -> dict[str, list[float | None]]:
-    """Give each measure that has a meaning for the heads, in their order."""
-    kept = {layer["number"]: trace.layers[kind][layer["number"]] for layer in layers}
+    """Give each measure that has a meaning for some heads of each layer, in their order."""
+    kept = {number: trace.layers[kind][number] for number in heads}
     table = measure_heads(replace(trace, layers={kind: kept}))
-    chosen = {(layer["number"], head) for layer in layers for head in layer["heads"]}
+    chosen = {(number, head) for number, of_layer in heads.items() for head in of_layer}
     places = zip(table["layer"], table["head"], strict=True)
     table = table[[place in chosen for place in places]]
     return {

@@ -163,20 +163,22 @@ def estimates(trace: Trace, choice: Choice) -> tuple[int, int]:
     every = choice.heads_of(trace)
     most = FEW_MAPS if any(is_map(layer) for _, _, layer, _ in every) else FEW_HEADS
     some = [every[at] for at in spread(len(every), most)]
+    power, grids = power_of(trace, choice), 1 + num_variants(trace, choice)
     tried = [
-        sized(trace, choice, layer, Head(kind, number, head)) for kind, number, layer, head in some
+        sized(trace, choice, layer, Head(kind, number, head), power)
+        for kind, number, layer, head in some
     ]
     all_pixels = sum(math.prod(choice.size_of(layer)) for _, _, layer, _ in every)
 
-    def size(of_pixel: float, of_rest: float) -> int:
-        of_heads = of_pixel * all_pixels + (of_rest + OF_HEAD) * len(every)
+    def size(of_pixel: float, of_sums: float, of_tile: float) -> int:
+        of_heads = of_pixel * all_pixels + (of_sums + of_tile * grids + OF_HEAD) * len(every)
         return round(of_heads) + of_all_else(trace)
 
-    best = min(weights / max(1, pixels) for pixels, weights, _ in tried)
-    pixels, weights, rest = (sum(sizes) for sizes in zip(*tried, strict=True))
+    best = min(weights / max(1, pixels) for pixels, weights, *_ in tried)
+    pixels, weights, sums, tiles = (sum(sizes) for sizes in zip(*tried, strict=True))
     return (
-        size(best, min(rest for *_, rest in tried)),
-        size(weights / max(1, pixels), rest / len(tried)),
+        size(best, min(one[2] for one in tried), min(one[3] for one in tried)),
+        size(weights / max(1, pixels), sums / len(tried), tiles / len(tried)),
     )
 
 
@@ -193,16 +195,18 @@ def spread(count: int, most: int) -> list[int]:
     return sorted({int((at + (at + 1) * GOLDEN % 1) * count / most) for at in range(most)})
 
 
-def sized(trace: Trace, choice: Choice, layer: Layer, head: Head) -> tuple[int, int, int]:
-    """Pack a head: how many pixels it has, their bytes on a page, and those of all else of it."""
+def sized(
+    trace: Trace, choice: Choice, layer: Layer, head: Head, power: int
+) -> tuple[int, int, int, int]:
+    """Pack a head: how many pixels it has, and the bytes of them, its sums and its tile."""
     try:
-        seen = packed_head(trace, choice, layer, head)
+        seen = packed_head(trace, choice, layer, head, power)
     except NotFiniteError:  # it takes a line of text
-        return 0, 0, 0
+        return 0, 0, 0, 0
     sides = [edges_of(count, min(count, THUMBNAIL)) for count in seen.pixels]
-    thumbnails = len(deflated(as_thumbnail(pool(seen.weights, *sides))))
-    rest = len(deflated(seen.sums)) + thumbnails * (1 + num_variants(trace, choice))
-    return len(seen.bytes), len(deflated(seen.bytes)), rest
+    tile = as_thumbnail(pool(seen.weights, *sides))
+    weights, sums, of_tile = (len(deflated(part)) for part in (seen.bytes, seen.sums, tile))
+    return len(seen.bytes), weights, sums, of_tile
 
 
 def num_variants(trace: Trace, choice: Choice) -> int:
@@ -239,11 +243,16 @@ def too_large(trace: Trace, choice: Choice, size: float, largest: int) -> ValueE
     )
 
 
-def packed_head(trace: Trace, choice: Choice, layer: Layer, head: Head) -> PackedHead:
+def power_of(trace: Trace, choice: Choice) -> int:
+    """Say how fine the steps of a page's weights are."""
+    weights = count_cells(trace, choice.layers, choice.heads)
+    return FINE if weights <= MOST_FINE else COARSE
+
+
+def packed_head(trace: Trace, choice: Choice, layer: Layer, head: Head, power: int) -> PackedHead:
     """Pack one head of a page, in as many pixels as are chosen."""
     pixels = max(choice.size_of(layer)) if is_coarse(layer, choice) else None
-    weights = count_cells(trace, choice.layers, choice.heads)
-    return pack_head(trace, *head, pixels=pixels, power=FINE if weights <= MOST_FINE else COARSE)
+    return pack_head(trace, *head, pixels=pixels, power=power)
 
 
 def as_json(seen: PackedHead) -> dict[str, Any]:
@@ -269,12 +278,12 @@ def page_of(
     meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
     meta["opened"] = opened
     packed: dict[str, dict[int, dict[int, dict[str, Any]]]] = {}
-    every = choice.heads_of(trace)
+    every, power = choice.heads_of(trace), power_of(trace, choice)
     size = 0
     for done, (kind, number, layer, head) in enumerate(every, start=1):
         of_layer = packed.setdefault(kind, {}).setdefault(number, {})
         try:
-            seen = packed_head(trace, choice, layer, Head(kind, number, head))
+            seen = packed_head(trace, choice, layer, Head(kind, number, head), power)
         except NotFiniteError as error:  # the others are shown
             if Head(kind, number, head) == selected:
                 raise
@@ -308,7 +317,7 @@ def _variants(trace: Trace, meta: Meta, choice: Choice) -> Iterator[dict[str, An
         return
     for words, hide in choices(meta):
         measures, small = variant_of(
-            trace, meta, words=words, hide=hide, layers=choice.layers, heads=choice.heads
+            trace, words=words, hide=hide, layers=choice.layers, heads=choice.heads
         )
         packed = {"measures": measures, "thumbnails": deflated(small)}
         yield {"words": words, "hide": hide} | packed

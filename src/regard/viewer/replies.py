@@ -24,7 +24,7 @@ from regard.viewer.contract import (
     TileReply,
     VariantReply,
 )
-from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map, pack_meta
+from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map
 from regard.viewer.tiles import HeadMap, Part
 from regard.viewer.variants import variant_of
 
@@ -114,8 +114,7 @@ class Replies:
     def _variant(self, _: Head, asked: Mapping[str, Any]) -> Answer:
         words, hide = bool(asked["words"]), bool(asked["hide"])
         if (words, hide) not in self._variants:
-            meta, _thumbnails = pack_meta(self.trace)
-            measures, small = variant_of(self.trace, meta, words=words, hide=hide)
+            measures, small = variant_of(self.trace, words=words, hide=hide)
             self._variants[words, hide] = VariantReply(measures=measures), [small]
         return self._variants[words, hide]
 

@@ -11,7 +11,6 @@ Measures = dict[str, dict[str, list[float | None]]]  # of each kind
 
 def variant_of(
     trace: Trace,
-    meta: Meta,
     *,
     words: bool,
     hide: bool,
@@ -21,13 +20,12 @@ def variant_of(
     """Look at all heads again, tokens merged to words or special ones left out, or both."""
     shown = (merged(trace) or trace) if words else trace
     shown = shown.hide() if hide else shown
-    thumbnails = [
-        as_thumbnail(look_over(layer, chosen)) if 0 not in layer.shape else b""
-        for _, _, layer, chosen in part_of(shown, layers, heads)
-    ]
-    measures = {
-        kind["name"]: measures_of(shown, kind["name"], kind["layers"]) for kind in meta["kinds"]
-    }
+    thumbnails: list[bytes] = []
+    heads_of: dict[str, dict[int, list[int]]] = {}
+    for kind, number, layer, chosen in part_of(shown, layers, heads):
+        heads_of.setdefault(kind, {})[number] = chosen
+        thumbnails.append(as_thumbnail(look_over(layer, chosen)) if 0 not in layer.shape else b"")
+    measures = {kind: measures_of(shown, kind, of_kind) for kind, of_kind in heads_of.items()}
     return measures, b"".join(thumbnails)
 
 

@@ -25,7 +25,7 @@ class AttentionView(anywidget.AnyWidget):
 
     `view` makes it. In a notebook it is a widget; without a kernel, or outside a notebook, a
     picture of the chosen head. Weights are computed when their head is chosen, and travel as bytes:
-    each is off by at most 1/510 of the head's largest. What is pointed at is asked for exactly.
+    each is off by at most 1/255 of the head's largest. What is pointed at is asked for exactly.
     """
 
     _esm = FRONT_END

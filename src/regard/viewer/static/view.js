@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 9fca18e59946e52692f26bf91b2916ee41f913e4e1223c3cb8b3f0d5df22ebdf
+// sources 5bbaceed7909be4b0ace8ba4f934024cf49cf4ac66cc554a55143eb8a39a3cc8
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -2205,6 +2205,7 @@ var Reading = class {
   words = {};
   drawn = null;
   listed = null;
+  // what the list is of
   waiting = 0;
   writing = 0;
   isOne = true;
@@ -2279,8 +2280,10 @@ var Reading = class {
   }
   /** List all tokens by what is read of them. */
   rank(shown, focus) {
-    if (focus === this.listed && !this.isExact(focus)) return;
-    this.listed = focus;
+    const { strongest } = this.state;
+    const source = strongest && strongest.focus === focus ? strongest : focus;
+    if (source === this.listed) return;
+    this.listed = source;
     this.list.hidden = !focus;
     if (!focus) return;
     const other = otherOf(focus.role);
@@ -2289,9 +2292,6 @@ var Reading = class {
       ([at, text]) => make("li", {}, `${legible(item(names, at), LONGEST_NAME)} (${at}): ${text}`)
     );
     this.list.replaceChildren(...lines);
-  }
-  isExact(focus) {
-    return focus !== null && this.state.strongest?.focus === focus;
   }
   linesOf(shown, focus) {
     const { strongest } = this.state;

@@ -6,7 +6,7 @@ import { errorAt, otherOf, said, sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_NAME, legible } from "./names";
 import type { Role, Shown } from "./shown";
-import type { Focus, State } from "./state";
+import type { Focus, State, Strongest } from "./state";
 
 const PATIENCE = 120; // milliseconds that one rests on a token before all is listed
 const LONGEST_LIST = 2000;
@@ -25,7 +25,7 @@ export class Reading {
   private readonly list = make("ol", { class: "ranked", tabindex: "0", "aria-label": "In order" });
   private words: Partial<Record<Role, HTMLElement[]>> = {};
   private drawn: Shown | null = null;
-  private listed: Focus | null = null;
+  private listed: Focus | Strongest | null = null; // what the list is of
   private waiting = 0;
   private writing = 0;
   private isOne = true; // are the tokens that read those that are read?
@@ -119,8 +119,10 @@ export class Reading {
 
   /** List all tokens by what is read of them. */
   private rank(shown: Shown, focus: Focus | null): void {
-    if (focus === this.listed && !this.isExact(focus)) return;
-    this.listed = focus;
+    const { strongest } = this.state;
+    const source = strongest && strongest.focus === focus ? strongest : focus;
+    if (source === this.listed) return;
+    this.listed = source;
     this.list.hidden = !focus;
     if (!focus) return;
     const other = otherOf(focus.role);
@@ -129,10 +131,6 @@ export class Reading {
       make("li", {}, `${legible(item(names, at), LONGEST_NAME)} (${at}): ${text}`),
     );
     this.list.replaceChildren(...lines);
-  }
-
-  private isExact(focus: Focus | null): boolean {
-    return focus !== null && this.state.strongest?.focus === focus;
   }
 
   private linesOf(shown: Shown, focus: Focus): [number, string][] {
