@@ -83,10 +83,11 @@ def side_of_texts(
         text, meant = texts[number], [pieces[token] for token in of_text]
         spans = stretches_in(text, [encoded.token_to_chars(token) for token in of_text], meant)
         first = number * sum(map(len, texts))  # so that no word of this text is one of the others
-        found = words_at(text, spans, first)
+        whole = [Word(number, shown(text))] * len(of_text)
+        found = whole if are_words else words_at(text, spans, first)
         for token, name, word in zip(of_text, names_in(text, spans, meant), found, strict=True):
             names[token] = name or names[token]
-            words[token] = Word(number, shown(text)) if are_words else word
+            words[token] = word
             if ids[token] == tokenizer.unk_token_id and pieces[token] is not None:
                 names[token] = f"{name} {tokenizer.unk_token}".strip()
     return Side(names, [piece is None for piece in pieces], words, ids)
