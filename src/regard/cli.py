@@ -214,7 +214,7 @@ def save_view(seen: "Trace", output: Path, opening: "Opening", pixels: int | Non
         typer.echo(page_size(seen, choice))
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: typer.echo(str(message), err=True)
-        save(output, seen, opening.head, choice, opened=opening.why)
+        save(output, seen, opening, choice)
     typer.echo(f"{output} has {output.stat().st_size / 1e6:,.2f} MB")
 
 

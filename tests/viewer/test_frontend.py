@@ -3,7 +3,8 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import Any, get_type_hints, is_typeddict
+from types import UnionType
+from typing import Any, Literal, get_origin, get_type_hints, is_typeddict
 
 import pytest
 from matplotlib.colors import to_rgb
@@ -46,14 +47,18 @@ def in_typescript(annotation: Any) -> str:
         return "null"
     if text:
         return IN_TYPESCRIPT.get(text, text)
+    if get_origin(annotation) is Literal:
+        return " | ".join(f'"{value}"' for value in annotation.__args__)
     name, parts = repr(annotation), [in_typescript(part) for part in annotation.__args__]
+    if isinstance(annotation, UnionType):
+        return " | ".join(parts)
     if name.startswith("list["):
         return f"({parts[0]})[]" if "|" in parts[0] else f"{parts[0]}[]"
     if name.startswith("tuple["):
         return f"[{', '.join(parts)}]"
     if name.startswith("dict["):
         return f"Record<{', '.join(parts)}>"
-    return " | ".join(parts)
+    raise TypeError(f"{annotation} has no like in TypeScript")
 
 
 @pytest.mark.parametrize("talked", TALKED, ids=lambda one: str(one.__name__))
@@ -79,7 +84,7 @@ def test_no_source_is_too_long() -> None:
 
 
 def test_its_colours_are_those_of_the_other_pictures() -> None:
-    (stops,) = re.findall(r"STOPS = \[(.*?)\]", SCRIPT)
+    (stops,) = re.findall(r"STOPS = \[(.*?)\]", (SOURCES / "colours.ts").read_text("utf-8"))
     colours = re.findall(r"#\w{6}", stops)
     for at, colour in enumerate(colours):
         other = style.ATTENTION(at / (len(colours) - 1))

@@ -17,6 +17,7 @@ from regard.cli import app
 from regard.model.transformer import Transformer
 from regard.record.kinds import Head
 from regard.record.trace import Trace
+from regard.viewer.opening import Opening
 from regard.viewer.packing import PackedHead, pack_meta, rounding
 from regard.viewer.page import (
     ALL,
@@ -41,8 +42,8 @@ def saved_data(page: str) -> dict[str, Any]:
 
 
 def test_a_page_is_of_one_piece_and_runs_only_its_own_script() -> None:
-    page = page_of(hostile(), Head("encoder", 0, 1))
-    assert page == page_of(hostile(), Head("encoder", 0, 1))
+    page = page_of(hostile(), Opening(Head("encoder", 0, 1)))
+    assert page == page_of(hostile(), Opening(Head("encoder", 0, 1)))
     assert page.count("</script>") == 2
     assert "<img" not in page
     assert "<!--" not in page
@@ -60,14 +61,14 @@ def test_a_page_says_where_it_comes_from(
     model: Transformer, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     seen = regard.trace("the dog saw it .", model, tokenizer)
-    data = saved_data(page_of(seen, Head("cross", 0, 0)))
+    data = saved_data(page_of(seen, Opening(Head("cross", 0, 0))))
     assert data["meta"]["origin"] == {"computed from": seen.how, **seen.origin}
 
 
 def said_and_real(seen: Trace, choice: Choice = ALL) -> tuple[float, float]:
     kind = seen.kinds[0]
     head = Head(kind, next(iter(seen.layers[kind])), 0)
-    return about_bytes(seen, choice), len(page_of(seen, head, choice).encode())
+    return about_bytes(seen, choice), len(page_of(seen, Opening(head), choice).encode())
 
 
 @pytest.mark.parametrize("make", [with_words, hostile])

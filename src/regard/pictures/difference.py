@@ -1,6 +1,10 @@
 """What a head reads more, and less, in the second of two traces."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
 from regard.measures.comparison import difference
 from regard.pictures.axes import IS_READ, READS
@@ -52,9 +56,31 @@ def plot_difference(
     ['the', 'dog / cow']
     """
     changed, queries, keys = difference(first, second, layer, head, kind=kind)
-    ax = given_axes(ax) or new_heatmap_axes(queries, keys)
-    bar = {"label": "more in the second →\n← more in the first", "shrink": 0.8}
-    draw_cells(changed, ax, vmin=-1, vmax=1, cmap=DIFFERENCE, cbar_kws=bar)
     title = f"{str(first.head(layer, head, kind=kind)).capitalize()}: difference"
+    label = "more in the second →\n← more in the first"
+    return plot_changes(changed, queries, keys, title=title, label=label, ax=ax)
+
+
+def plot_changes(
+    changed: ArrayLike,
+    queries: Sequence[str],
+    keys: Sequence[str],
+    *,
+    title: str,
+    label: str = "more in the first →\n← more in the second",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw differences of weights, (Q, K), from -1 to 1.
+
+    Examples
+    --------
+    >>> plot_changes(np.array([[0.5, -0.5]]), ["it"], ["the", "dog"], title="more").get_title()
+    'more'
+    """
+    ax = given_axes(ax) or new_heatmap_axes(queries, keys)
+    bar = {"label": label, "shrink": 0.8}
+    draw_cells(
+        np.asarray(changed, dtype=np.float64), ax, vmin=-1, vmax=1, cmap=DIFFERENCE, cbar_kws=bar
+    )
     name_cells(ax, queries, keys, rows=READS, columns=IS_READ, title=title)
     return ax

@@ -3,7 +3,7 @@
 A test compares the two, field by field.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 Raw = bytes  # a field has that name
 
@@ -64,6 +64,40 @@ class Selection(TypedDict):
     kind: str
     layer: int
     head: int
+
+
+class Focus(TypedDict):
+    """Tokens of one side, summed where they are several: some rows or some columns."""
+
+    role: Literal["rows", "columns"]
+    ats: list[int]
+
+
+class Look(TypedDict):
+    """How heads are looked at, whichever is chosen: all that is saved with a view.
+
+    The colours' largest weight, if all heads share one; the measure by which heads are sorted, and
+    whether the lowest come first; the tokens and the cell that were clicked; how near, and which
+    row and column are in the upper left corner; heads that are compared, "beside" each other or as
+    their "mean", the "largest" of each weight or the "difference" of the first two; of the weights,
+    the least that is drawn and the most of each row (0: all); and one sentence that reads another.
+    """
+
+    words: bool
+    hide: bool
+    log: bool
+    common: float | None
+    measure: str
+    rising: bool
+    locked: Focus | None
+    cell: tuple[int, int] | None
+    zoom: float
+    corner: tuple[float, float]
+    pins: list[Selection]
+    together: Literal["beside", "mean", "largest", "difference"]
+    least: float
+    most: int
+    pair: tuple[int, int] | None
 
 
 class Weights(TypedDict):
@@ -129,6 +163,14 @@ class AnatomyReply(TypedDict):
     why_not: NotRequired[str]
 
 
+class HeadReply(TypedDict):
+    """Weights of a head that is not the chosen one; its bytes and sums travel beside it."""
+
+    pixels: tuple[int, int]
+    scale: float
+    power: int
+
+
 class VariantReply(TypedDict):
     """Of words, or without special tokens: measures of each kind; thumbnails travel beside."""
 
@@ -142,4 +184,4 @@ class ProblemReply(TypedDict):
     text: str
 
 
-Reply = ExactReply | TileReply | StrongestReply | AnatomyReply | VariantReply
+Reply = ExactReply | TileReply | StrongestReply | AnatomyReply | HeadReply | VariantReply

@@ -1,6 +1,7 @@
 """A view as a file: a page, a picture for a paper, a table, or lines of text."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from io import BytesIO
@@ -11,10 +12,12 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from regard.pictures.difference import plot_changes
 from regard.pictures.fonts import letters_stay
-from regard.pictures.head import plot_attention
+from regard.pictures.head import plot_attention, plot_heatmap
 from regard.pictures.style import use_style
 from regard.pictures.text import as_text
 from regard.record import door
@@ -22,7 +25,9 @@ from regard.record.kinds import Head
 from regard.record.spreadsheet import write_csv
 from regard.record.trace import Trace
 from regard.record.whole import whole_file, write_whole
+from regard.viewer.opening import Opening
 from regard.viewer.page import ALL, LARGEST_PAGE, Choice, check_size, one_line, page_of
+from regard.viewer.seen import Matrix, is_plain, looked_at, seen_of
 
 MANY_CELLS = 500  # from here on, a picture with a path for each is large; words stay words
 PICTURES = (".svg", ".pdf", ".png")
@@ -32,38 +37,57 @@ SUFFIXES = (".html", *PICTURES, ".csv", ".txt")
 def save(
     path: str | Path,
     trace: Trace,
-    selected: Head,
+    opening: Opening,
     choice: Choice = ALL,
     *,
     largest: int = LARGEST_PAGE,
-    opened: str = "",
 ) -> None:
-    """Write a page, or a picture, a table or lines of text of the selected head, as the path ends.
+    """Write a page, or a picture, a table or lines of text of what is seen, as the path ends.
 
     Raises
     ------
     TypeError
         If the path is none, or a number no whole number.
     ValueError
-        If the ending is another, there is no such head, a choice is made for what is no page, or
-        the page is larger than `largest` bytes, which is said before all weights are computed.
+        If the ending is another, there is no such head, a choice is made for what is no page,
+        several heads as one are to be lines of text, or the page is larger than `largest` bytes,
+        which is said before all weights are computed.
     """
     file = door.path("The file of a view", path)
     suffix = checked_suffix(file, choice)
     page = ""
     if suffix == ".html":
         check_size(trace, choice, door.whole_number("largest", largest))
-        page = page_of(trace, selected, choice, opened, largest=largest)
+        page = page_of(trace, opening, choice, largest=largest)
     file.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".html":
         write_whole(file, page)
     elif suffix == ".csv":
-        write_table(file, trace, selected)
+        write_csv(file, table_of(trace, opening))
     elif suffix == ".txt":
-        kind, layer, head = selected
-        write_whole(file, as_text(trace, layer, head, kind, rows=None) + "\n")
+        write_whole(file, lines_of(trace, opening) + "\n")
     else:
-        write_picture(file, trace, selected)
+        write_picture(file, trace, opening)
+
+
+def table_of(trace: Trace, opening: Opening) -> pd.DataFrame:
+    """Give what is seen, one weight a row."""
+    head, look = opening.head, opening.look
+    if is_plain(look):
+        return tidy(looked_at(trace, look), head)
+    seen = seen_of(trace, head, look)
+    return one_a_row(seen.weights, seen.queries, seen.keys, {"of": seen.title})
+
+
+def lines_of(trace: Trace, opening: Opening) -> str:
+    """Write the head that is seen as lines of text."""
+    kind, layer, head = opening.head
+    if not is_plain(opening.look):
+        raise ValueError(
+            "One head is written as lines of text, but several heads, or one sentence of several, "
+            "are seen: save them as a picture or as .csv, or look at one head again."
+        )
+    return as_text(looked_at(trace, opening.look), layer, head, kind, rows=None)
 
 
 def checked_suffix(path: Path, choice: Choice) -> str:
@@ -82,38 +106,37 @@ def checked_suffix(path: Path, choice: Choice) -> str:
     return suffix
 
 
-def write_picture(path: Path, trace: Trace, selected: Head) -> None:
-    """Draw one head for a paper: its text is text, its bytes are the same on each run.
+def write_picture(path: Path, trace: Trace, opening: Opening) -> None:
+    """Draw what is seen for a paper: its text is text, its bytes are the same on each run.
 
     In an SVG all letters stay as they are: it is drawn where it is read, in fonts that are there.
     """
     suffix = path.suffix.lower()
-    metadata = picture_metadata(suffix, trace, selected)
+    metadata = picture_metadata(suffix, trace, opening.head)
     letters = letters_stay() if suffix == ".svg" else nullcontext()
-    with letters, drawn(trace, selected) as figure, whole_file(path) as unfinished:
+    with letters, drawn(trace, opening) as figure, whole_file(path) as unfinished:
         figure.savefig(unfinished, format=suffix[1:], metadata=metadata, bbox_inches="tight")
 
 
 def png_of(trace: Trace, selected: Head) -> bytes:
     """Draw one head for where nothing moves."""
     png = BytesIO()
-    with drawn(trace, selected) as figure:
+    with drawn(trace, Opening(selected)) as figure:
         figure.savefig(png, format="png", bbox_inches="tight", dpi="figure")
     return png.getvalue()
 
 
 @contextmanager
-def drawn(trace: Trace, selected: Head) -> Iterator[Figure]:
-    """Draw one head; the figure is closed in the end."""
-    kind, layer, head = selected
+def drawn(trace: Trace, opening: Opening) -> Iterator[Figure]:
+    """Draw what is seen; the figure is closed in the end."""
     with mpl.rc_context():
         use_style()
         mpl.rcParams["svg.fonttype"] = "none"  # words, not outlines
         mpl.rcParams["svg.hashsalt"] = "regard"  # names are not drawn by chance
         mpl.rcParams["pdf.fonttype"] = 42  # TrueType fonts are embedded
         mpl.rcParams["savefig.dpi"] = 300  # of cells that are pixels
-        ax = plot_attention(trace, layer, head, kind=kind)
-        ax.collections[0].set_rasterized(np.prod(trace.layers[kind][layer].shape[1:]) > MANY_CELLS)
+        ax, num_cells = heatmap_of(trace, opening)
+        ax.collections[0].set_rasterized(num_cells > MANY_CELLS)
         figure = ax.get_figure(root=True)
         if figure is None:
             raise RuntimeError("The picture is in no figure.")
@@ -121,6 +144,18 @@ def drawn(trace: Trace, selected: Head) -> Iterator[Figure]:
             yield figure
         finally:
             plt.close(figure)
+
+
+def heatmap_of(trace: Trace, opening: Opening) -> tuple[Axes, int]:
+    """Draw what is seen, and say of how many cells."""
+    (kind, layer, head), look = opening.head, opening.look
+    if is_plain(look):
+        looked = looked_at(trace, look)
+        cells = math.prod(looked.layers[kind][layer].shape[1:])
+        return plot_attention(looked, layer, head, kind=kind), cells
+    seen = seen_of(trace, opening.head, look)
+    draw = plot_changes if seen.is_difference else plot_heatmap
+    return draw(seen.weights, seen.queries, seen.keys, title=seen.title), seen.weights.size
 
 
 def picture_metadata(suffix: str, trace: Trace, selected: Head) -> dict[str, Any]:
@@ -150,18 +185,25 @@ def tidy(trace: Trace, selected: Head) -> pd.DataFrame:
     """
     kind, layer, head = selected
     labels, weights = trace.labels(layer, kind=kind), trace.weights(layer, head, kind=kind)
+    whose = {"kind": kind, "layer": layer, "head": head}
+    return one_a_row(weights, labels.queries, labels.keys, whose)
+
+
+def one_a_row(
+    weights: Matrix, queries: list[str], keys: list[str], whose: Mapping[str, object]
+) -> pd.DataFrame:
+    """Give weights, (Q, K), one a row, with the tokens and their positions, and whose they are."""
     query_at, key_at = (at.ravel() for at in np.indices(weights.shape))
     table = pd.DataFrame(
         {
             "query_position": query_at,
-            "query": np.array(labels.queries, dtype=object)[query_at],
+            "query": np.array(queries, dtype=object)[query_at],
             "key_position": key_at,
-            "key": np.array(labels.keys, dtype=object)[key_at],
+            "key": np.array(keys, dtype=object)[key_at],
             "weight": weights.ravel(),
         }
     )
-    whose = pd.DataFrame({"kind": kind, "layer": layer, "head": head}, index=table.index)
-    return pd.concat([whose, table], axis=1)
+    return pd.concat([pd.DataFrame(dict(whose), index=table.index), table], axis=1)
 
 
 def write_table(path: Path, trace: Trace, selected: Head) -> None:

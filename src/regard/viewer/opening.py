@@ -6,6 +6,8 @@ from regard.measures.clearest import clearest_head
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer import packing
+from regard.viewer.contract import Look
+from regard.viewer.look import PLAIN
 
 WHY = (
     "opened here: of all heads, it most clearly reads single tokens that are not the reader, next "
@@ -14,10 +16,11 @@ WHY = (
 
 
 class Opening(NamedTuple):
-    """A head, and why it is shown first: nothing, if it was asked for."""
+    """A head, why it is shown first (nothing, if it was asked for), and how it is looked at."""
 
     head: Head
     why: str = ""
+    look: Look = PLAIN
 
 
 def open_at(trace: Trace, layer: int | None, head: int | None, kind: str | None) -> Opening:

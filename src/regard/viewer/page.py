@@ -6,7 +6,7 @@ import html
 import json
 import math
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,8 @@ from regard.record.door import whole_number, whole_numbers
 from regard.record.kinds import Head
 from regard.record.layers import Layer
 from regard.record.trace import Trace
-from regard.viewer.contract import Meta
+from regard.viewer.contract import Look, Meta
+from regard.viewer.opening import Opening
 from regard.viewer.packing import (
     COARSE,
     FINE,
@@ -261,14 +262,9 @@ def as_json(seen: PackedHead) -> dict[str, Any]:
 
 
 def page_of(
-    trace: Trace,
-    selected: Head,
-    choice: Choice = ALL,
-    opened: str = "",
-    *,
-    largest: int | None = None,
+    trace: Trace, opening: Opening, choice: Choice = ALL, *, largest: int | None = None
 ) -> str:
-    """Make the page; of the same trace, always the same. `opened` says why it opens there.
+    """Make the page; of the same trace, always the same.
 
     Raises
     ------
@@ -276,7 +272,7 @@ def page_of(
         If it has more than `largest` bytes; what remains is then not computed.
     """
     meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
-    meta["opened"] = opened
+    meta["opened"] = opening.why
     packed: dict[str, dict[int, dict[int, dict[str, Any]]]] = {}
     every, power = choice.heads_of(trace), power_of(trace, choice)
     size = 0
@@ -285,7 +281,7 @@ def page_of(
         try:
             seen = packed_head(trace, choice, layer, Head(kind, number, head), power)
         except NotFiniteError as error:  # the others are shown
-            if Head(kind, number, head) == selected:
+            if Head(kind, number, head) == opening.head:
                 raise
             of_layer[head] = {"problem": str(error)}
             continue
@@ -295,12 +291,13 @@ def page_of(
             raise too_large(trace, choice, size * len(every) / done, largest)
         if not meta["looked"]:
             thumbnails = with_thumbnail(meta, thumbnails, Head(kind, number, head), seen)
-    kind, layer_number, head = selected
+    kind, layer_number, head = opening.head
     if head not in packed.get(kind, {}).get(layer_number, {}):  # it is not among those saved
         kind, layer_number, _, head = every[0]
     data = {
         "meta": meta,
         "selection": {"kind": kind, "layer": layer_number, "head": head},
+        "look": kept_look(opening.look, packed),
         "thumbnails": deflated(thumbnails),
         "heads": packed,
         "variants": list(_variants(trace, meta, choice)),
@@ -309,6 +306,16 @@ def page_of(
     if largest is not None and len(page.encode()) > largest:
         raise too_large(trace, choice, len(page.encode()), largest)
     return page
+
+
+def kept_look(look: Look, packed: Mapping[str, Mapping[int, Container[int]]]) -> Look:
+    """Give how it was looked at; of the pinned heads, those that the page has."""
+    pins = [
+        pin
+        for pin in look["pins"]
+        if pin["head"] in packed.get(pin["kind"], {}).get(pin["layer"], ())
+    ]
+    return {**look, "pins": pins}
 
 
 def _variants(trace: Trace, meta: Meta, choice: Choice) -> Iterator[dict[str, Any]]:

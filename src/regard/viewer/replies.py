@@ -19,6 +19,7 @@ from regard.viewer.contract import (
     Anatomy,
     AnatomyReply,
     ExactReply,
+    HeadReply,
     Reply,
     StrongestReply,
     TileReply,
@@ -61,6 +62,7 @@ class Replies:
             "tile": self._tile,
             "strongest": self._strongest,
             "anatomy": self._anatomy,
+            "head": self._head,
             "variant": self._variant,
         }
         return replies[asked["ask"]](head, asked)
@@ -83,6 +85,11 @@ class Replies:
                 self._maps.popitem(last=False)
         self._maps.move_to_end(head)
         return self._maps[head]
+
+    def _head(self, head: Head, _: Mapping[str, Any]) -> Answer:
+        packed = self.pack(head)
+        reply = HeadReply(pixels=packed.pixels, scale=packed.scale, power=packed.power)
+        return reply, [packed.bytes, packed.sums]
 
     def _weight(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         return exact(self.trace, head, asked["queries"], asked["keys"], asked.get("among")), []

@@ -11,9 +11,10 @@ import traitlets
 from regard.pictures.text import as_text
 from regard.record.kinds import Head
 from regard.record.trace import Trace
-from regard.viewer.contract import Meta
+from regard.viewer.contract import Look, Meta
 from regard.viewer.embedded import Embedded
 from regard.viewer.files import png_of, save
+from regard.viewer.look import PLAIN, checked
 from regard.viewer.opening import Opening, open_at
 from regard.viewer.packing import PackedHead, pack_meta, with_thumbnail
 from regard.viewer.page import FRONT_END, LARGEST_PAGE, Choice, page_of, page_size
@@ -32,6 +33,9 @@ class AttentionView(anywidget.AnyWidget):
 
     meta = traitlets.Dict(help="Kinds, layers, heads and tokens that there are.").tag(sync=True)
     selection = traitlets.Dict(help="The head that is shown: kind, layer and head.").tag(sync=True)
+    look = traitlets.Dict(
+        help="How it is shown, as one value: see `regard.viewer.look.PLAIN`."
+    ).tag(sync=True)
     thumbnails = traitlets.Bytes(help="All heads, small.").tag(sync=True)
     weights = traitlets.Dict(help="The head that is shown, in bytes.").tag(sync=True)
 
@@ -42,7 +46,8 @@ class AttentionView(anywidget.AnyWidget):
         packed = self._replies.pack(selected)  # raises here; later, the front end is told
         meta, thumbnails = pack_meta(trace)
         meta["opened"] = opened
-        super().__init__(meta=meta, thumbnails=thumbnails, selection=selected._asdict())
+        chosen = selected._asdict()
+        super().__init__(meta=meta, thumbnails=thumbnails, selection=chosen, look=PLAIN)
         self._show(packed)
         self.observe(self._send_weights, "selection")
         self.on_msg(self._answer)
@@ -116,12 +121,13 @@ class AttentionView(anywidget.AnyWidget):
         'encoder,0,0,1,dog,1,dog,0.75'
         """
         choice = Choice(layers, heads, pixels)
-        save(path, self.trace, self.selected, choice, largest=largest, opened=self._why)
+        save(path, self.trace, self._opened_now, choice, largest=largest)
 
     @property
-    def _why(self) -> str:
-        """Say why this head is shown, if it is the first."""
-        return self._opened.why if self.selected == self._opened.head else ""
+    def _opened_now(self) -> Opening:
+        """Give the head and the look that are seen; and why it is this head, if it is the first."""
+        why = self._opened.why if self.selected == self._opened.head else ""
+        return Opening(self.selected, why, cast("Look", self.look))
 
     def embed(
         self,
@@ -156,7 +162,7 @@ class AttentionView(anywidget.AnyWidget):
         800
         """
         choice = Choice(layers, heads, pixels)
-        return Embedded(page_of(self.trace, self.selected, choice, self._why), height)
+        return Embedded(page_of(self.trace, self._opened_now, choice), height)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,6 +174,13 @@ class AttentionView(anywidget.AnyWidget):
                 f"{wanted} is no head of this view, which has the kinds {self.trace.kinds}: {error}"
             ) from error
         return head._asdict()
+
+    @traitlets.validate("look")
+    def _check_look(self, proposal: Mapping[str, Any]) -> Look:
+        try:
+            return checked(proposal["value"], self.trace)
+        except (TypeError, ValueError) as error:
+            raise traitlets.TraitError(str(error)) from error
 
     def _send_weights(self, _: object = None) -> None:
         try:

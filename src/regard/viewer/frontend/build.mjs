@@ -1,4 +1,4 @@
-// Bundles the view into one readable module; with --check, says whether the committed one is stale.
+// Bundles the view into one module; with --check, says whether the committed one is stale.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -23,6 +23,7 @@ const built = await build({
   format: "esm",
   target: "es2022",
   charset: "utf8",
+  minify: true, // each saved page carries it
   legalComments: "none",
   write: false,
   banner: {

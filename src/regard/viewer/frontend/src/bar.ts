@@ -1,16 +1,20 @@
 /** The menus and boxes above the pictures. */
 
-import { make } from "./dom";
+import { findLayer } from "./checks";
+import type { Look } from "./contract";
+import { make, offer } from "./dom";
 import { explain, explainer, nameOf } from "./measures";
+import { Pins } from "./pins";
+import { letterOf, numSentences } from "./sentence_pairs";
 import type { State } from "./state";
+
+const MOST_SENTENCES = 4; // of which each pair is offered
+const LEAST = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+const MOST = [1, 3, 5, 10];
 
 export class Bar {
   readonly element = make("div", { class: "bar" });
-  private readonly kinds: HTMLSelectElement;
-  private readonly layers: HTMLSelectElement;
-  private readonly heads: HTMLSelectElement;
-  private readonly boxes: HTMLInputElement[] = []; // of what pixels of a map have not
-
+  private readonly shows: (() => void)[] = []; // what each control does to show what is chosen
   private explained: HTMLElement | null = null; // what measures are
 
   /** `attempt` does something and says what went wrong. */
@@ -18,64 +22,120 @@ export class Bar {
     private readonly state: State,
     private readonly attempt: (act: () => void) => void,
   ) {
-    const choose = (changed: object) => state.selectNearest({ ...state.selection, ...changed });
-    this.kinds = this.menu("Attention", (kind) => choose({ kind }));
-    this.layers = this.menu("Layer", (layer) => choose({ layer: Number(layer) }));
-    this.heads = this.menu("Head", (head) =>
-      state.select({ ...state.selection, head: Number(head) }),
-    );
     const { kinds, sides } = state.meta;
+    this.heads();
     this.sorting();
-    const names = kinds.map(({ name }) => name);
-    offer(this.kinds, names, state.selection.kind, (name) => state.kindOf(name)?.title ?? name);
-    if (sides.some((side) => side.words)) this.boxes.push(this.toggle("words", "words"));
-    if (sides.some((side) => side.special.includes(true))) {
-      this.boxes.push(this.toggle("hide", "hide special tokens"));
+    if (sides.some((side) => side.words)) {
+      this.toggle("words", "words", (words) => state.retoken({ words }));
     }
-    this.toggle("log", "log scale");
+    if (sides.some((side) => side.special.includes(true))) {
+      this.toggle("hide", "hide special tokens", (hide) => state.retoken({ hide }));
+    }
+    this.toggle("log", "log scale", (log) => state.change({ log }, "scale"));
+    this.drawing();
+    if (kinds.some(({ layers }) => layers.some((one) => numSentences(state.meta, one)))) {
+      this.sentences();
+    }
+    const pins = new Pins(state, attempt);
+    this.shows.push(() => pins.show());
+    this.element.append(pins.element);
     if (this.explained) this.element.append(this.explained);
   }
 
-  /** Offer the layers and heads that there are, and show which are chosen. */
-  choose(): void {
-    const { selection } = this.state;
-    const layers = this.state.kindOf(selection.kind)?.layers ?? [];
-    const layer = layers.find(({ number }) => number === selection.layer);
-    this.kinds.value = selection.kind;
-    offer(
-      this.layers,
-      layers.map(({ number }) => String(number)),
-      String(selection.layer),
-    );
-    offer(this.heads, layer?.heads.map(String) ?? [], String(selection.head));
+  /** Show what is chosen, here or elsewhere. */
+  show(): void {
+    for (const show of this.shows) show();
   }
 
-  /** A map has no words and no hidden tokens: pixels are of no token. */
-  allow(): void {
-    for (const box of this.boxes) box.disabled = this.state.shown?.pixels !== null;
+  /** Offer the kinds, layers and heads that there are. */
+  private heads(): void {
+    const { state } = this;
+    const choose = (changed: object) => state.selectNearest({ ...state.selection, ...changed });
+    const kinds = this.menu("Attention", (kind) => choose({ kind }));
+    const layers = this.menu("Layer", (layer) => choose({ layer: Number(layer) }));
+    const heads = this.menu("Head", (head) =>
+      state.select({ ...state.selection, head: Number(head) }),
+    );
+    this.shows.push(() => {
+      const { kind, layer, head } = state.selection;
+      const ofKind = state.kindOf(kind)?.layers ?? [];
+      const names = state.meta.kinds.map(({ name }) => name);
+      offer(kinds, names, kind, (name) => state.kindOf(name)?.title ?? name);
+      offer(
+        layers,
+        ofKind.map(({ number }) => String(number)),
+        String(layer),
+      );
+      const found = ofKind.find(({ number }) => number === layer);
+      offer(heads, found?.heads.map(String) ?? [], String(head));
+    });
   }
 
   /** Sort the heads by a measure, up or down, and say what measures are. */
   private sorting(): void {
     const { state } = this;
+    const sorts = this.menu("Heads by", (measure) => state.change({ measure }, "order"));
+    offer(sorts, ["", ...state.measures], "", nameOf);
     const turn = make("button", { type: "button" });
-    const show = () => {
-      sorts.title = explain(state.measure);
-      turn.hidden = !state.measure;
-      turn.textContent = state.rising ? "↑ lowest first" : "↓ highest first";
-    };
-    const sort = (measure: string, rising: boolean) => {
-      state.sort(measure, rising);
-      show();
-    };
-    const sorts = this.menu("Heads by", (measure) => sort(measure, state.rising));
-    turn.addEventListener("click", () => this.attempt(() => sort(state.measure, !state.rising)));
-    offer(sorts, ["", ...state.measures], state.measure, nameOf);
-    show();
+    turn.addEventListener("click", () =>
+      this.attempt(() => state.change({ rising: !state.look.rising }, "order")),
+    );
+    this.shows.push(() => {
+      const { measure, rising } = state.look;
+      sorts.value = measure;
+      sorts.title = explain(measure);
+      turn.hidden = !measure;
+      turn.textContent = rising ? "↑ lowest first" : "↓ highest first";
+    });
     const [button, text] = explainer(state.measures);
     if (!state.measures.length) return;
     this.element.append(turn, button);
     this.explained = text;
+  }
+
+  /** Choose which weights are drawn: all, the large ones, or the strongest of each row. */
+  private drawing(): void {
+    const { state } = this;
+    const titles: Record<string, string> = { "0 0": "all weights" };
+    for (const least of LEAST) titles[`${least} 0`] = `those from ${least}`;
+    for (const most of MOST) titles[`0 ${most}`] = `the ${most} strongest of a row`;
+    titles["0 1"] = "the strongest of each row";
+    const menu = this.menu("Draw", (chosen) => {
+      const [least = 0, most = 0] = chosen.split(" ").map(Number);
+      state.change({ least, most }, "scale");
+      state.receive();
+    });
+    this.shows.push(() => {
+      const { least, most } = state.look;
+      const chosen = `${least} ${most}`;
+      const other = `from ${least}, the ${most || "many"} strongest of a row`;
+      offer(
+        menu,
+        [...new Set([...Object.keys(titles), chosen])],
+        chosen,
+        (one) => titles[one] ?? other,
+      );
+      menu.disabled = state.shown?.pixels !== null; // of pixels, all
+    });
+  }
+
+  /** Choose which sentence reads and which is read. */
+  private sentences(): void {
+    const { state } = this;
+    const menu = this.menu("Sentences", (chosen) => {
+      const pair = chosen ? (chosen.split(" ").map(Number) as [number, number]) : null;
+      state.retoken({ pair });
+    });
+    this.shows.push(() => {
+      const count = numSentences(state.meta, findLayer(state.meta, state.selection).layer);
+      const all = Array.from({ length: Math.min(count, MOST_SENTENCES) }, (_, at) => at);
+      const pairs = all.flatMap((one) => all.map((other) => `${one} ${other}`));
+      offer(menu, ["", ...pairs], state.look.pair?.join(" ") ?? "", (pair) => {
+        const [one = 0, other = 0] = pair.split(" ").map(Number);
+        return pair ? `what ${letterOf(one)} reads of ${letterOf(other)}` : "all";
+      });
+      menu.disabled = !count || state.shown?.pixels !== null;
+    });
   }
 
   private menu(label: string, act: (value: string) => void): HTMLSelectElement {
@@ -85,21 +145,18 @@ export class Bar {
     return select;
   }
 
-  private toggle(name: "words" | "hide" | "log", label: string): HTMLInputElement {
+  private toggle(
+    name: keyof Pick<Look, "words" | "hide" | "log">,
+    label: string,
+    act: (on: boolean) => void,
+  ): void {
+    const { state } = this;
     const box = make("input", { type: "checkbox" });
-    box.checked = this.state[name];
-    box.addEventListener("change", () => this.attempt(() => this.state.switch(name, box.checked)));
+    box.addEventListener("change", () => this.attempt(() => act(box.checked)));
     this.element.append(make("label", {}, box, label));
-    return box;
+    this.shows.push(() => {
+      box.checked = state.look[name];
+      box.disabled = name !== "log" && state.shown?.pixels !== null; // pixels are of no token
+    });
   }
-}
-
-function offer(
-  menu: HTMLSelectElement,
-  values: string[],
-  chosen: string,
-  title: (value: string) => string = String,
-): void {
-  menu.replaceChildren(...values.map((value) => make("option", { value }, title(value))));
-  menu.value = chosen;
 }

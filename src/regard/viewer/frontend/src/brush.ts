@@ -45,11 +45,15 @@ export function paintOn(canvas: HTMLCanvasElement, width: number, height: number
 }
 
 /** Paint shades, row by row, on a canvas of their own. */
-export function picture(theme: Theme, shades: Uint8Array, wide: number): OffscreenCanvas {
+export function picture(
+  table: Uint8ClampedArray,
+  shades: Uint8Array,
+  wide: number,
+): OffscreenCanvas {
   const high = shades.length / wide;
   const image = new ImageData(wide, high);
   const pixels = new Uint32Array(image.data.buffer);
-  const colours = new Uint32Array(theme.table.buffer);
+  const colours = new Uint32Array(table.buffer);
   for (let at = 0; at < shades.length; at++) pixels[at] = colours[shades[at] ?? 0] ?? 0;
   const [canvas, brush] = offscreen(wide, high);
   brush.putImageData(image, 0, 0);

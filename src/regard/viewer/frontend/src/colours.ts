@@ -8,6 +8,10 @@ const DECADES = 3; // of the logarithmic scale
 // other way.
 const STOPS = ["#ffffff", "#c6e6de", "#76c3c0", "#3f98ae", "#366e9c", "#3d4579", "#2b1e3e"];
 
+// Of differences: below zero as what is wrong, above as weights, both as far from white.
+const BELOW = ["#7a3b00", "#b0620f", "#dd9a4f", "#f3d3ab"];
+const ABOVE = ["#c6e6de", "#76c3c0", "#3f98ae", "#2b4f7d"];
+
 export interface Theme {
   name: "light" | "dark";
   ground: string;
@@ -26,6 +30,8 @@ export interface Theme {
   alertEdge: string;
   /** 256 colours of weights, four bytes each. */
   table: Uint8ClampedArray;
+  /** Of differences: 128 is none, 0 and 255 are as large as any. */
+  signedTable: Uint8ClampedArray;
 }
 
 /** Mix the stops to 256 colours, each four bytes. */
@@ -58,6 +64,7 @@ export const THEMES: Record<"light" | "dark", Theme> = {
     alertInk: "#7d1712",
     alertEdge: "#b3261e",
     table: colourTable(STOPS),
+    signedTable: colourTable([...BELOW, "#ffffff", ...ABOVE]),
   },
   dark: {
     name: "dark",
@@ -74,6 +81,7 @@ export const THEMES: Record<"light" | "dark", Theme> = {
     alertInk: "#ffc4bc",
     alertEdge: "#f2867b",
     table: colourTable([...STOPS].reverse()),
+    signedTable: colourTable([...[...BELOW].reverse(), "#1e1e1e", ...[...ABOVE].reverse()]),
   },
 };
 

@@ -61,6 +61,40 @@ export interface Selection {
   head: number;
 }
 
+/** Tokens of one side, summed where they are several. */
+export interface Focus {
+  role: "rows" | "columns";
+  ats: number[];
+}
+
+export type Role = Focus["role"];
+
+/** How heads are looked at, whichever is chosen: all that is saved with a view. */
+export interface Look {
+  words: boolean;
+  hide: boolean;
+  log: boolean;
+  /** The weight of the darkest colour; if it is null, each head's largest. */
+  common: number | null;
+  /** By which the heads are sorted, and whether the lowest come first. */
+  measure: string;
+  rising: boolean;
+  /** What was clicked: tokens, and the cell whose weight is taken apart. */
+  locked: Focus | null;
+  cell: [number, number] | null;
+  zoom: number;
+  /** The row and the column in the upper left corner. */
+  corner: [number, number];
+  /** Heads that are compared, and how. */
+  pins: Selection[];
+  together: "beside" | "mean" | "largest" | "difference";
+  /** Smaller weights are not drawn; and of each row only so many, if it is not 0. */
+  least: number;
+  most: number;
+  /** Only what one sentence reads of another, counted from 0. */
+  pair: [number, number] | null;
+}
+
 /**
  * A weight is (byte / 255) ** power * scale; with fewer pixels than weights, it is the largest of a
  * pixel. Sums are float32: what each row reads in all, then what each column gets; of pixels, none.
@@ -118,6 +152,13 @@ export interface AnatomyReply {
   why_not?: string;
 }
 
+/** Weights of a head that is not the chosen one; its bytes and sums travel beside it. */
+export interface HeadReply {
+  pixels: [number, number];
+  scale: number;
+  power: number;
+}
+
 /** Of words, or without special tokens: the measures of each kind; thumbnails travel beside it. */
 export interface VariantReply {
   measures: Record<string, Record<string, (number | null)[]>>;
@@ -135,6 +176,7 @@ export type Bytes = DataView | Uint8Array;
 export interface Traits {
   meta: Meta;
   selection: Selection;
+  look: Partial<Look>;
   thumbnails: Bytes;
   weights: Weights;
 }
@@ -149,6 +191,8 @@ export interface Model {
   on(event: string, hear: Hear): void;
   off(event: string, hear: Hear): void;
   send?: (message: object) => void;
+  /** Where there is no kernel: give the weights of a head. */
+  fetch?: (selection: Selection, take: (weights: Weights) => void) => void;
   /** Where there is no kernel: give thumbnails and measures of words, or without special tokens. */
   vary?: (
     choice: { words: boolean; hide: boolean },

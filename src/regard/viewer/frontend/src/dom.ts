@@ -12,6 +12,23 @@ export function make<T extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** Offer values in a menu, and show which is chosen; what is offered already stays as it is. */
+export function offer(
+  menu: HTMLSelectElement,
+  values: string[],
+  chosen: string,
+  title: (value: string) => string = String,
+): void {
+  const offered = Array.from(menu.options, ({ value, text }) => [value, text]);
+  const wanted = values.map((value) => [value, title(value)]);
+  if (JSON.stringify(offered) !== JSON.stringify(wanted)) {
+    menu.replaceChildren(
+      ...wanted.map(([value = "", text = ""]) => make("option", { value }, text)),
+    );
+  }
+  menu.value = chosen;
+}
+
 /** Keep a number within bounds. */
 export const clamp = (x: number, low: number, high: number): number =>
   Math.max(low, Math.min(high, x));

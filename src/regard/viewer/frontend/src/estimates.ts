@@ -1,10 +1,11 @@
 /** Numbers that are known exactly, or within an error that is said. */
 
+import type { Focus, Role } from "./contract";
 import { item } from "./items";
 import { written } from "./names";
-import type { Role, Shown } from "./shown";
+import type { Cell } from "./news";
+import type { Shown } from "./shown";
 import { spanOf } from "./shown";
-import type { Cell, Focus } from "./state";
 
 export interface Estimate {
   value: number;

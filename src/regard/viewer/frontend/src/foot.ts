@@ -2,7 +2,7 @@
 
 import { paintOn } from "./brush";
 import { colour } from "./colours";
-import { make } from "./dom";
+import { make, offer } from "./dom";
 import { rounded } from "./names";
 import { remark } from "./sentences";
 import type { State } from "./state";
@@ -24,6 +24,15 @@ export class Foot {
   private readonly legend = make("canvas", { role: "img", "aria-label": "Colours of the weights" });
   private readonly note = make("p");
 
+  private readonly colours = make("select", { "aria-label": "Colours go up to" });
+  private readonly slider = make("input", {
+    type: "range",
+    min: "0.01",
+    max: "1",
+    step: "0.01",
+    "aria-label": "The darkest weight",
+  });
+
   constructor(private readonly state: State) {
     const keys = make("details", {}, make("summary", {}, "Keys and mouse"), make("p", {}, KEYS));
     const rows = Object.entries(state.meta.origin).flatMap(([name, value]) => [
@@ -32,50 +41,56 @@ export class Foot {
     ]);
     const summary = make("summary", {}, "Where this comes from");
     const origin = make("details", {}, summary, make("dl", {}, ...rows));
-    const legend = make("span", { class: "legend" }, this.legend, ...this.scale());
+    this.scale();
+    const legend = make("span", { class: "legend" }, this.legend, this.colours, this.slider);
     this.element = make("div", { class: "foot" }, legend, this.note, keys, origin);
   }
 
   /** Colours up to this head's largest weight, or up to one for all heads that a slider chooses. */
-  private scale(): HTMLElement[] {
-    const { state } = this;
-    const menu = make("select", { "aria-label": "Colours go up to" });
+  private scale(): void {
+    const { state, colours, slider } = this;
     const titles = { own: "this head's largest", common: "one weight for all heads" };
-    menu.append(
-      ...Object.entries(titles).map(([value, title]) => make("option", { value }, title)),
+    offer(colours, Object.keys(titles), "own", (one) => titles[one as keyof typeof titles]);
+    colours.addEventListener("change", () =>
+      state.change({ common: colours.value === "own" ? null : Number(slider.value) }, "scale"),
     );
-    const range = { type: "range", min: "0.01", max: "1", step: "0.01", value: "1" };
-    const slider = make("input", { ...range, "aria-label": "The darkest weight", hidden: "" });
-    const act = () => {
-      slider.hidden = menu.value === "own";
-      state.colourTo(slider.hidden ? null : Number(slider.value));
-    };
-    menu.addEventListener("change", act);
-    slider.addEventListener("input", act);
-    return [menu, slider];
+    slider.addEventListener("input", () => state.change({ common: Number(slider.value) }, "scale"));
   }
 
-  remark(): void {
+  /** Show what is chosen and what must be known about it. */
+  show(): void {
+    const { common } = this.state.look;
+    this.colours.value = common === null ? "own" : "common";
+    this.slider.hidden = common === null;
+    this.slider.value = String(common ?? 1);
     if (this.state.shown) this.note.textContent = remark(this.state, this.state.shown);
+    this.drawLegend();
   }
 
-  drawLegend(): void {
-    const { theme, log, top } = this.state;
+  private drawLegend(): void {
+    const { theme, look, top, isSigned, table } = this.state;
     const brush = paintOn(this.legend, 200, 32);
     for (let x = 0; x < WIDE; x++) {
-      brush.fillStyle = colour(theme.table, Math.round((x / (WIDE - 1)) * 255));
+      brush.fillStyle = colour(table, Math.round((x / (WIDE - 1)) * 255));
       brush.fillRect(LEFT + x, 2, 1.2, 12);
     }
     brush.strokeStyle = theme.quiet;
     brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
     brush.fillStyle = theme.ink;
     brush.textAlign = "center";
-    const written = (share: number) => rounded(top * share, 2).replace(/^0\./, ".");
-    const ticks = log
-      ? [`≤${written(0.001)}`, ...[0.01, 0.1, 1].map(written)]
-      : ["0", ...[0.5, 1].map(written)];
+    const written = (share: number) => rounded(top * share, 2).replace(/^(-?)0\./, "$1.");
+    const ticks = isSigned ? signedTicks(written) : ticksOf(written, look.log);
     ticks.forEach((tick, at) => {
       brush.fillText(tick, LEFT + (WIDE * at) / (ticks.length - 1), 24);
     });
   }
 }
+
+const ticksOf = (written: (share: number) => string, log: boolean): string[] =>
+  log ? [`≤${written(0.001)}`, ...[0.01, 0.1, 1].map(written)] : ["0", ...[0.5, 1].map(written)];
+
+const signedTicks = (written: (share: number) => string): string[] => [
+  `−${written(1)}`,
+  "0",
+  `+${written(1)}`,
+];

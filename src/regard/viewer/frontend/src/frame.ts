@@ -2,27 +2,32 @@
 
 import { labelWidth } from "./brush";
 import { clamp } from "./dom";
+import type { Cell } from "./news";
 import type { Place } from "./pooling";
 import type { Shown } from "./shown";
 import type { Stage } from "./stage";
-import type { Cell } from "./state";
+import type { State } from "./state";
 import { tallest } from "./styles";
 
 const LARGEST_CELL = 28;
 const WIDEST_LABEL = 130;
 const RIGHT = 10;
+const MOST_CELL = 40; // CSS pixels of a cell, however near one looks
+const ROUNDED = 1.5; // CSS pixels that scrolling may be off
 
 export class Frame {
-  zoom = 1;
   cell = 1; // CSS pixels of a side
+  private fit = 1; // where the whole is seen
   left = 0; // room for the names
   top = 0;
-  private meant: [number, number] = [0, 0]; // where zooming scrolled to, exactly
 
   constructor(
     readonly stage: Stage,
     private readonly outside: HTMLElement,
-  ) {}
+    private readonly state: State,
+  ) {
+    stage.element.addEventListener("scroll", () => this.scrolled());
+  }
 
   /** Choose the size of a cell and the room for the names. */
   measure({ rows, columns }: Shown): void {
@@ -31,14 +36,43 @@ export class Frame {
     const width = Math.max(220, this.outside.clientWidth);
     const [high, wide] = [Math.max(rows.names.length, 1), Math.max(columns.names.length, 1)];
     const [across, down] = [width - this.left - RIGHT, tallest() - this.top];
-    const fit = Math.min(across / wide, down / high, LARGEST_CELL);
-    this.zoom = clamp(this.zoom, 1, Math.max(1, 40 / fit));
-    this.cell = fit * this.zoom;
+    this.fit = Math.min(across / wide, down / high, LARGEST_CELL);
+    this.cell = this.fit * this.near(this.state.look.zoom);
     this.outside.dataset.place = [this.left, this.top, this.cell].join(" "); // for who points
     // the frame stays as it is when one zooms
-    const height = Math.min(tallest(), this.top + high * fit + 10);
+    const height = Math.min(tallest(), this.top + high * this.fit + 10);
     const [allWide, allHigh] = [wide * this.cell + RIGHT, high * this.cell + 10];
     this.stage.measure(width, height, this.left + allWide, this.top + allHigh);
+    this.scroll();
+  }
+
+  /** Keep a zoom between all and a cell that is large enough. */
+  private near(zoom: number): number {
+    return clamp(zoom, 1, Math.max(1, MOST_CELL / this.fit));
+  }
+
+  /** Scroll to where one looks; browsers round that, which is many cells where cells are small. */
+  private scroll(): void {
+    const { element } = this.stage;
+    const [row, column] = this.state.look.corner;
+    const [top, left] = [row * this.cell, column * this.cell];
+    if (Math.abs(element.scrollTop - top) > ROUNDED) element.scrollTop = top;
+    if (Math.abs(element.scrollLeft - left) > ROUNDED) element.scrollLeft = left;
+  }
+
+  private scrolled(): void {
+    const { scrollTop, scrollLeft } = this.stage.element;
+    const [row, column] = this.state.look.corner;
+    const isMeant =
+      Math.abs(scrollTop - row * this.cell) <= ROUNDED &&
+      Math.abs(scrollLeft - column * this.cell) <= ROUNDED;
+    if (isMeant) this.state.tell("sight");
+    else this.look([scrollTop, scrollLeft]);
+  }
+
+  /** Look from another corner, in CSS pixels of the whole, perhaps nearer. */
+  private look([top, left]: [number, number], zoom = this.state.look.zoom): void {
+    this.state.change({ zoom, corner: [top / this.cell, left / this.cell] }, "sight");
   }
 
   /** Give the rows and columns in sight. */
@@ -74,28 +108,29 @@ export class Frame {
   }
 
   /** Zoom, so that what is at a place (the pointed cell or the middle) stays there. */
-  zoomTo(zoom: number, shown: Shown, atX?: number, atY?: number): void {
-    const { element, width, height } = this.stage;
+  zoomTo(zoom: number, { rows, columns }: Shown, atX?: number, atY?: number): void {
+    const { width, height } = this.stage;
+    const { look } = this.state;
     const x = (atX ?? (this.left + width) / 2) - this.left;
     const y = (atY ?? (this.top + height) / 2) - this.top;
-    // browsers round where they scroll to, which is many cells where cells are small
-    const near = (scrolled: number, meant: number) =>
-      Math.abs(scrolled - meant) < 1.5 ? meant : scrolled;
-    const left = near(element.scrollLeft, this.meant[0]);
-    const top = near(element.scrollTop, this.meant[1]);
-    const [column, row] = [(x + left) / this.cell, (y + top) / this.cell];
-    this.zoom = zoom;
-    this.measure(shown);
-    this.meant = [column * this.cell - x, row * this.cell - y];
-    [element.scrollLeft, element.scrollTop] = this.meant;
+    const [row, column] = [look.corner[0] + y / this.cell, look.corner[1] + x / this.cell];
+    const near = this.near(zoom);
+    this.cell = this.fit * near;
+    const within = (at: number, count: number, room: number) =>
+      clamp(at * this.cell, 0, Math.max(0, count * this.cell - room));
+    const top = within(row - y / this.cell, rows.names.length, height - this.top);
+    const left = within(column - x / this.cell, columns.names.length, width - this.left);
+    this.look([top, left], near);
   }
 
   /** Scroll to a cell. */
   reveal({ row, column }: Cell): void {
-    const { element, width, height } = this.stage;
+    const { width, height } = this.stage;
+    const { corner } = this.state.look;
     const into = (scroll: number, at: number, room: number) =>
-      clamp(scroll, (at + 1) * this.cell - room, at * this.cell);
-    element.scrollTop = into(element.scrollTop, row, height - this.top);
-    element.scrollLeft = into(element.scrollLeft, column, width - this.left);
+      clamp(scroll, Math.max(0, (at + 1) * this.cell - room), at * this.cell);
+    const top = into(corner[0] * this.cell, row, height - this.top);
+    const left = into(corner[1] * this.cell, column, width - this.left);
+    if (top !== corner[0] * this.cell || left !== corner[1] * this.cell) this.look([top, left]);
   }
 }

@@ -55,7 +55,10 @@ export class Grid {
       role: "application",
       "aria-label": `All heads of ${kind.title}: arrow keys choose a head`,
     });
-    this.canvas.addEventListener("click", (event) => this.choose(this.headAt(event)));
+    this.canvas.addEventListener("click", (event) => {
+      if (event.shiftKey) this.pin(this.headAt(event));
+      else this.choose(this.headAt(event));
+    });
     this.canvas.addEventListener("pointermove", (event) => this.hover(this.headAt(event)));
     this.canvas.addEventListener("pointerleave", () => {
       this.hover(undefined);
@@ -72,18 +75,18 @@ export class Grid {
 
   /** The values that sort the heads; none, where a layer is a row. */
   private get values(): (number | null)[] | undefined {
-    return this.variants.source.measures[this.kind.name]?.[this.state.measure];
+    return this.variants.source.measures[this.kind.name]?.[this.state.look.measure];
   }
 
   /** Put the heads in their places, of which so many CSS pixels across are seen. */
   arrange(room: number): void {
     const { kind, heads, values, state } = this;
     const across = Math.floor((room - RANKED.left - 2 * EDGE) / RANKED.wide);
-    const hangsOn = [heads, values, state.rising, across];
+    const hangsOn = [heads, values, state.look.rising, across];
     if (hangsOn.some((one, at) => one !== this.arranged[at])) {
       this.layout = values ? RANKED : BY_LAYER;
       this.rows = values
-        ? ranked(heads, values, state.rising, Math.max(1, Math.min(across, MOST_ACROSS)))
+        ? ranked(heads, values, state.look.rising, Math.max(1, Math.min(across, MOST_ACROSS)))
         : byLayer(kind, heads);
       this.hovered = undefined;
     }
@@ -134,8 +137,8 @@ export class Grid {
     brush.fillStyle = this.state.theme.quiet;
     brush.font = `11px ${FONT}`;
     brush.textAlign = "left";
-    const order = this.state.rising ? "lowest" : "highest";
-    brush.fillText(`${order} ${nameOf(this.state.measure)} first`, this.layout.left + 2, 8);
+    const order = this.state.look.rising ? "lowest" : "highest";
+    brush.fillText(`${order} ${nameOf(this.state.look.measure)} first`, this.layout.left + 2, 8);
   }
 
   /** Number heads and layers, beside and above what is scrolled. */
@@ -232,6 +235,11 @@ export class Grid {
 
   private choose(head: Head | undefined): void {
     if (head) this.state.select({ kind: this.kind.name, layer: head.layer, head: head.head });
+  }
+
+  private pin(head: Head | undefined): void {
+    const { kind } = this;
+    if (head) this.state.together.toggle([{ kind: kind.name, layer: head.layer, head: head.head }]);
   }
 
   private hover(head: Head | undefined): void {

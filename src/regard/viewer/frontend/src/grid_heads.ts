@@ -21,7 +21,7 @@ export interface Choice {
 
 /** Give the heads of each kind, with their places among the thumbnails. */
 export function headsOf(meta: Meta, choice: Choice): Head[][] {
-  const counts = meta.sides.map((side) => axisOf(side, choice.words, choice.hide).groups.length);
+  const counts = meta.sides.map((side) => axisOf(side, choice).groups.length);
   const sizeOf = ({ rows, columns }: Layer) =>
     [rows, columns].map((side) => Math.min(item(counts, side), meta.thumbnail));
   let at = 0;

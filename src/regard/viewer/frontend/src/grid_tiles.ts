@@ -28,7 +28,8 @@ export class Tiles {
 
   /** Say what thumbnails are shown; what was drawn is kept where it is still right. */
   prepare(heads: Head[], bytes: Bytes): void {
-    const { theme, log, common } = this.state;
+    const { theme, look } = this.state;
+    const { log, common } = look;
     const scheme = `${theme.name} ${log} ${common}`;
     const isOther = heads !== this.heads || scheme !== this.scheme;
     if (isOther) this.pages.clear();
@@ -67,7 +68,8 @@ export class Tiles {
   }
 
   private paint(heads: Head[], bytes: Uint8Array): Page {
-    const { theme, log, common, meta } = this.state;
+    const { theme, look, meta } = this.state;
+    const { log, common } = look;
     const colours = new Uint32Array(theme.table.buffer);
     const across = ACROSS * meta.thumbnail;
     const image = new ImageData(across, Math.ceil(heads.length / ACROSS) * meta.thumbnail);

@@ -4,26 +4,40 @@ import type {
   AnatomyReply,
   Bytes,
   ExactReply,
+  Focus,
+  HeadReply,
   ProblemReply,
+  Selection,
   StrongestReply,
   TileReply,
   VariantReply,
+  Weights,
 } from "./contract";
 import type { Choice } from "./grid_heads";
+import type { Cell } from "./news";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
 import type { Shown } from "./shown";
 import { unpack } from "./shown";
-import type { Cell, Focus, State } from "./state";
+import type { State } from "./state";
 
 type Answer = (reply: unknown, buffers: DataView[]) => void;
+
+const RESTED = 80; // milliseconds after which one rests on something
+const OF_ALL = ["variant", "head"]; // questions that do not hang on the chosen head
+const PATIENCE = 10_000; // milliseconds after which it says that no reply came
+export const SILENT = [
+  "The kernel does not answer: it is busy with another cell, or it was restarted. If it was, run ",
+  "the cell that made this view again; what is shown stays until then.",
+].join("");
 
 export class Kernel {
   // all views of a model hear every reply: each asks under a name of its own
   private readonly name = Math.random().toString(36).slice(2);
   private asked = 0;
-  private readonly open = new Map<string, { id: string; answer: Answer }>();
-  private asking = 0;
+  private readonly open = new Map<string, { what: string; answer: Answer }>();
+  private weighing = 0;
+  private dissecting = 0;
   private ranking = 0;
   private fetching = 0;
 
@@ -33,38 +47,42 @@ export class Kernel {
   hear(message: unknown, buffers: DataView[] = []): void {
     const { answer, id, text } = message as ProblemReply & { id?: string };
     if (answer === "problem") throw new Error(String(text));
-    const question = this.open.get(answer);
-    if (!question || question.id !== id) return;
-    this.open.delete(answer);
+    const question = this.open.get(id ?? "");
+    if (!question) return;
+    this.open.delete(id ?? "");
     question.answer(message, buffers);
   }
 
   /** Another head is shown: what was asked about the one before is of no use. */
   forget(): void {
-    for (const what of [...this.open.keys()]) {
-      if (what !== "variant") this.open.delete(what); // which is of all heads
-    }
+    for (const [id, { what }] of [...this.open]) if (!OF_ALL.includes(what)) this.open.delete(id);
   }
 
-  /** Ask for the exact weight of a cell, and why it is, once one rests on it. */
-  explain(cell: Cell): void {
-    clearTimeout(this.asking);
-    this.asking = setTimeout(() => {
+  /** Ask for the exact weight of a cell, once one rests on it. */
+  weigh(cell: Cell): void {
+    clearTimeout(this.weighing);
+    this.weighing = setTimeout(() => {
       const { shown } = this.state;
       if (cell !== this.state.cell || !shown) return;
-      const tokens = {
-        queries: shown.rows.groups[cell.row],
-        keys: shown.columns.groups[cell.column],
-      };
-      this.ask("weight", { ...tokens, among: shown.groups }, (reply) => {
+      this.ask("weight", { ...tokensOf(shown, cell), among: shown.groups }, (reply) => {
         if (cell === this.state.cell) this.put("exact", reply as ExactReply);
       });
-      this.ask("anatomy", tokens, (reply) => {
-        if (cell !== this.state.cell) return;
+    }, RESTED);
+  }
+
+  /** Ask why the weight of a cell is what it is, once one rests on it. */
+  dissect(cell: Cell): void {
+    const { explained, anatomy } = this.state;
+    if (anatomy && explained && isSamePlace(explained, cell)) return;
+    clearTimeout(this.dissecting);
+    this.dissecting = setTimeout(() => {
+      const { shown, inQuestion } = this.state;
+      if (!shown || !inQuestion || !isSamePlace(inQuestion, cell)) return;
+      this.ask("anatomy", tokensOf(shown, cell), (reply) => {
         this.state.explained = cell;
         this.put("anatomy", reply as AnatomyReply);
       });
-    }, 80);
+    }, RESTED);
   }
 
   /** Ask what some tokens read most, or are read most by, once they are rested on. */
@@ -81,12 +99,13 @@ export class Kernel {
       this.ask("strongest", { role, ats, others }, (reply) => {
         this.put("strongest", { focus, ...(reply as StrongestReply) });
       });
-    }, 80);
+    }, RESTED);
   }
 
   /** Give a part of a map as pixels: a tile from the kernel, or until it comes, the overview. */
   mapped(shown: Shown, place: Place, high: number, wide: number): Float32Array {
     const { tile } = this.state;
+    if (shown !== this.state.shown) return enlarge(shown, place, high, wide); // a pinned head
     const isSame = tile && tile.high === high && tile.wide === wide;
     if (isSame && place.every((at, side) => at === tile.place[side])) return tile.values;
     clearTimeout(this.fetching);
@@ -108,10 +127,25 @@ export class Kernel {
     });
   }
 
+  /** Ask for all weights of a head that is not the chosen one. */
+  fetch(head: Selection, take: (weights: Weights) => void): void {
+    if (!this.state.isLive) this.state.model.fetch?.(head, take);
+    this.ask("head", head, (reply, [bytes, sums]) => {
+      if (!bytes || !sums) throw new Error("A head came without its weights: pin it anew.");
+      take({ ...head, ...(reply as HeadReply), bytes, sums });
+    });
+  }
+
+  /** Ask a kernel, if there is one that can know; several heads as one are known only here. */
   private ask(what: string, about: object, answer: Answer): void {
+    if (!this.state.isLive || (this.state.together.isOne && !OF_ALL.includes(what))) return;
     const id = `${this.name}-${++this.asked}`;
-    this.open.set(what, { id, answer });
+    for (const [before, question] of [...this.open]) {
+      if (question.what === what && what !== "head") this.open.delete(before);
+    }
+    this.open.set(id, { what, answer });
     this.state.model.send?.({ ask: what, id, ...this.state.selection, ...about });
+    setTimeout(() => this.open.has(id) && this.state.say([SILENT]), PATIENCE);
   }
 
   private put<K extends "exact" | "strongest" | "anatomy" | "tile">(
@@ -122,3 +156,12 @@ export class Kernel {
     this.state.tell(name);
   }
 }
+
+/** The tokens that a cell stands for. */
+const tokensOf = ({ rows, columns }: Shown, { row, column }: Cell): object => ({
+  queries: rows.groups[row],
+  keys: columns.groups[column],
+});
+
+const isSamePlace = (one: Cell, other: Cell): boolean =>
+  one.row === other.row && one.column === other.column;

@@ -3,14 +3,16 @@
 import type { Brush } from "./brush";
 import { labelWidth, paintOn } from "./brush";
 import { colour, isDark } from "./colours";
+import type { Focus, Role } from "./contract";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_LABEL, legible } from "./names";
 import { listenTo } from "./pointing";
-import type { Role, Shown } from "./shown";
+import type { Shown } from "./shown";
+import { isOfTokens } from "./shown";
 import { Stage } from "./stage";
-import type { Focus, State } from "./state";
+import type { State } from "./state";
 import { tallest } from "./styles";
 
 const LINE = 19; // the height of a token
@@ -56,8 +58,8 @@ export class Lines {
   draw(): void {
     const { stage, state } = this;
     const { shown } = state;
-    this.element.hidden = Boolean(shown?.pixels); // pixels are of no token
-    if (!shown || shown.pixels) return;
+    this.element.hidden = !shown || !isOfTokens(shown);
+    if (!shown || !isOfTokens(shown)) return;
     const count = Math.max(shown.rows.names.length, shown.columns.names.length);
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;
@@ -100,7 +102,7 @@ export class Lines {
     const links: Link[] = [];
     for (const row of this.linkedRows(shown, focus)) {
       for (const column of columns) {
-        const value = shown.values[row * all.length + column] ?? 0;
+        const value = shown.drawn[row * all.length + column] ?? 0;
         const shade = this.state.shade(value);
         if (shade >= 2) links.push({ row, column, shade });
       }
@@ -152,7 +154,7 @@ export class Lines {
       brush.fillText(name, isLeft ? x + wide - 5 : x + 5, this.y(at), wide - 8);
       if (focus?.role === role && focus.ats.includes(at)) {
         brush.strokeStyle = state.theme.accent;
-        brush.lineWidth = state.locked ? 3 : 1.5;
+        brush.lineWidth = state.look.locked ? 3 : 1.5;
         brush.strokeRect(x + 1.5, y, wide - 3, LINE - 2);
       }
     }

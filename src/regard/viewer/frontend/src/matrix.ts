@@ -3,52 +3,54 @@
 import { paintOn } from "./brush";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { Frame } from "./frame";
-import type { Kernel } from "./kernel";
 import { drawCells, drawNames, drawOver } from "./matrix_ink";
+import type { Cell } from "./news";
 import { listenTo } from "./pointing";
+import type { Shown } from "./shown";
 import { Stage } from "./stage";
-import type { Cell, State } from "./state";
+import type { State } from "./state";
+
+export const NEARER = 1.5; // a step of zooming
 
 export class Matrix {
   readonly element: HTMLElement;
   private readonly caption = make("small");
   private readonly frame: Frame;
-  private readonly stage = new Stage(
-    "Matrix: arrow keys walk its cells, plus and minus zoom, Enter locks a row",
-  );
+  private readonly stage: Stage;
 
+  /** `shownOf` gives what it shows: the chosen head, or a pinned one. */
   constructor(
     private readonly state: State,
-    private readonly kernel: Kernel,
+    private readonly shownOf: () => Shown | null,
+    readonly heading: HTMLElement,
+    label = "Matrix",
   ) {
-    const buttons = [
-      this.button("−", "Zoom out", () => this.zoomTo(this.frame.zoom / 1.5)),
-      this.button("+", "Zoom in", () => this.zoomTo(this.frame.zoom * 1.5)),
-      this.button("whole", "Show the whole matrix", () => this.zoomTo(1)),
-    ];
-    const heading = make("figcaption", {}, "Matrix", ...buttons);
+    const keys = "arrow keys walk its cells, plus and minus zoom, Enter locks a row";
+    this.stage = new Stage(`${label}: ${keys}`);
     this.element = make("figure", { class: "matrix" }, heading, this.stage.element, this.caption);
-    this.frame = new Frame(this.stage, this.element);
+    this.frame = new Frame(this.stage, this.element, state);
     this.listen();
   }
 
-  private button(text: string, label: string, act: () => void): HTMLElement {
-    const button = make("button", { type: "button", "aria-label": label }, text);
-    button.addEventListener("click", act);
-    return button;
+  /** Show it nearer by a factor, or the whole. */
+  near(factor: number): void {
+    this.zoomTo(factor ? this.state.look.zoom * factor : 1);
+  }
+
+  private get shown(): Shown | null {
+    return this.shownOf();
   }
 
   private listen(): void {
     const { state } = this;
-    const { base, element } = this.stage;
+    const { base } = this.stage;
     const cellAt = (event: MouseEvent) =>
-      state.shown ? this.frame.cellAt(event, state.shown) : null;
-    element.addEventListener("scroll", () => state.tell("sight"));
+      this.shown ? this.frame.cellAt(event, this.shown) : null;
     listenTo(base, {
       point: (event) => state.point(cellAt(event)),
       leave: () => state.leave(),
       press: (event, isTouch) => this.pressAt(cellAt(event), event.shiftKey, isTouch),
-      pinch: (factor, x, y) => this.zoomTo(this.frame.zoom * factor, x, y),
+      pinch: (factor, x, y) => this.zoomTo(state.look.zoom * factor, x, y),
     });
     base.addEventListener("keydown", (event) => this.press(event));
     base.addEventListener("wheel", (event) => this.roll(event), { passive: false });
@@ -59,12 +61,12 @@ export class Matrix {
     const { state } = this;
     const isNew = cell?.row !== state.cell?.row || cell?.column !== state.cell?.column;
     if (isTouch && isNew) state.point(cell);
-    else if (cell) state.lock("rows", cell.row, several);
+    else if (cell) state.lock("rows", cell.row, several, cell);
   }
 
   draw(): void {
-    const { state, stage, frame } = this;
-    const { shown, selection } = state;
+    const { state, stage, frame, shown } = this;
+    const { selection } = state;
     if (!shown) return;
     frame.measure(shown);
     const brush = paintOn(stage.base, stage.width, stage.height);
@@ -75,34 +77,30 @@ export class Matrix {
     const part = frame.sight(shown);
     const [top, bottom, left, right] = part;
     if (bottom <= top || right <= left) return;
-    drawCells(brush, frame, state, this.kernel, shown, part);
+    drawCells(brush, frame, state, shown, part);
     drawNames(brush, frame, state.theme, shown, part);
     this.drawOver();
   }
 
   /** Mark what is pointed at and what is locked. */
   drawOver(): void {
-    const { stage, state, frame } = this;
-    if (state.shown) {
-      drawOver(paintOn(stage.over, stage.width, stage.height), frame, state, state.shown);
-    }
+    const { stage, state, frame, shown } = this;
+    if (shown) drawOver(paintOn(stage.over, stage.width, stage.height), frame, state, shown);
   }
 
   private zoomTo(zoom: number, atX?: number, atY?: number): void {
-    if (!this.state.shown) return;
-    this.frame.zoomTo(zoom, this.state.shown, atX, atY);
-    this.state.tell("sight");
+    if (this.shown) this.frame.zoomTo(zoom, this.shown, atX, atY);
   }
 
   private roll(event: WheelEvent): void {
     if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
     event.preventDefault();
-    const zoom = this.frame.zoom * Math.exp(-event.deltaY / 200);
+    const zoom = this.state.look.zoom * Math.exp(-event.deltaY / 200);
     this.zoomTo(zoom, event.offsetX, event.offsetY);
   }
 
   private press(event: KeyboardEvent): void {
-    if (!this.state.shown || hasModifier(event)) return;
+    if (!this.shown || hasModifier(event)) return;
     const step = walkOf(event);
     const act = step ? () => this.walk(step) : this.actOf(event);
     if (!act) return;
@@ -111,14 +109,13 @@ export class Matrix {
   }
 
   private actOf(event: KeyboardEvent): (() => void) | undefined {
-    const { zoom } = this.frame;
     const { cell } = this.state;
-    const lock = cell ? () => this.state.lock("rows", cell.row, event.shiftKey) : undefined;
+    const lock = cell ? () => this.state.lock("rows", cell.row, event.shiftKey, cell) : undefined;
     const acts: Record<string, (() => void) | undefined> = {
-      "+": () => this.zoomTo(zoom * 1.5),
-      "=": () => this.zoomTo(zoom * 1.5),
-      "-": () => this.zoomTo(zoom / 1.5),
-      "0": () => this.zoomTo(1),
+      "+": () => this.near(NEARER),
+      "=": () => this.near(NEARER),
+      "-": () => this.near(1 / NEARER),
+      "0": () => this.near(0),
       Enter: lock,
       Escape: () => this.state.unlock(),
       " ": lock,
@@ -127,9 +124,9 @@ export class Matrix {
   }
 
   private walk([down, right]: [number, number]): void {
-    const { state } = this;
-    if (!state.shown) return;
-    const { rows, columns } = state.shown;
+    const { state, shown } = this;
+    if (!shown) return;
+    const { rows, columns } = shown;
     const at = state.cell ?? { row: -clamp(down, -1, 1), column: -clamp(right, -1, 1) };
     state.point({
       row: clamp(at.row + down, 0, rows.names.length - 1),

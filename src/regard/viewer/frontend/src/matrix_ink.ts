@@ -3,14 +3,15 @@
 import type { Brush } from "./brush";
 import { hatching, picture, ratio } from "./brush";
 import type { Theme } from "./colours";
+import type { Focus, Role } from "./contract";
 import { clamp } from "./dom";
 import type { Frame } from "./frame";
 import { item } from "./items";
-import type { Kernel } from "./kernel";
 import { LONGEST_LABEL, legible } from "./names";
+import type { Cell } from "./news";
 import type { Place } from "./pooling";
 import { pool } from "./pooling";
-import type { Role, Shown } from "./shown";
+import type { Shown } from "./shown";
 import { spanOf } from "./shown";
 import type { State } from "./state";
 
@@ -18,7 +19,6 @@ export function drawCells(
   brush: Brush,
   frame: Frame,
   state: State,
-  kernel: Kernel,
   shown: Shown,
   part: Place,
 ): void {
@@ -28,7 +28,7 @@ export function drawCells(
     Math.max(1, Math.min(count, Math.floor(size * ratio())));
   const [pixelsHigh, pixelsWide] = [pixelsOf(bottom - top, high), pixelsOf(right - left, wide)];
   const values = shown.pixels
-    ? kernel.mapped(shown, part, pixelsHigh, pixelsWide)
+    ? state.kernel.mapped(shown, part, pixelsHigh, pixelsWide)
     : pool(shown, part, pixelsHigh, pixelsWide);
   const shades = new Uint8Array(values.length);
   for (let at = 0; at < values.length; at++) shades[at] = state.shade(values[at] ?? 0);
@@ -37,7 +37,7 @@ export function drawCells(
   brush.rect(frame.left, frame.top, frame.stage.width, frame.stage.height);
   brush.clip();
   brush.imageSmoothingEnabled = false;
-  const image = picture(state.theme, shades, pixelsWide);
+  const image = picture(state.table, shades, pixelsWide);
   brush.drawImage(image, frame.x(left), frame.y(top), wide, high);
   hatchMasked(brush, frame, state.theme, shown, part);
   if (frame.cell >= 9) rule(brush, frame, state.theme, part);
@@ -162,14 +162,14 @@ function standOut(
 
 /** Mark what is pointed at and what is locked. */
 export function drawOver(brush: Brush, frame: Frame, state: State, { rows, columns }: Shown): void {
-  const focus = state.focus();
+  const counts = { rows: rows.names.length, columns: columns.names.length };
+  const focus = focusWithin(state, counts);
+  const cells = [state.inQuestion, state.cell].filter((cell) => cell && isWithin(cell, counts));
   const pointed = (role: Role) => (focus?.role === role ? focus.ats : []);
-  const { row: atRow, column: atColumn } = state.cell ?? {};
-  const also = (at: number | undefined) => (at === undefined ? [] : [at]);
-  for (const at of [...pointed("rows"), ...also(atRow)]) {
+  for (const at of [...pointed("rows"), ...cells.map((cell) => cell?.row ?? 0)]) {
     standOut(brush, frame, state.theme, "rows", at, item(rows.names, at));
   }
-  for (const at of [...pointed("columns"), ...also(atColumn)]) {
+  for (const at of [...pointed("columns"), ...cells.map((cell) => cell?.column ?? 0)]) {
     standOut(brush, frame, state.theme, "columns", at, item(columns.names, at));
   }
   brush.beginPath();
@@ -179,19 +179,31 @@ export function drawOver(brush: Brush, frame: Frame, state: State, { rows, colum
   brush.lineWidth = frame.cell < 6 ? 1 : 2;
   const band = (role: Role, at: number) => {
     const size = Math.max(frame.cell, 2);
-    const [wide, high] = [columns.names.length * frame.cell, rows.names.length * frame.cell];
+    const [wide, high] = [counts.columns * frame.cell, counts.rows * frame.cell];
     if (role === "rows") brush.strokeRect(frame.x(0), frame.y(at), wide, size);
     else brush.strokeRect(frame.x(at), frame.y(0), size, high);
   };
   for (const at of focus?.ats ?? []) band(focus?.role ?? "rows", at);
-  if (!state.cell) return;
-  const { row, column } = state.cell;
-  brush.globalAlpha = 0.45;
-  brush.lineWidth = 1;
-  band("rows", row);
-  band("columns", column);
-  brush.globalAlpha = 1;
-  brush.lineWidth = 2.5;
-  const side = Math.max(frame.cell, 3);
-  brush.strokeRect(frame.x(column), frame.y(row), side, side);
+  for (const cell of cells) {
+    if (!cell) continue;
+    brush.globalAlpha = 0.45;
+    brush.lineWidth = 1;
+    band("rows", cell.row);
+    band("columns", cell.column);
+    brush.globalAlpha = 1;
+    brush.lineWidth = 2.5;
+    const side = Math.max(frame.cell, 3);
+    brush.strokeRect(frame.x(cell.column), frame.y(cell.row), side, side);
+  }
 }
+
+type Counts = Record<Role, number>;
+
+/** What is pointed at may be no place of a pinned head, which may have other tokens. */
+function focusWithin(state: State, counts: Counts): Focus | null {
+  const focus = state.focus();
+  return focus?.ats.every((at) => at < counts[focus.role]) ? focus : null;
+}
+
+const isWithin = ({ row, column }: Cell, counts: Counts): boolean =>
+  row < counts.rows && column < counts.columns;

@@ -1,11 +1,11 @@
 /** All pictures of one model, side by side. */
 
+import { Beside } from "./beside";
 import { make } from "./dom";
 import { Grid } from "./grid";
 import { Inside } from "./inside";
-import type { Kernel } from "./kernel";
 import { Lines } from "./lines";
-import { Matrix } from "./matrix";
+import { Matrix, NEARER } from "./matrix";
 import { Reading } from "./reading";
 import type { State } from "./state";
 import { GRID_WIDE } from "./styles";
@@ -18,31 +18,45 @@ export class Pictures {
   readonly matrix: Matrix;
   readonly lines: Lines;
   readonly inside: Inside;
+  private readonly beside: Beside;
   private readonly reading: Reading;
   private readonly grids: Grid[];
   private readonly variants: Variants;
   private readonly hint = make("small");
+  private readonly title = make("span");
   private readonly frame = make("div", { class: "kinds" });
 
-  constructor(
-    private readonly state: State,
-    kernel: Kernel,
-  ) {
-    const variants = new Variants(state, kernel);
+  constructor(private readonly state: State) {
+    const variants = new Variants(state, state.kernel);
     this.variants = variants;
     this.grids = state.meta.kinds.map((kind) => new Grid(state, variants, kind, this.frame));
     this.frame.append(...this.grids.map(({ element }) => element));
     this.frame.addEventListener("scroll", () => this.drawGrids());
-    this.matrix = new Matrix(state, kernel);
+    this.matrix = this.chosen();
+    this.beside = new Beside(state);
     this.lines = new Lines(state);
     this.inside = new Inside(state);
     this.reading = new Reading(state);
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
-    const others = [this.matrix, this.lines, this.reading, this.inside].map(
-      ({ element }) => element,
-    );
-    this.element = make("div", { class: "pictures" }, heads, ...others);
+    const all = [this.matrix, this.beside, this.lines, this.reading, this.inside];
+    this.element = make("div", { class: "pictures" }, heads, ...all.map(({ element }) => element));
+  }
+
+  /** The matrix of the chosen head, or of several as one. */
+  private chosen(): Matrix {
+    const button = (text: string, label: string, factor: number) => {
+      const one = make("button", { type: "button", "aria-label": label }, text);
+      one.addEventListener("click", () => this.matrix.near(factor));
+      return one;
+    };
+    const buttons = [
+      button("−", "Zoom out", 1 / NEARER),
+      button("+", "Zoom in", NEARER),
+      button("whole", "Show the whole matrix", 0),
+    ];
+    const heading = make("figcaption", {}, this.title, ...buttons);
+    return new Matrix(this.state, () => this.state.shown, heading);
   }
 
   draw(): void {
@@ -51,7 +65,9 @@ export class Pictures {
     const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE;
     for (const grid of this.grids) grid.arrange(room);
     this.drawGrids();
+    this.title.textContent = this.state.together.isOne ? this.state.together.title() : "Matrix";
     this.matrix.draw();
+    this.beside.draw();
     this.lines.draw();
     this.reading.draw();
     this.inside.draw();
@@ -63,7 +79,7 @@ export class Pictures {
 
   /** Say of what the grids are, where words are merged or tokens hidden. */
   private say(): void {
-    const order = this.state.measure ? "layer.head and its value" : "a layer a row";
+    const order = this.state.look.measure ? "layer.head and its value" : "a layer a row";
     const { said } = this.variants;
     const text = said ? `${order}; ${said}` : `${order}; choose one`;
     if (this.hint.textContent !== text) this.hint.textContent = text;
@@ -72,6 +88,7 @@ export class Pictures {
   /** Draw what is pointed at and what hangs on it. */
   drawOver(): void {
     this.matrix.drawOver();
+    this.beside.drawOver();
     this.lines.draw();
     this.reading.draw();
     this.inside.draw();

@@ -63,7 +63,8 @@ export function pool(
     const into = Math.floor(((row - top) * high) / (bottom - top)) * wide;
     for (let column = left, at = row * all + left; column < right; column++, at++) {
       const to = into + (place[column - left] ?? 0);
-      pooled[to] = Math.max(pooled[to] ?? 0, shown.values[at] ?? 0);
+      const [most, value] = [pooled[to] ?? 0, shown.drawn[at] ?? 0];
+      if (Math.abs(value) > Math.abs(most)) pooled[to] = value;
     }
   }
   return pooled;

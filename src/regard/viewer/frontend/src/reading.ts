@@ -1,12 +1,15 @@
 /** The text as words, shaded by what is read; a search; and all that is read, in order. */
 
 import { colour, isDark } from "./colours";
+import type { Focus, Role } from "./contract";
 import { make } from "./dom";
 import { errorAt, otherOf, said, sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_NAME, legible } from "./names";
-import type { Role, Shown } from "./shown";
-import type { Focus, State, Strongest } from "./state";
+import type { Strongest } from "./news";
+import type { Shown } from "./shown";
+import { isOfTokens } from "./shown";
+import type { State } from "./state";
 
 const PATIENCE = 120; // milliseconds that one rests on a token before all is listed
 const LONGEST_LIST = 2000;
@@ -48,8 +51,8 @@ export class Reading {
 
   draw(): void {
     const { shown } = this.state;
-    this.element.hidden = Boolean(shown?.pixels);
-    if (!shown || shown.pixels) return;
+    this.element.hidden = !shown || !isOfTokens(shown);
+    if (!shown || !isOfTokens(shown)) return;
     if (this.drawn === shown) this.render(shown);
     else {
       clearTimeout(this.writing); // the matrix comes first
@@ -60,7 +63,7 @@ export class Reading {
   private render(shown: Shown): void {
     if (this.drawn !== shown) this.write(shown);
     this.shade(shown);
-    const focus = this.state.locked ?? this.state.focus();
+    const focus = this.state.focus();
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.rank(shown, focus), PATIENCE);
   }
@@ -178,7 +181,7 @@ export class Reading {
     event.preventDefault();
     const at = this.matches()[this.match];
     if (at === undefined) return;
-    const { locked } = this.state;
+    const { locked } = this.state.look;
     const isLocked = locked?.role === this.role && locked.ats.join() === String(at);
     if (isLocked) this.find(this.match + 1);
     const next = this.matches()[this.match] ?? at;
@@ -187,7 +190,7 @@ export class Reading {
 
   /** Ask the other way: not what a token reads, but what reads it. */
   private turn(): void {
-    const { locked } = this.state;
+    const { locked } = this.state.look;
     if (locked && locked.role !== this.role) this.state.turn();
     if (this.search.value) this.find(0);
   }

@@ -1,8 +1,10 @@
 /** The saved page: a model that unpacks the head that is chosen, in place of a kernel. */
 
+import { read, written } from "./address";
 import type {
   Bytes,
   Hear,
+  Look,
   Meta,
   Model,
   Selection,
@@ -12,6 +14,7 @@ import type {
 } from "./contract";
 import { make } from "./dom";
 import type { Choice } from "./grid_heads";
+import { sane } from "./look";
 import { describe } from "./names";
 import { mount } from "./view";
 
@@ -33,6 +36,7 @@ interface Refused {
 interface Saved {
   meta: Meta;
   selection: Selection;
+  look: Partial<Look>;
   thumbnails: string;
   heads: Record<string, Record<string, Record<string, Packed | Refused>>>;
   /** Of words, or without special tokens. */
@@ -55,7 +59,8 @@ class SavedModel implements Model {
     thumbnails: Bytes,
     weights: Weights,
   ) {
-    this.traits = { meta: saved.meta, selection: saved.selection, thumbnails, weights };
+    const { meta, selection, look } = saved;
+    this.traits = { meta, selection, look, thumbnails, weights };
   }
 
   get<K extends keyof Traits>(name: K): Traits[K] {
@@ -63,6 +68,7 @@ class SavedModel implements Model {
   }
 
   set<K extends keyof Traits>(name: K, value: Traits[K]): void {
+    if (this.traits[name] === value) return;
     this.traits[name] = value;
     this.tell(`change:${name}`);
     if (name === "selection") void this.load();
@@ -72,7 +78,26 @@ class SavedModel implements Model {
     for (const ear of this.ears.get(event) ?? []) ear(message);
   }
 
-  save_changes(): void {}
+  /** Keep what is seen in the page's address; a frame within a page has none of its own. */
+  save_changes(): void {
+    const { selection, look } = this.traits;
+    if (location.protocol === "about:") return;
+    history.replaceState(null, "", written(selection, sane(look)));
+  }
+
+  /** Show what the page's address says. */
+  follow(hash: string): void {
+    const { selection, look } = read(hash);
+    if (look) this.set("look", look);
+    if (selection) this.set("selection", selection);
+  }
+
+  /** Unpack a head beside the chosen one. */
+  fetch(selection: Selection, take: (weights: Weights) => void): void {
+    unpacked(this.saved, selection)
+      .then(take)
+      .catch((error) => this.tell("msg:custom", { answer: "problem", text: damaged(error) }));
+  }
 
   on(event: string, ear: Hear): void {
     const ears = this.ears.get(event) ?? new Set();
@@ -105,6 +130,9 @@ class SavedModel implements Model {
   }
 }
 
+const isThere = ({ heads }: Saved, { kind, layer, head }: Selection): boolean =>
+  heads[kind]?.[layer]?.[head] !== undefined;
+
 async function unpacked(saved: Saved, selection: Selection): Promise<Weights> {
   const { kind, layer, head } = selection;
   const packed = saved.heads[kind]?.[layer]?.[head];
@@ -130,6 +158,8 @@ export async function openSaved(page: Document): Promise<void> {
       throw new Error("This browser is too old for it (no DecompressionStream).");
     }
     const saved: Saved = JSON.parse(page.getElementById("regard-data")?.textContent ?? "");
+    const { selection, look } = read(location.hash);
+    if (selection && isThere(saved, selection)) Object.assign(saved, { selection, look });
     // both before anything is drawn, so that it is drawn once
     const none = new Uint8Array();
     const nothing = { pixels: [0, 0], scale: 0, power: 1, bytes: none, sums: none };
@@ -143,6 +173,7 @@ export async function openSaved(page: Document): Promise<void> {
     ]);
     const model = new SavedModel(saved, thumbnails, weights);
     mount(place, model);
+    addEventListener("hashchange", () => model.follow(location.hash));
     if (problem) model.tell("msg:custom", problem);
   } catch (error) {
     place.append(make("p", { role: "alert" }, damaged(error)));

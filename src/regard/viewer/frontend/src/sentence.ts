@@ -1,8 +1,9 @@
 /** The line that says what is pointed at, locked or chosen. */
 
 import { make } from "./dom";
-import { cellSentence, focusSentence } from "./sentences";
-import type { Part, State } from "./state";
+import type { Part } from "./news";
+import { besides, cellSentence, focusSentence, titleOf } from "./sentences";
+import type { State } from "./state";
 import type { Tip } from "./tip";
 
 export class Sentence {
@@ -17,23 +18,24 @@ export class Sentence {
 
   /** Say a cell, a token or a lock; if there is none, the chosen head. */
   point(): void {
-    const { shown, cell, token, locked, exact } = this.state;
+    const { shown, cell, token, look, exact } = this.state;
     if (!shown) return;
-    const focus = token ?? locked;
-    if (cell) this.say(cellSentence(shown, cell, exact));
+    const focus = token ?? look.locked;
+    if (cell) this.say([...cellSentence(shown, cell, exact), ...besides(this.state, cell)]);
     else if (focus) this.say(focusSentence(this.state, focus));
+    else if (this.state.together.isOne) this.say([titleOf(this.state)]);
     else this.sayHead();
   }
 
   lock(): void {
-    const { locked } = this.state;
+    const { locked } = this.state.look;
     this.say(locked ? focusSentence(this.state, locked) : ["unlocked"]);
   }
 
   /** The kernel has ranked what the tokens of a map read, or are read by. */
   rank(): void {
-    const { strongest, token, locked } = this.state;
-    if (strongest && strongest.focus === (token ?? locked)) {
+    const { strongest, token, look } = this.state;
+    if (strongest && strongest.focus === (token ?? look.locked)) {
       this.say(focusSentence(this.state, strongest.focus));
     }
   }

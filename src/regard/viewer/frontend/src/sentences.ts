@@ -1,14 +1,16 @@
 /** What is pointed at, in words. */
 
-import type { ExactReply, Kind } from "./contract";
+import type { ExactReply, Focus, Kind, Role } from "./contract";
 import type { Estimate } from "./estimates";
 import { errorAt, otherOf, ranksOf, said, sums, totalOf, weightAt } from "./estimates";
 import { item } from "./items";
 import { between, describe, LONGEST_NAME, legible, ordinal, rounded } from "./names";
+import type { Cell, Part } from "./news";
 import { enlarge } from "./pooling";
-import type { Role, Shown } from "./shown";
+import type { Shown } from "./shown";
 import { spanOf } from "./shown";
-import type { Cell, Focus, Part, State } from "./state";
+import type { State } from "./state";
+import { nameOf } from "./together";
 
 const UNITS: Record<string, string> = { entropy: " bits", distance: " tokens" };
 
@@ -29,6 +31,7 @@ export function cellSentence(shown: Shown, cell: Cell, exact: ExactReply | null)
     return [reads, " does not read ", read, ": masked (no head of this layer reads it)"];
   }
   const start: Part[] = [reads, " reads ", read];
+  if (shown.signed) return [...start, `: ${comparedAt(shown, cell)}`];
   if (exact) {
     return [
       ...start,
@@ -38,6 +41,25 @@ export function cellSentence(shown: Shown, cell: Cell, exact: ExactReply | null)
   if (shown.pixels) return [...start, `: ${pixelOf(shown, cell)}`];
   const [best, worst] = ranksOf(shown, cell);
   return [...start, `: ${said(weightAt(shown, cell))}, ${between(best, worst)} of ${end - first}`];
+}
+
+/** Say by how much one head reads more than the other. */
+function comparedAt(shown: Shown, cell: Cell): string {
+  const { value, error } = weightAt(shown, cell);
+  if (Math.abs(value) <= error) return "as much in both, within what is known";
+  const size = said({ value: Math.abs(value), error });
+  return `${size} ${value > 0 ? "more" : "less"} than the other head does`;
+}
+
+/** Say the same cell of the heads beside, where they have the same tokens. */
+export function besides(state: State, cell: Cell): Part[] {
+  const { shown, together } = state;
+  const isAlike = (other: Shown) =>
+    (["rows", "columns"] as const).every(
+      (role) => other[role].names.join("\n") === shown?.[role].names.join("\n"),
+    );
+  const alike = together.beside().filter((pinned) => isAlike(pinned.shown) && !pinned.shown.pixels);
+  return alike.map(({ head, shown: of }) => `; ${nameOf(head)}: ${said(weightAt(of, cell))}`);
 }
 
 /** Bound a weight of a map, which only a kernel knows. */
@@ -50,6 +72,7 @@ function pixelOf(shown: Shown, { row, column }: Cell): string {
 export function focusSentence(state: State, focus: Focus): Part[] {
   const { shown, strongest: reply } = state;
   if (!shown) return [];
+  if (shown.signed) return comparedSentence(shown, focus);
   if (reply?.focus === focus) {
     const most = reply.found.slice(0, 3);
     const found = most.map(([at, value]): Found => [at, { value, error: 0 }]);
@@ -62,6 +85,38 @@ export function focusSentence(state: State, focus: Focus): Part[] {
     return [at, { value, error: errorAt(shown, focus, at) }];
   });
   return strongestSentence(shown, focus, found, totalOf(shown, focus));
+}
+
+/** Say what one head reads more than the other, and what less. */
+function comparedSentence(shown: Shown, focus: Focus): Part[] {
+  const all = [...sums(shown, focus).entries()].sort(([, a], [, b]) => b - a);
+  const other = otherOf(focus.role);
+  const listed = (found: [number, number][]) =>
+    joined(
+      found.map(([at, value]) => {
+        const size = said({ value: Math.abs(value), error: errorAt(shown, focus, at) });
+        return [named(shown, other, at), ` ${size}`];
+      }),
+      ", ",
+    );
+  const surely = ([at, value]: [number, number]) =>
+    Math.abs(value) > errorAt(shown, focus, at) ? value : 0;
+  const more = all.filter((one) => surely(one) > 0).slice(0, 2);
+  const less = all
+    .filter((one) => surely(one) < 0)
+    .slice(-2)
+    .reverse();
+  const verb = focus.role === "rows" ? "reads" : "is read by";
+  const names = joined(
+    focus.ats.slice(0, 4).map((at) => [named(shown, focus.role, at)]),
+    " and ",
+  );
+  if (!more.length && !less.length) return [...names, ` ${verb} all as much in both heads`];
+  return [
+    ...names,
+    ...(more.length ? [` ${verb} more `, ...listed(more)] : []),
+    ...(less.length ? [`${more.length ? ";" : ` ${verb}`} less `, ...listed(less)] : []),
+  ];
 }
 
 type Found = [number, Estimate];
@@ -100,6 +155,13 @@ const joined = (pieces: Part[][], between: string): Part[] =>
 const unitOf = (measure: string, words: boolean): string =>
   words && measure === "distance" ? " words" : (UNITS[measure] ?? "");
 
+/** Name what is shown: the chosen head, or several as one. */
+export function titleOf({ together, weights, meta }: State): string {
+  if (together.isOne) return together.title();
+  const { kind, layer, head } = weights;
+  return describe(meta.kinds.find(({ name }) => name === kind)?.title ?? kind, layer, head);
+}
+
 /** Say which head it is, and what was measured of it. */
 export function headSentence(
   state: State,
@@ -124,12 +186,14 @@ export function remark(state: State, shown: Shown): string {
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   const off = `rounded by at most ${rounded(shown.rounding, 2)}`;
   const notes = [
-    state.isLive ? `what is drawn is ${off}; what is said, not` : `weights are ${off}`,
+    state.isAsked ? `what is drawn is ${off}; what is said, not` : `weights are ${off}`,
   ];
   if (shown.pixels) notes.unshift(mapRemark(shown, shown.pixels, state.isLive));
-  else if (state.hide) {
-    notes.unshift(`${percent(shown.hiddenShare)} of the attention goes to the hidden tokens`);
+  else if (state.look.hide || state.look.pair) {
+    const left = state.look.pair ? "to other tokens" : "to the hidden tokens";
+    notes.unshift(`${percent(shown.hiddenShare)} of the attention goes ${left}`);
   }
+  if (shown.drawn !== shown.values) notes.unshift("not all weights are drawn");
   if (state.meta.hidden) {
     const all = (shown.sums?.rows ?? shown.values).reduce((sum, value) => sum + value, 0);
     const share = Math.max(0, 1 - all / Math.max(1, shown.rows.names.length));

@@ -1,8 +1,10 @@
 /** What is shown of a head: its bytes undone, keys summed to words, queries averaged. */
 
 import { checkWeights } from "./checks";
-import type { Bytes, Layer, Meta, Side, Weights } from "./contract";
+import type { Bytes, Layer, Look, Meta, Role, Side, Weights } from "./contract";
+import { filtered } from "./filtered";
 import { item } from "./items";
+import { pairOf, sentencesOf } from "./sentence_pairs";
 
 /** Some rows or columns of a head; a group is the tokens that one of them stands for. */
 export interface Axis {
@@ -15,6 +17,8 @@ export interface Shown {
   rows: Axis;
   columns: Axis;
   values: Float32Array;
+  /** Those that are drawn; the rest of them is 0. */
+  drawn: Float32Array;
   /** For each row, the first column it may read and the one after the last. */
   spans: Int32Array;
   /** May every row read every column? */
@@ -23,8 +27,10 @@ export interface Shown {
   /** By how much any value may be off, at most; and that of a cell. */
   rounding: number;
   errorOf: (row: number, column: number) => number;
-  /** The largest of the values. */
+  /** The largest of the values, whatever its sign. */
   largest: number;
+  /** Is it a difference, which may be below zero? */
+  signed: boolean;
   /** What rows read in all and columns get, exactly; null where only a kernel knows. */
   sums: Record<Role, Float32Array> | null;
   /** The tokens of each column, where they are not the keys one by one. */
@@ -33,13 +39,14 @@ export interface Shown {
   pixels: [number, number] | null;
 }
 
-export type Role = "rows" | "columns";
-
 /** Give the first column that a row may read and the one after the last. */
 export const spanOf = ({ spans }: Shown, row: number): [number, number] => [
   item(spans, 2 * row),
   item(spans, 2 * row + 1),
 ];
+
+/** Is a value what one token reads of another? Not a pixel of several, nor a difference. */
+export const isOfTokens = ({ pixels, signed }: Shown): boolean => !pixels && !signed;
 
 export const asBytes = (bytes: Bytes): Uint8Array =>
   new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -59,7 +66,7 @@ export function unpack({ bytes, scale, power }: Packed): Float32Array {
   return unpacked;
 }
 
-function largestOf(values: Float32Array): number {
+export function largestOf(values: Float32Array): number {
   let most = 0;
   for (let at = 0; at < values.length; at++) most = Math.max(most, values[at] ?? 0);
   return most;
@@ -86,12 +93,19 @@ function sumsOf({ sums }: Weights, [high, wide]: [number, number]): Shown["sums"
 }
 
 /** Choose what stands for a row or a column. */
-export function axisOf(side: Side, words: boolean, hide: boolean): Axis {
+export function axisOf(
+  side: Side,
+  { words, hide }: Pick<Look, "words" | "hide">,
+  sentence: number | null = null, // only its tokens
+): Axis {
   const merged = words ? side.words : null;
   const groups = merged ? merged.groups : side.names.map((_, at) => [at]);
   const names = merged ? merged.names : side.names;
-  const isHidden = ([first = 0]: number[]) => hide && side.special[first];
-  const isKept = groups.map((group) => !isHidden(group));
+  const sentences = sentence === null ? null : sentencesOf(side);
+  const isKept = groups.map(([first = 0]) => {
+    const isElsewhere = sentences !== null && sentences[first] !== sentence;
+    return !isElsewhere && !(hide && side.special[first]);
+  });
   return {
     names: names.filter((_, at) => isKept[at]),
     groups: groups.filter((_, at) => isKept[at]),
@@ -99,18 +113,14 @@ export function axisOf(side: Side, words: boolean, hide: boolean): Axis {
 }
 
 /** Undo the bytes, sum keys and average queries, as `Trace.merge_words` and `Trace.hide` do. */
-export function show(
-  meta: Meta,
-  layer: Layer,
-  weights: Weights,
-  choice: { words: boolean; hide: boolean },
-): Shown {
+export function show(meta: Meta, layer: Layer, weights: Weights, look: Look): Shown {
   checkWeights(layer, weights);
   if (weights.pixels.some((count, side) => count < item(layer.shape, side))) {
     return showMap(meta, layer, weights);
   }
-  const rows = axisOf(item(meta.sides, layer.rows), choice.words, choice.hide);
-  const columns = axisOf(item(meta.sides, layer.columns), choice.words, choice.hide);
+  const [reading, read] = pairOf(meta, layer, look.pair) ?? [null, null];
+  const rows = axisOf(item(meta.sides, layer.rows), look, reading);
+  const columns = axisOf(item(meta.sides, layer.columns), look, read);
   const place = placesOf(columns, layer.shape[1]);
   const isPlain = rows.names.length === layer.shape[0] && columns.names.length === layer.shape[1];
   const errors = errorsOf(weights);
@@ -122,11 +132,13 @@ export function show(
     rows,
     columns,
     values,
+    drawn: filtered(values, columns, look),
     ...spanned(spansOf(item(meta.spans, layer.spans), rows, columns, place), columns.names.length),
     hiddenShare: rows.groups.length ? hidden / rows.groups.length : 0,
     rounding: longest * largestOf(errors),
     errorOf: errorsOfCells(weights, errors, [rows, columns], layer.shape[1]),
     largest: largestOf(values),
+    signed: false,
     sums: isPlain ? sumsOf(weights, layer.shape) : null,
     groups: isPlain ? null : columns.groups,
     pixels: null,
@@ -212,14 +224,17 @@ function spanned(spans: Int32Array, wide: number): Pick<Shown, "spans" | "isOpen
 
 /** Show pixels of a head that has too many weights: its tokens as they are. */
 function showMap(meta: Meta, layer: Layer, weights: Weights): Shown {
+  const [values, all] = [unpack(weights), { words: false, hide: false }];
   return {
-    rows: axisOf(item(meta.sides, layer.rows), false, false),
-    columns: axisOf(item(meta.sides, layer.columns), false, false),
-    values: unpack(weights),
+    rows: axisOf(item(meta.sides, layer.rows), all),
+    columns: axisOf(item(meta.sides, layer.columns), all),
+    values,
+    drawn: values,
     ...spanned(Int32Array.from(item(meta.spans, layer.spans)), layer.shape[1]),
     hiddenShare: 0,
     rounding: largestOf(errorsOf(weights)),
     largest: weights.scale,
+    signed: false,
     errorOf: () => Number.POSITIVE_INFINITY, // a pixel has the largest of many
     sums: null,
     groups: null,

@@ -7,76 +7,38 @@ import type {
   AnatomyReply,
   Bytes,
   ExactReply,
+  Focus,
   Kind,
+  Look,
   Meta,
   Model,
+  Role,
   Selection,
   Weights,
 } from "./contract";
+import { clamp } from "./dom";
 import { item } from "./items";
-import type { Place } from "./pooling";
-import type { Role, Shown } from "./shown";
+import { Kernel } from "./kernel";
+import { isSame, PLAIN, sane } from "./look";
+import type { Cell, Change, Part, Strongest, Tile } from "./news";
+import type { Shown } from "./shown";
 import { show } from "./shown";
+import { Together } from "./together";
 
-export interface Cell {
-  row: number;
-  column: number;
-}
-
-export interface Focus {
-  role: Role;
-  ats: number[];
-}
-
-/** A part of a map, as pixels. */
-export interface Tile {
-  place: Place;
-  high: number;
-  wide: number;
-  values: Float32Array;
-}
-
-/** Pieces of a sentence; a token stands out. */
-export type Part = string | { em: string };
-
-/** What has changed: so much must be said or drawn anew. */
-export type Change =
-  | "pointed" // a cell or a token, or none
-  | "locked"
-  | "weights" // another head is shown, or otherwise
-  | "order" // of the heads
-  | "scale"
-  | "sight" // scrolled, zoomed or resized
-  | "theme"
-  | "said"
-  | "tile"
-  | "exact"
-  | "strongest"
-  | "anatomy";
-
-/** Places of the other side and their sums, strongest first, and the sum of all. */
-export interface Strongest {
-  focus: Focus;
-  found: [number, number][];
-  sum: number;
-}
-
-type Choice = "words" | "hide" | "log";
+const SCALES: Change[] = ["weights", "scale", "pins", "look"]; // what changes colours
+const REST = 150; // milliseconds after which others are told how one looks
 
 export class State {
-  shown: Shown | null = null;
-  cell: Cell | null = null;
+  look: Look = PLAIN;
+  top = 1; // the weight that has the darkest colour
+  shown: Shown | null = null; // of the chosen head, or of several together
+  cell: Cell | null = null; // pointed at
   token: Focus | null = null; // pointed at
-  locked: Focus | null = null;
-  words = false;
-  hide = false;
-  log = false;
-  measure = ""; // by which the heads are sorted
-  rising = false; // the lowest first
   theme: Theme = THEMES.light;
   said: Part[] = [];
+  readonly kernel: Kernel;
+  readonly together: Together;
   private opening: Selection | null = null;
-  common: number | null = null; // the weight of the darkest colour; else, the largest of the head
   // what the kernel replied
   tile: Tile | null = null; // the last part of a map
   exact: ExactReply | null = null; // of the cell
@@ -85,8 +47,12 @@ export class State {
   explained: Cell | null = null;
 
   private readonly ears = new Set<(change: Change) => void>();
+  private publishing = 0;
 
-  constructor(readonly model: Model) {}
+  constructor(readonly model: Model) {
+    this.kernel = new Kernel(this);
+    this.together = new Together(this);
+  }
 
   get meta(): Meta {
     return this.model.get("meta");
@@ -114,27 +80,42 @@ export class State {
     return this.model.send !== undefined;
   }
 
-  /** Is this the head that was shown first? */
-  isOpening({ kind, layer, head }: Selection): boolean {
-    const { opening } = this;
-    return opening?.kind === kind && opening.layer === layer && opening.head === head;
+  /** Does a kernel know exactly what is shown? Not of several heads together. */
+  get isAsked(): boolean {
+    return this.isLive && !this.together.isOne;
   }
 
-  /** The weight that has the darkest colour. */
-  get top(): number {
-    return this.common ?? (this.shown?.largest || 1);
+  /** Is this the head that was shown first? */
+  isOpening(selection: Selection): boolean {
+    return this.opening !== null && isSameHead(this.opening, selection);
+  }
+
+  /** Find the weight that has the darkest colour: of all heads that are compared, the largest. */
+  private scaleUp(): void {
+    const all = [this.shown, ...this.together.beside().map(({ shown }) => shown)];
+    const largest = Math.max(...all.map((shown) => shown?.largest ?? 0));
+    this.top = this.look.common ?? (largest || 1);
   }
 
   /** Give the colour's place in the table for a weight: from 0 to 255. */
   shade(weight: number): number {
-    return weight > 0 ? shadeOf(weight / this.top, this.log) : 0;
+    if (this.isSigned) return Math.round(127.5 + 127.5 * clamp(weight / this.top, -1, 1));
+    return weight > 0 ? shadeOf(weight / this.top, this.look.log) : 0;
+  }
+
+  /** Is a difference shown, which may be below zero? */
+  get isSigned(): boolean {
+    return this.shown?.signed ?? false;
+  }
+
+  /** The 256 colours of what is shown. */
+  get table(): Uint8ClampedArray {
+    return this.isSigned ? this.theme.signedTable : this.theme.table;
   }
 
   /** Are the weights those of another head than the chosen one? */
   get isStale(): boolean {
-    const { weights, selection } = this;
-    const names = ["kind", "layer", "head"] as const;
-    return names.some((name) => weights?.[name] !== selection[name]);
+    return !this.weights || !isSameHead(this.weights, this.selection);
   }
 
   listen(ear: (change: Change) => void): void {
@@ -142,6 +123,7 @@ export class State {
   }
 
   tell(change: Change): void {
+    if (SCALES.includes(change)) this.scaleUp();
     for (const ear of this.ears) ear(change);
   }
 
@@ -149,12 +131,24 @@ export class State {
   start(): void {
     this.shown = this.explained = this.anatomy = null;
     this.opening = this.selection;
+    this.together.forget();
     checkMeta(this.meta, this.thumbnails);
-    if (!this.measures.includes(this.measure)) this.measure = "";
+    this.look = this.possible(this.model.get("look"));
+    this.together.want();
+  }
+
+  /** Take from a look what can be of these heads. */
+  private possible(given: Partial<Look>): Look {
+    const look = sane(given);
+    const measure = this.measures.includes(look.measure) ? look.measure : "";
+    const isThere = ({ kind, layer, head }: Selection) =>
+      this.kindOf(kind)?.layers.some((one) => one.number === layer && one.heads.includes(head));
+    return { ...look, measure, pins: look.pins.filter(isThere) };
   }
 
   select(selection: Selection): void {
     findLayer(this.meta, selection);
+    if (this.together.isOne) this.change({ together: "beside" }, "pins");
     this.model.set("selection", selection);
     this.model.save_changes();
   }
@@ -168,38 +162,67 @@ export class State {
     this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
   }
 
-  /** Take the weights of the chosen head; what is pointed at stays where the tokens are alike. */
+  /** Look otherwise, and tell those who see the same once one rests. */
+  change(part: Partial<Look>, change: Change): void {
+    this.look = { ...this.look, ...part };
+    clearTimeout(this.publishing);
+    this.publishing = setTimeout(() => {
+      this.model.set("look", this.look);
+      this.model.save_changes();
+    }, REST);
+    this.tell(change);
+  }
+
+  /** Look as someone else wishes: the kernel, another view of the same, an address. */
+  adopt(): void {
+    const look = this.possible(this.model.get("look"));
+    if (isSame(look, this.look)) return;
+    clearTimeout(this.publishing);
+    this.look = look;
+    this.shown = null; // what it says of places holds for what it shows
+    this.together.want();
+    this.receive();
+    this.tell("look");
+  }
+
+  /** Show the weights of the chosen head, or of several; what is pointed at stays, if it can. */
   receive(): void {
     if (this.isStale) return; // those of the chosen head are on their way
-    const { layer } = findLayer(this.meta, this.selection);
     const before = this.shown;
     this.shown = null;
-    this.shown = show(this.meta, layer, this.weights, this);
-    if (!isAlike(before, this.shown)) this.cell = this.token = this.locked = null;
+    this.shown = this.together.shown() ?? this.showOf(this.weights);
+    this.keepPlaces(before, this.shown);
     this.tile = this.exact = this.strongest = this.anatomy = null;
-    const { rows, columns } = this.shown;
-    const { explained } = this; // the same cell is explained again
-    const isThere = explained && explained.row < rows.names.length;
-    if (isThere && explained.column < columns.names.length) this.cell = explained;
     this.tell("weights");
   }
 
-  switch(name: Choice, on: boolean): void {
-    this[name] = on;
-    if (name === "log") this.tell("scale");
-    else this.receive();
+  /** Show weights as one looks at heads. */
+  showOf(weights: Weights): Shown {
+    return show(this.meta, findLayer(this.meta, weights).layer, weights, this.look);
   }
 
-  /** Colour up to a weight that all heads share; if it is null, to each head's largest. */
-  colourTo(common: number | null): void {
-    this.common = common;
-    this.tell("scale");
+  /** Keep what is pointed at and locked, where the tokens are alike and there is such a place. */
+  private keepPlaces(before: Shown | null, { rows, columns }: Shown): void {
+    const counts = { rows: rows.names.length, columns: columns.names.length };
+    const isAlike =
+      !before ||
+      (before.rows.names.length === counts.rows && before.columns.names.length === counts.columns);
+    const { locked, cell } = this.look;
+    const isLocked = locked?.ats.every((at) => at < counts[locked.role]);
+    const isCell = cell && cell[0] < counts.rows && cell[1] < counts.columns;
+    if (!isAlike) this.cell = this.token = null;
+    if (locked && !(isAlike && isLocked)) this.look = { ...this.look, locked: null };
+    if (cell && !(isAlike && isCell)) this.look = { ...this.look, cell: null };
+    const { explained } = this; // the same cell is explained again
+    const isThere = explained && explained.row < counts.rows && explained.column < counts.columns;
+    if (isThere) this.cell = explained;
   }
 
-  sort(measure: string, rising = this.rising): void {
-    this.measure = measure;
-    this.rising = rising;
-    this.tell("order");
+  /** Show other tokens: words, without special ones, or what one sentence reads of another. */
+  retoken(part: Partial<Pick<Look, "words" | "hide" | "pair">>): void {
+    this.cell = this.token = this.explained = null;
+    this.change({ ...part, locked: null, cell: null, zoom: 1, corner: [0, 0] }, "locked");
+    this.receive();
   }
 
   say(parts: Part[]): void {
@@ -226,34 +249,46 @@ export class State {
     this.tell("pointed");
   }
 
-  /** Lock a token, or unlock it; several are summed. */
-  lock(role: Role, at: number, several: boolean): void {
-    const before = this.locked?.role === role ? this.locked.ats : [];
+  /** Lock a token, or unlock it; several are summed. With a cell, its weight is taken apart. */
+  lock(role: Role, at: number, several: boolean, cell: Cell | null = null): void {
+    const { locked } = this.look;
+    const before = locked?.role === role ? locked.ats : [];
     const isLocked = before.includes(at);
     const others = before.filter((other) => other !== at);
     let ats = [at];
     if (several) ats = isLocked ? others : [...before, at];
-    else if (isLocked && !others.length) ats = [];
-    this.locked = ats.length ? { role, ats } : null;
-    this.tell("locked");
+    else if (isLocked && !others.length && this.isPinned(cell)) ats = [];
+    const pinned: Look["cell"] = cell && ats.length ? [cell.row, cell.column] : null;
+    this.change({ locked: ats.length ? { role, ats } : null, cell: pinned }, "locked");
+  }
+
+  /** Is this the cell that was clicked? No cell is, where none was. */
+  private isPinned(cell: Cell | null): boolean {
+    const [row, column] = this.look.cell ?? [];
+    return row === cell?.row && column === cell?.column;
+  }
+
+  /** The cell whose weight is taken apart: the clicked one, else the one that is pointed at. */
+  get inQuestion(): Cell | null {
+    const { cell } = this.look;
+    return cell ? { row: cell[0], column: cell[1] } : this.cell;
   }
 
   /** Ask the other way: what reads a token, not what it reads. */
   turn(): void {
-    if (!this.locked) return;
-    this.locked = { ...this.locked, role: this.locked.role === "rows" ? "columns" : "rows" };
-    this.tell("locked");
+    const { locked } = this.look;
+    if (!locked) return;
+    const role = locked.role === "rows" ? "columns" : "rows";
+    this.change({ locked: { ...locked, role }, cell: null }, "locked");
   }
 
   unlock(): void {
-    if (!this.locked) return;
-    this.locked = null;
-    this.tell("locked");
+    if (this.look.locked) this.change({ locked: null, cell: null }, "locked");
   }
 
   /** What the lines are drawn for. */
   focus(): Focus | null {
-    return this.locked ?? this.token ?? (this.cell && { role: "rows", ats: [this.cell.row] });
+    return this.look.locked ?? this.token ?? (this.cell && { role: "rows", ats: [this.cell.row] });
   }
 
   kindOf(name: string): Kind | undefined {
@@ -261,7 +296,5 @@ export class State {
   }
 }
 
-function isAlike(before: Shown | null, after: Shown): boolean {
-  const count = (shown: Shown | null) => [shown?.rows.names.length, shown?.columns.names.length];
-  return count(before).join() === count(after).join();
-}
+export const isSameHead = (one: Selection, other: Selection): boolean =>
+  one.kind === other.kind && one.layer === other.layer && one.head === other.head;

@@ -21,6 +21,8 @@ export const CSS = `
 }
 @keyframes placed { from { opacity: 1; } }
 .bar { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
+.pins, .chips { display: inline-flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; }
+.besides { display: contents; }
 .bar label { display: inline-flex; gap: 5px; align-items: center; }
 select, option, button { font: inherit; color: var(--ink); background: var(--field); }
 select, button { border: 1px solid var(--edge);

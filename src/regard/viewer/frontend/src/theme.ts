@@ -62,7 +62,7 @@ function inkAround(element: HTMLElement): number[] {
 export function wear(host: HTMLElement, view: HTMLElement, theme: Theme): void {
   host.style.colorScheme = theme.name;
   host.dataset.theme = theme.name;
-  const { table, name, ...colours } = theme;
+  const { table, signedTable, name, ...colours } = theme;
   for (const [role, colour] of Object.entries(colours)) view.style.setProperty(`--${role}`, colour);
 }
 

@@ -1,8 +1,8 @@
 /** What is said, beside the pointer, so that nobody has to look away. */
 
 import { clamp, make } from "./dom";
+import type { Part } from "./news";
 import { piecesOf } from "./sentence";
-import type { Part } from "./state";
 
 const [BESIDE, WIDEST] = [16, 300]; // CSS pixels
 

@@ -32,7 +32,7 @@ export class Variants {
   /** What there is of the heads as they are shown; until it is there, of all tokens. */
   get source(): Source {
     const { meta, thumbnails } = this.state;
-    const found = this.known.get(keyOf(this.state));
+    const found = this.known.get(keyOf(this.state.look));
     if (found) return found;
     const measures = Object.fromEntries(meta.kinds.map((kind) => [kind.name, kind.measures]));
     return { thumbnails, heads: this.heads, measures, choice: PLAIN };
@@ -40,13 +40,13 @@ export class Variants {
 
   /** Are thumbnails and measures of other tokens than the matrix shows? */
   get isOther(): boolean {
-    return keyOf(this.source.choice) !== keyOf(this.state);
+    return keyOf(this.source.choice) !== keyOf(this.state.look);
   }
 
   /** Say of what the thumbnails and measures are, where that is not plain. */
   get said(): string {
     const { words, hide } = this.source.choice;
-    const isComing = this.state.isLive && this.asked === keyOf(this.state);
+    const isComing = this.state.isLive && this.asked === keyOf(this.state.look);
     if (this.isOther) return `of all tokens${isComing ? ", until others are computed" : ""}`;
     const parts = [words ? "of words" : "", hide ? "without special tokens" : ""];
     return parts.filter((part) => part).join(", ");
@@ -54,8 +54,8 @@ export class Variants {
 
   /** Ask for what is not there yet; long texts are not looked at before a head is opened. */
   want(): void {
-    const { words, hide, meta, model, isLive } = this.state;
-    const choice = { words, hide };
+    const { look, meta, model, isLive } = this.state;
+    const choice = { words: look.words, hide: look.hide };
     const key = keyOf(choice);
     if (!this.isOther || this.asked === key || !meta.looked) return;
     this.asked = key;

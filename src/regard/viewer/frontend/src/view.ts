@@ -5,11 +5,12 @@ import { findLayer } from "./checks";
 import type { Hear, Model } from "./contract";
 import { make } from "./dom";
 import { Foot } from "./foot";
-import { Kernel } from "./kernel";
+import { SILENT } from "./kernel";
 import { describe } from "./names";
+import type { Change } from "./news";
 import { Pictures } from "./pictures";
 import { Sentence } from "./sentence";
-import type { Change } from "./state";
+import { titleOf } from "./sentences";
 import { State } from "./state";
 import { CSS } from "./styles";
 import { followTheme, themeOf, wear } from "./theme";
@@ -19,7 +20,6 @@ const PATIENCE = 200; // milliseconds before it says that a head is being comput
 
 export class View {
   private readonly state: State;
-  private readonly kernel: Kernel;
   private readonly host = make("div", { "data-lm-suppress-shortcuts": "true", "data-regard": "" });
   private readonly alert = make("p", { class: "alert", role: "alert", hidden: "" });
   private readonly body = make("div");
@@ -42,7 +42,6 @@ export class View {
     private readonly model: Model,
   ) {
     this.state = new State(model);
-    this.kernel = new Kernel(this.state);
     const label = { class: "view", "aria-label": "Attention" };
     this.section = make("section", label, this.alert, this.body);
     this.tip = new Tip(this.section);
@@ -69,8 +68,13 @@ export class View {
       ["change:meta", () => this.attempt(() => this.build())],
       ["change:selection", () => this.attempt(() => this.chosen())],
       ["change:weights", () => this.attempt(() => this.state.receive())],
+      ["change:look", () => this.attempt(() => this.state.adopt())],
+      ["comm_live_update", () => this.fail(SILENT)], // as ipywidgets says that a kernel is gone
       ["change:thumbnails", () => this.schedule("all")],
-      ["msg:custom", (message, buffers) => this.attempt(() => this.kernel.hear(message, buffers))],
+      [
+        "msg:custom",
+        (message, buffers) => this.attempt(() => this.state.kernel.hear(message, buffers)),
+      ],
     ];
   }
 
@@ -105,11 +109,11 @@ export class View {
     state.start();
     this.bar = new Bar(state, (act) => this.attempt(act));
     this.foot = new Foot(state);
-    this.pictures = new Pictures(state, this.kernel);
+    this.pictures = new Pictures(state);
     this.sentence = new Sentence(state, this.tip, () => this.pictures?.sayHead());
     const parts = [this.bar, this.sentence, this.pictures, this.foot];
     this.body.append(...parts.map(({ element }) => element));
-    this.foot.drawLegend();
+    this.foot.show();
     this.chosen();
     state.receive();
   }
@@ -128,7 +132,7 @@ export class View {
   private chosen(): void {
     const { state } = this;
     const { kind } = findLayer(state.meta, state.selection);
-    this.bar?.choose();
+    this.bar?.show();
     this.isElsewhere = true;
     this.wait();
     clearTimeout(this.patience);
@@ -157,8 +161,10 @@ export class View {
       exact: () => this.sentence?.point(),
       strongest: () => this.sentence?.rank(),
       anatomy: () => this.pictures?.inside.show(),
-      theme: () => this.foot?.drawLegend(),
-      scale: () => this.foot?.drawLegend(),
+      theme: () => this.foot?.show(),
+      scale: () => this.foot?.show(),
+      pins: () => this.bar?.show(),
+      look: () => this.adopted(),
     };
     acts[change]?.();
     const isAbove = ["pointed", "locked", "said", "exact", "strongest", "anatomy"].includes(change);
@@ -166,17 +172,26 @@ export class View {
   }
 
   private pointed(): void {
-    const { cell, token, locked, shown } = this.state;
-    const focus = token ?? locked;
-    if (cell) this.kernel.explain(cell);
-    else if (focus && shown) this.kernel.rank(focus);
+    const { cell, token, look, inQuestion, kernel } = this.state;
+    const focus = token ?? look.locked;
+    if (inQuestion) kernel.dissect(inQuestion);
+    if (cell) kernel.weigh(cell);
+    else if (focus) kernel.rank(focus);
     this.sentence?.point();
   }
 
   private locked(): void {
-    const { locked, shown } = this.state;
-    if (locked && shown) this.kernel.rank(locked);
+    const { look, inQuestion, kernel } = this.state;
+    if (look.locked) kernel.rank(look.locked);
+    if (inQuestion) kernel.dissect(inQuestion);
     this.sentence?.lock();
+  }
+
+  /** One looks at heads as someone else wished. */
+  private adopted(): void {
+    this.bar?.show();
+    this.foot?.show();
+    this.sentence?.point();
   }
 
   private said(): void {
@@ -185,16 +200,13 @@ export class View {
   }
 
   private received(): void {
-    const { kind, layer, head } = this.state.selection;
-    const title = this.state.kindOf(kind)?.title ?? kind;
-    this.kernel.forget();
+    this.state.kernel.forget();
     this.wait();
-    this.bar?.allow();
-    this.foot?.remark();
-    this.foot?.drawLegend();
+    this.bar?.show();
+    this.foot?.show();
     this.pictures?.inside.show();
     this.pointed();
-    this.section.setAttribute("aria-label", `Attention: ${describe(title, layer, head)}`);
+    this.section.setAttribute("aria-label", `Attention: ${titleOf(this.state)}`);
   }
 
   /** Draw with the next frame: all, or only what is pointed at. */
