@@ -78,8 +78,13 @@ WITH_KERNEL = """traits => {
         const [answer, buffers] = await window.kernel(message);
         live.tell('msg:custom', answer, buffers.map(bytes));
     };
+    let before = JSON.stringify(traits.selection);
     live.save_changes = async () => {
-        const {thumbnails, weights} = await window.chosen(live.traits.selection);
+        const {selection, look} = live.traits;
+        const now = JSON.stringify(selection);
+        if (now === before) return await window.looked(look);
+        before = now;
+        const {thumbnails, weights} = await window.chosen(selection);
         live.set('thumbnails', bytes(thumbnails));
         live.set('weights', {...weights, bytes: bytes(weights.bytes), sums: bytes(weights.sums)});
     };
@@ -118,10 +123,10 @@ class Pictures:
     def cell(self, row: int, column: int) -> tuple[float, float]:
         """Give the place of a cell of the matrix."""
         canvas = self.page.locator(".matrix canvas").first
-        place = self.page.locator(".matrix").get_attribute("data-place") or ""
+        place = self.page.locator(".matrix").first.get_attribute("data-place") or ""
         left, top, size = map(float, place.split())
         scroll = "element => [element.scrollLeft, element.scrollTop]"
-        across, down = self.page.locator(".matrix .scroll").evaluate(scroll)
+        across, down = self.page.locator(".matrix .scroll").first.evaluate(scroll)
         box = canvas.bounding_box()
         assert box
         x = box["x"] + left + (column + 0.5) * size - across
@@ -169,7 +174,8 @@ def traits(seen: Trace, **options: Any) -> dict[str, Any]:
 
 def traits_of(shown: AttentionView) -> dict[str, Any]:
     """Give a view's traits, bytes as numbers."""
-    sent = {name: getattr(shown, name) for name in ("meta", "selection", "thumbnails", "weights")}
+    names = ("meta", "selection", "look", "thumbnails", "weights")
+    sent = {name: getattr(shown, name) for name in names}
     sent["thumbnails"] = list(sent["thumbnails"])
     sent["weights"] = sent["weights"] | {
         name: list(sent["weights"][name]) for name in ("bytes", "sums")
@@ -432,6 +438,7 @@ def test_it_asks_the_kernel_for_heads_and_exact_weights(live: Pictures) -> None:
                   traits(seen, layer=1, head=1)["weights"])  # fmt: skip
     expect(page.locator("[data-drawn='encoder, layer 1, head 1']")).to_be_attached()
     page.get_by_label("words").check()
+    assert live.drawn == "encoder, layer 1, head 1"
     page.mouse.move(*live.cell(3, 2))
     question = "models[0].sent.find(({ask}) => ask === 'weight')"
     page.wait_for_function(question)
@@ -519,6 +526,7 @@ def mount_with_kernel(live: Pictures, shown: AttentionView) -> None:
 
     live.page.expose_function("kernel", answer)
     live.page.expose_function("chosen", choose)
+    live.page.expose_function("looked", lambda look: setattr(shown, "look", look))
     live.page.evaluate(WITH_KERNEL, traits_of(shown))
 
 

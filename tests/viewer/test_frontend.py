@@ -41,24 +41,24 @@ def test_the_bundle_is_built_from_its_sources() -> None:
 
 def in_typescript(annotation: Any) -> str:
     """Write a type as TypeScript does."""
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    text = text if isinstance(annotation, type) and not repr(annotation).count("[") else ""
-    if annotation is type(None):
-        return "null"
-    if text:
-        return IN_TYPESCRIPT.get(text, text)
+    if isinstance(annotation, str):
+        return annotation
+    if get_origin(annotation) is None:
+        return "null" if annotation is type(None) else named_in_typescript(annotation)
     if get_origin(annotation) is Literal:
         return " | ".join(f'"{value}"' for value in annotation.__args__)
-    name, parts = repr(annotation), [in_typescript(part) for part in annotation.__args__]
-    if isinstance(annotation, UnionType):
-        return " | ".join(parts)
-    if name.startswith("list["):
-        return f"({parts[0]})[]" if "|" in parts[0] else f"{parts[0]}[]"
-    if name.startswith("tuple["):
-        return f"[{', '.join(parts)}]"
-    if name.startswith("dict["):
-        return f"Record<{', '.join(parts)}>"
-    raise TypeError(f"{annotation} has no like in TypeScript")
+    parts = [in_typescript(part) for part in annotation.__args__]
+    of = {
+        list: f"({parts[0]})[]" if "|" in parts[0] else f"{parts[0]}[]",
+        tuple: f"[{', '.join(parts)}]",
+        dict: f"Record<{', '.join(parts)}>",
+        UnionType: " | ".join(parts),
+    }
+    return of[get_origin(annotation)]
+
+
+def named_in_typescript(annotation: Any) -> str:
+    return IN_TYPESCRIPT.get(annotation.__name__, annotation.__name__)
 
 
 @pytest.mark.parametrize("talked", TALKED, ids=lambda one: str(one.__name__))

@@ -63,7 +63,7 @@ def _checked(name: str, value: Any, trace: Trace) -> object:
         "most": _count,
         "cell": _counts,
         "pair": _counts,
-        "corner": lambda name, pair: [_at_least(name, one, 0) for one in _two(name, pair)],
+        "corner": lambda name, pair: tuple(_at_least(name, one, 0) for one in _two(name, pair)),
         "zoom": lambda name, value: _at_least(name, value, 1),
         "common": _share,
         "least": _share,
@@ -84,8 +84,8 @@ def _count(name: str, value: object) -> int:
     return int(_at_least(name, whole_number(name, value), 0))
 
 
-def _counts(name: str, value: object) -> list[int]:
-    return [_count(name, one) for one in _two(name, value)]
+def _counts(name: str, value: object) -> tuple[int, ...]:
+    return tuple(_count(name, one) for one in _two(name, value))
 
 
 def _share(name: str, value: object) -> float:

@@ -23,7 +23,8 @@ const built = await build({
   format: "esm",
   target: "es2022",
   charset: "utf8",
-  minify: true, // each saved page carries it
+  minifyWhitespace: true, // each saved page carries it, and calls openSaved by its name
+  minifySyntax: true,
   legalComments: "none",
   write: false,
   banner: {

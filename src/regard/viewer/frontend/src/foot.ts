@@ -49,7 +49,7 @@ export class Foot {
   /** Colours up to this head's largest weight, or up to one for all heads that a slider chooses. */
   private scale(): void {
     const { state, colours, slider } = this;
-    const titles = { own: "this head's largest", common: "one weight for all heads" };
+    const titles = { own: "the largest shown", common: "one weight for all heads" };
     offer(colours, Object.keys(titles), "own", (one) => titles[one as keyof typeof titles]);
     colours.addEventListener("change", () =>
       state.change({ common: colours.value === "own" ? null : Number(slider.value) }, "scale"),

@@ -172,6 +172,7 @@ export function drawOver(brush: Brush, frame: Frame, state: State, { rows, colum
   for (const at of [...pointed("columns"), ...cells.map((cell) => cell?.column ?? 0)]) {
     standOut(brush, frame, state.theme, "columns", at, item(columns.names, at));
   }
+  brush.save();
   brush.beginPath();
   brush.rect(frame.left - 2, frame.top - 2, frame.stage.width, frame.stage.height);
   brush.clip();
@@ -195,6 +196,7 @@ export function drawOver(brush: Brush, frame: Frame, state: State, { rows, colum
     const side = Math.max(frame.cell, 3);
     brush.strokeRect(frame.x(cell.column), frame.y(cell.row), side, side);
   }
+  brush.restore();
 }
 
 type Counts = Record<Role, number>;

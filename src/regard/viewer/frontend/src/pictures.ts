@@ -9,6 +9,7 @@ import { Matrix, NEARER } from "./matrix";
 import { Reading } from "./reading";
 import type { State } from "./state";
 import { GRID_WIDE } from "./styles";
+import { nameOf } from "./together";
 import { Variants } from "./variants";
 
 const BESIDE = 22; // CSS pixels that the padding and the scrollbar of the grids take
@@ -24,6 +25,7 @@ export class Pictures {
   private readonly variants: Variants;
   private readonly hint = make("small");
   private readonly title = make("span");
+  private readonly matrices = make("div", { class: "matrices" });
   private readonly frame = make("div", { class: "kinds" });
 
   constructor(private readonly state: State) {
@@ -39,8 +41,9 @@ export class Pictures {
     this.reading = new Reading(state);
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
-    const all = [this.matrix, this.beside, this.lines, this.reading, this.inside];
-    this.element = make("div", { class: "pictures" }, heads, ...all.map(({ element }) => element));
+    this.matrices.append(this.matrix.element, this.beside.element);
+    const others = [this.lines, this.reading, this.inside].map(({ element }) => element);
+    this.element = make("div", { class: "pictures" }, heads, this.matrices, ...others);
   }
 
   /** The matrix of the chosen head, or of several as one. */
@@ -65,7 +68,11 @@ export class Pictures {
     const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE;
     for (const grid of this.grids) grid.arrange(room);
     this.drawGrids();
-    this.title.textContent = this.state.together.isOne ? this.state.together.title() : "Matrix";
+    const { together, selection } = this.state;
+    const isOneOfSeveral = together.beside().length > 0;
+    const alone = isOneOfSeveral ? nameOf(selection) : "Matrix";
+    this.title.textContent = together.isOne ? together.title() : alone;
+    this.matrices.classList.toggle("several", isOneOfSeveral);
     this.matrix.draw();
     this.beside.draw();
     this.lines.draw();

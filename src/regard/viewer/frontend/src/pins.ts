@@ -17,7 +17,7 @@ export class Pins {
   private readonly pin = this.button("Pin this head", () =>
     this.state.together.toggle([this.state.selection]),
   );
-  private readonly all = this.button("its layer", () => {
+  private readonly all = this.button("Pin its layer", () => {
     const { kind, layer } = this.state.selection;
     const found = this.state.kindOf(kind)?.layers.find(({ number }) => number === layer);
     this.state.together.toggle((found?.heads ?? []).map((head) => ({ kind, layer, head })));
@@ -32,7 +32,6 @@ export class Pins {
     private readonly attempt: (act: () => void) => void,
   ) {
     this.pin.title = "Compare it with other heads: side by side, or as one";
-    this.all.title = "Pin all heads of this layer";
     this.way.addEventListener("change", () =>
       this.attempt(() => this.state.together.show(this.way.value as Look["together"])),
     );

@@ -60,7 +60,9 @@ input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px;
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
-figure.matrix { flex: 1 1 340px; max-width: clamp(660px, 100vh, 1760px); }
+.matrices { flex: 1 1 340px; max-width: clamp(660px, 100vh, 1760px); display: grid; gap: 12px 24px;
+  min-width: 0; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
+.matrices.several { flex-basis: 900px; max-width: none; }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
 figure.inside { flex: 1 1 100%; max-width: 760px; }
 figure[hidden], .inside [hidden] { display: none; }
@@ -99,7 +101,7 @@ summary { cursor: pointer; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margin: 4px 0; }
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 kbd { font: 12px ui-monospace, monospace; }
-@container (max-width: 720px) { figure.matrix, figure.lines { flex-basis: 100%; } }
+@container (max-width: 720px) { .matrices, figure.lines { flex-basis: 100%; } }
 @media print {
   .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
   .sentence { position: static; }

@@ -174,9 +174,9 @@ export class View {
   private pointed(): void {
     const { cell, token, look, inQuestion, kernel } = this.state;
     const focus = token ?? look.locked;
-    if (inQuestion) kernel.dissect(inQuestion);
     if (cell) kernel.weigh(cell);
     else if (focus) kernel.rank(focus);
+    if (inQuestion) kernel.dissect(inQuestion);
     this.sentence?.point();
   }
 
