@@ -158,7 +158,7 @@ def test_what_one_does_goes_to_the_address_and_back(browser: Browser, tmp_path: 
         page.get_by_label("hide special tokens").check()
         page.get_by_role("button", name="Pin this head").click()
         page.get_by_role("combobox", name="Head", exact=True).select_option("7")
-        assert one.drawn == "encoder, layer 0, head 7"
+        expect(page.locator("[data-drawn='encoder, layer 0, head 7']")).to_be_attached()
         page.mouse.click(*one.cell(4, 2))
         page.get_by_role("button", name="Zoom in").click()
         seen = settled(page)

@@ -163,8 +163,8 @@ export class View {
       anatomy: () => this.pictures?.inside.show(),
       theme: () => this.foot?.show(),
       scale: () => this.foot?.show(),
-      pins: () => this.bar?.show(),
-      look: () => this.adopted(),
+      pins: () => this.looked(),
+      look: () => this.looked(),
     };
     acts[change]?.();
     const isAbove = ["pointed", "locked", "said", "exact", "strongest", "anatomy"].includes(change);
@@ -187,8 +187,8 @@ export class View {
     this.sentence?.lock();
   }
 
-  /** One looks at heads as someone else wished. */
-  private adopted(): void {
+  /** Other heads are compared, or one looks at them as someone else wished. */
+  private looked(): void {
     this.bar?.show();
     this.foot?.show();
     this.sentence?.point();
