@@ -93,7 +93,7 @@ def settled(page: Page) -> Any:
     page.mouse.move(0, 0)
     before = None
     for _ in range(40):
-        page.wait_for_timeout(150)
+        page.wait_for_timeout(100)
         now = page.evaluate(PORTRAIT)
         if now == before:
             return now
@@ -118,21 +118,27 @@ def look_of(address: str) -> dict[str, Any]:
     return {name: json.loads(text) for name, text in fields.items() if name in PLAIN}
 
 
+@pytest.fixture(scope="module")
+def plain(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """Save a page as a view opens; gives it, and what is seen."""
+    path = tmp_path_factory.mktemp("plain") / "plain.html"
+    view(minilm(), layer=2, head=3).save(path)
+    return path, opened(browser, lambda page: page.goto(path.as_uri()))
+
+
 @pytest.mark.parametrize("name", LOOKS)
 def test_any_look_is_the_same_when_it_is_opened_again(
-    name: str, browser: Browser, tmp_path: Path
+    name: str, plain: tuple[Path, Any], browser: Browser, tmp_path: Path
 ) -> None:
     shown = view(minilm(), layer=2, head=3)
-    plain, looked = tmp_path / "plain.html", tmp_path / "looked.html"
-    shown.save(plain)
-    unlooked = opened(browser, lambda page: page.goto(plain.as_uri()))
+    looked, (path, unlooked) = tmp_path / "looked.html", plain
     shown.look = LOOKS[name]
     shown.save(looked)
     framed = tmp_path / "framed.html"
     framed.write_text(f"<title>x</title>{shown.embed(height=900)._repr_html_()}", "utf-8")
     seen = opened(browser, lambda page: page.goto(looked.as_uri()))
     assert seen != unlooked
-    address = f"{plain.as_uri()}#kind=encoder&layer=2&head=3&" + "&".join(
+    address = f"{path.as_uri()}#kind=encoder&layer=2&head=3&" + "&".join(
         f"{field}={json.dumps(value)}" for field, value in LOOKS[name].items()
     )
     assert opened(browser, lambda page: page.goto(address)) == seen
@@ -183,14 +189,12 @@ def test_what_one_does_goes_to_the_address_and_back(browser: Browser, tmp_path: 
     ],
 )
 def test_an_address_that_is_wrong_is_passed_over(
-    bad: str, browser: Browser, tmp_path: Path
+    bad: str, plain: tuple[Path, Any], browser: Browser
 ) -> None:
-    path = tmp_path / "x.html"
-    view(minilm(), layer=0, head=0).save(path)
-    plain = opened(browser, lambda page: page.goto(path.as_uri()))
-    for where in ("kind=encoder&layer=0&head=0", "kind=encoder&layer=77&head=0", "x"):
+    path, unlooked = plain
+    for where in ("kind=encoder&layer=2&head=3", "kind=encoder&layer=77&head=0"):
         address = f"{path.as_uri()}#{where}&{bad}"
-        assert opened(browser, partial(Page.goto, url=address)) == plain
+        assert opened(browser, partial(Page.goto, url=address)) == unlooked
 
 
 def mounted(pictures: Pictures, **options: Any) -> AttentionView:
@@ -244,7 +248,7 @@ def test_what_is_said_of_several_heads_is_true(
     expect(page.locator(".matrix figcaption").first).to_contain_text(name)
     settled(page)
     rng = np.random.default_rng(0)
-    for row, column in rng.integers(len(exact), size=(25, 2)).tolist():
+    for row, column in rng.integers(len(exact), size=(15, 2)).tolist():
         page.mouse.move(*live.cell(row, column))
         page.wait_for_timeout(120)
         sentence = live.sentence.inner_text()

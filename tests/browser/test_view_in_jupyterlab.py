@@ -42,6 +42,8 @@ NAMES = "print({kind: tuple(seen.labels(kind=kind)) for kind in seen.kinds})"
 CROSS = "print(seen.weights(1, 3, kind='cross').tolist())"
 BACK = "shown.select(0, 1, kind='encoder')"
 TAKE = "shown.save('taken.html')"
+LOOK = "print(shown.look['log'])"
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 
 
 def write_notebook(path: Path, *sources: str) -> None:
@@ -59,7 +61,7 @@ def test_a_person_explores_a_trace_in_jupyterlab(
     lab: Lab, lab_folder: Path, browser: Browser
 ) -> None:
     path = lab_folder / "trace.ipynb"
-    write_notebook(path, TRACE, WHICH, NAMES, CROSS, BACK, TAKE)
+    write_notebook(path, TRACE, WHICH, NAMES, CROSS, BACK, TAKE, LOOK)
     lab.open(path)
     lab.run_cell("torch")
     pictures = Pictures(lab.page, lab.watch)
@@ -86,11 +88,19 @@ def test_a_person_explores_a_trace_in_jupyterlab(
         pictures.shoot(f"jupyterlab_{theme.lower()}")
         assert violations(pictures) == []
 
+    lab.show_cell("torch")
+    lab.page.get_by_label("log scale").check()
+    lab.page.wait_for_timeout(500)  # Python is told once one rests
+    assert lab.run_cell(LOOK) == "True"
     lab.run_cell(TAKE)
     check_taken_page(browser, lab_folder / "taken.html")
     assert lab.pop_ups() == []
     assert lab.watch.outside == []
     assert lab.watch.errors == []
+    lab.page.evaluate(RESTART)
+    lab.show_cell("torch")
+    expect(lab.page.locator("[data-regard] .alert")).to_contain_text("it was restarted")
+    expect(host).to_have_attribute("data-drawn", "encoder, layer 0, head 1")  # what is shown stays
 
 
 def choose_a_head_by_keyboard(lab: Lab, host: Locator) -> None:
