@@ -135,6 +135,12 @@ class VariantReply(TypedDict):
     measures: dict[str, dict[str, list[float | None]]]
 
 
+class TableReply(TypedDict):
+    """The weights that are shown of a head, as CSV."""
+
+    text: str
+
+
 class ProblemReply(TypedDict):
     """Something went wrong; the view shows the text."""
 
@@ -142,4 +148,4 @@ class ProblemReply(TypedDict):
     text: str
 
 
-Reply = ExactReply | TileReply | StrongestReply | AnatomyReply | VariantReply
+Reply = ExactReply | TileReply | StrongestReply | AnatomyReply | VariantReply | TableReply

@@ -13,6 +13,7 @@ import torch
 from regard.measures.anatomy import Anatomy as Dissected
 from regard.measures.anatomy import dissect, strongest_pair
 from regard.record.kinds import Head
+from regard.record.spreadsheet import csv_of
 from regard.record.streams import of_head
 from regard.record.trace import Trace
 from regard.viewer.contract import (
@@ -21,12 +22,14 @@ from regard.viewer.contract import (
     ExactReply,
     Reply,
     StrongestReply,
+    TableReply,
     TileReply,
     VariantReply,
 )
+from regard.viewer.files import tidy
 from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map
 from regard.viewer.tiles import HeadMap, Part
-from regard.viewer.variants import variant_of
+from regard.viewer.variants import shown_as, variant_of
 
 Answer = tuple[Reply, list[bytes]]  # what JSON can hold, and bytes beside it
 LONGEST_LIST = 2000  # of tokens, in order; reading.ts shows as many
@@ -62,6 +65,7 @@ class Replies:
             "strongest": self._strongest,
             "anatomy": self._anatomy,
             "variant": self._variant,
+            "table": self._table,
         }
         return replies[asked["ask"]](head, asked)
 
@@ -117,6 +121,11 @@ class Replies:
             measures, small = variant_of(self.trace, words=words, hide=hide)
             self._variants[words, hide] = VariantReply(measures=measures), [small]
         return self._variants[words, hide]
+
+    def _table(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+        """Write what is shown of a head, each weight as it is."""
+        shown = shown_as(self.trace, words=bool(asked["words"]), hide=bool(asked["hide"]))
+        return TableReply(text=csv_of(tidy(shown, head))), []
 
     def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         kind, layer, number = head

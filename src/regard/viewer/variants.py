@@ -18,8 +18,7 @@ def variant_of(
     heads: Collection[int] | None = None,
 ) -> tuple[Measures, bytes]:
     """Look at all heads again, tokens merged to words or special ones left out, or both."""
-    shown = (merged(trace) or trace) if words else trace
-    shown = shown.hide() if hide else shown
+    shown = shown_as(trace, words=words, hide=hide)
     thumbnails: list[bytes] = []
     heads_of: dict[str, dict[int, list[int]]] = {}
     for kind, number, layer, chosen in part_of(shown, layers, heads):
@@ -27,6 +26,18 @@ def variant_of(
         thumbnails.append(as_thumbnail(look_over(layer, chosen)) if 0 not in layer.shape else b"")
     measures = {kind: measures_of(shown, kind, of_kind) for kind, of_kind in heads_of.items()}
     return measures, b"".join(thumbnails)
+
+
+def shown_as(trace: Trace, *, words: bool, hide: bool) -> Trace:
+    """Merge tokens to words, where that can be told, or leave special ones out, or both.
+
+    Examples
+    --------
+    >>> shown_as(Trace.from_weights([[1.0]], tokens=["the"]), words=True, hide=False).tokens
+    ['the']
+    """
+    shown = (merged(trace) or trace) if words else trace
+    return shown.hide() if hide else shown
 
 
 def choices(meta: Meta) -> Iterator[tuple[bool, bool]]:

@@ -1,12 +1,12 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 5bbaceed7909be4b0ace8ba4f934024cf49cf4ac66cc554a55143eb8a39a3cc8
+// sources 182ebf692aed3a6af2b65814c62bcb0afacf1dc0e2b345261f4b366cbaa13d04
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
+  const element2 = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element2.setAttribute(name, value);
+  element2.append(...children);
+  return element2;
 }
 var clamp = (x, low, high) => Math.max(low, Math.min(high, x));
 function stepOf(event) {
@@ -244,7 +244,7 @@ function written(value) {
   if (value < 5e-4) return "less than 0.001";
   return value < 0.1 ? value.toFixed(3) : value.toFixed(2);
 }
-var rounded = (x, digits) => String(Number(x.toPrecision(digits)));
+var rounded = (x, digits2) => String(Number(x.toPrecision(digits2)));
 function ordinal(rank) {
   if (rank === 1) return "strongest";
   const isTeen = rank % 100 > 10 && rank % 100 < 14;
@@ -385,6 +385,8 @@ figure[hidden], .inside [hidden] { display: none; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
+.take { display: inline-flex; gap: 3px; }
+.take button { font-size: 12px; font-weight: 400; padding: 1px 5px; }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
   max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px);
@@ -428,6 +430,7 @@ kbd { font: 12px ui-monospace, monospace; }
 `;
 
 // src/brush.ts
+var LETTER = 12;
 var ratio = () => window.devicePixelRatio || 1;
 function contextOf(canvas) {
   const brush = canvas.getContext("2d");
@@ -440,8 +443,8 @@ function offscreen(wide, high) {
   if (!brush) throw new Error("This browser gives no more canvases to draw on: close other pages.");
   return [canvas, brush];
 }
-function paintOn(canvas, width, height) {
-  const pixels = (size) => Math.max(1, Math.round(size * ratio()));
+function paintOn(canvas, width, height, scale = ratio()) {
+  const pixels = (size) => Math.max(1, Math.round(size * scale));
   const [wide, high] = [pixels(width), pixels(height)];
   if (canvas.width !== wide || canvas.height !== high) {
     canvas.width = wide;
@@ -450,9 +453,9 @@ function paintOn(canvas, width, height) {
     canvas.style.height = `${height}px`;
   }
   const brush = contextOf(canvas);
-  brush.setTransform(ratio(), 0, 0, ratio(), 0, 0);
+  brush.setTransform(scale, 0, 0, scale, 0, 0);
   brush.clearRect(0, 0, width, height);
-  brush.font = `12px ${FONT}`;
+  brush.font = `${LETTER}px ${FONT}`;
   brush.textBaseline = "middle";
   brush.direction = "ltr";
   return brush;
@@ -467,28 +470,28 @@ function picture(theme, shades, wide) {
   brush.putImageData(image, 0, 0);
   return canvas;
 }
-function hatching(brush, theme) {
-  const [tile, line] = offscreen(6 * ratio(), 6 * ratio());
-  line.scale(ratio(), ratio());
-  line.strokeStyle = theme.quiet;
-  line.globalAlpha = 0.55;
-  line.lineWidth = 0.8;
-  line.beginPath();
-  for (const at of [-6, 0, 6]) {
-    line.moveTo(at - 1, 7);
-    line.lineTo(at + 7, -1);
+var SLANT = 6;
+function hatch(brush, { quiet }, [left, top, wide, high]) {
+  brush.save();
+  brush.clip();
+  brush.strokeStyle = quiet;
+  brush.globalAlpha = 0.55;
+  brush.lineWidth = 0.8;
+  brush.beginPath();
+  const first = Math.ceil((left + top) / SLANT) * SLANT;
+  for (let sum = first; sum < left + wide + top + high; sum += SLANT) {
+    brush.moveTo(left, sum - left);
+    brush.lineTo(sum - top, top);
   }
-  line.stroke();
-  const pattern = brush.createPattern(tile, "repeat");
-  pattern?.setTransform(new DOMMatrix().scale(1 / ratio()));
-  return pattern ?? theme.faint;
+  brush.stroke();
+  brush.restore();
 }
 var widths = /* @__PURE__ */ new WeakMap();
 function labelWidth(names) {
   let width = widths.get(names);
   if (width === void 0) {
     const brush = contextOf(make("canvas"));
-    brush.font = `12px ${FONT}`;
+    brush.font = `${LETTER}px ${FONT}`;
     const each = names.map((name) => brush.measureText(legible(name, LONGEST_LABEL)).width);
     width = each.reduce((most, one) => Math.max(most, one), 0);
     widths.set(names, width);
@@ -999,6 +1002,7 @@ var Foot = class {
 };
 
 // src/kernel.ts
+var LASTING = ["variant", "table"];
 var Kernel = class {
   constructor(state) {
     this.state = state;
@@ -1023,7 +1027,7 @@ var Kernel = class {
   /** Another head is shown: what was asked about the one before is of no use. */
   forget() {
     for (const what of [...this.open.keys()]) {
-      if (what !== "variant") this.open.delete(what);
+      if (!LASTING.includes(what)) this.open.delete(what);
     }
   }
   /** Ask for the exact weight of a cell, and why it is, once one rests on it. */
@@ -1083,6 +1087,11 @@ var Kernel = class {
       if (!bytes) throw new Error("Thumbnails came without their bytes: choose anew.");
       take(reply, bytes);
     });
+  }
+  /** Ask for all weights that are shown of a head, as CSV. */
+  tabulate({ kind, layer, head }, take) {
+    const { words, hide } = this.state;
+    this.ask("table", { kind, layer, head, words, hide }, (reply) => take(reply));
   }
   ask(what, about, answer) {
     const id = `${this.name}-${++this.asked}`;
@@ -1319,14 +1328,13 @@ var Grid = class {
     brush.rect(left - EDGE, top - EDGE, width, height);
     brush.clip();
     brush.imageSmoothingEnabled = ratio() < 1;
-    const hatched = hatching(brush, this.state.theme);
     const last = Math.min(rows.length, Math.ceil((down + height - top) / high));
     for (let y = Math.max(0, Math.floor(down / high)); y < last; y++) {
       const row = item(rows, y);
       const end = Math.min(row.length, Math.ceil((right + width - left) / wide));
       for (let x = Math.max(0, Math.floor(right / wide)); x < end; x++) {
         const [atX, atY] = [left + x * wide - right, top + y * high - down];
-        this.drawHead(brush, item(row, x), atX, atY, hatched);
+        this.drawHead(brush, item(row, x), atX, atY);
       }
     }
     brush.restore();
@@ -1363,13 +1371,14 @@ var Grid = class {
       if (y > top && y < height) brush.fillText(String(row[0]?.layer), 11, y);
     });
   }
-  drawHead(brush, head, left, top, hatched) {
+  drawHead(brush, head, left, top) {
     const { theme } = this.state;
     const [x, y] = [left + this.layout.x, top + this.layout.y];
     const hasInk = this.tiles.draw(brush, head, x, y, TILE);
     if (!hasInk) {
-      brush.fillStyle = hatched;
-      brush.fillRect(x, y, TILE, TILE);
+      brush.beginPath();
+      brush.rect(x, y, TILE, TILE);
+      hatch(brush, theme, [x, y, TILE, TILE]);
     }
     if (this.values) this.title(brush, head, left + this.layout.wide / 2, y);
     const isChosen = this.isChosen(head);
@@ -1589,12 +1598,12 @@ function productSentence({ query, key, dot }, at) {
 // src/pointing.ts
 var STILL = 5;
 var apart = ([a, b]) => a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
-function listenTo(element, { point, leave, press, pinch }) {
+function listenTo(element2, { point, leave, press, pinch }) {
   const fingers = /* @__PURE__ */ new Map();
   let start = { x: 0, y: 0 };
   let isDragged = false;
   let isTouch = false;
-  element.addEventListener("pointerdown", (event) => {
+  element2.addEventListener("pointerdown", (event) => {
     isTouch = event.pointerType === "touch";
     if (!isTouch) fingers.clear();
     start = { x: event.clientX, y: event.clientY };
@@ -1602,26 +1611,26 @@ function listenTo(element, { point, leave, press, pinch }) {
     if (isTouch) fingers.set(event.pointerId, start);
     if (fingers.size > 1) isDragged = true;
   });
-  element.addEventListener("pointermove", (event) => {
+  element2.addEventListener("pointermove", (event) => {
     const spot = { x: event.clientX, y: event.clientY };
     if (event.buttons && apart([start, spot]) > STILL) isDragged = true;
     if (event.pointerType !== "touch") point(event);
     else if (fingers.has(event.pointerId)) {
       const before = apart([...fingers.values()]);
       fingers.set(event.pointerId, spot);
-      const box = element.getBoundingClientRect();
+      const box = element2.getBoundingClientRect();
       const [a, b] = [...fingers.values()];
       if (!a || !b || !before) return;
       pinch?.(apart([a, b]) / before, (a.x + b.x) / 2 - box.x, (a.y + b.y) / 2 - box.y);
     }
   });
   for (const end of ["pointerup", "pointercancel"]) {
-    element.addEventListener(end, ({ pointerId }) => fingers.delete(pointerId));
+    element2.addEventListener(end, ({ pointerId }) => fingers.delete(pointerId));
   }
-  element.addEventListener("pointerleave", ({ pointerType }) => {
+  element2.addEventListener("pointerleave", ({ pointerType }) => {
     if (pointerType !== "touch") leave();
   });
-  element.addEventListener("click", (event) => {
+  element2.addEventListener("click", (event) => {
     if (!isDragged) press(event, isTouch);
   });
 }
@@ -1657,6 +1666,311 @@ var Stage = class {
   }
 };
 
+// src/clipboard.ts
+async function copy(text, picture2) {
+  try {
+    const words = new Blob([text], { type: "text/plain" });
+    await navigator.clipboard.write([
+      new ClipboardItem({ "image/png": picture2, "text/plain": words })
+    ]);
+    return "both";
+  } catch {
+    return copyText(text) ? "text" : null;
+  }
+}
+function copyText(text) {
+  const area = make("textarea");
+  area.value = text;
+  area.style.position = "fixed";
+  document.body.append(area);
+  area.select();
+  const isCopied = document.execCommand("copy");
+  area.remove();
+  return isCopied;
+}
+
+// src/svg_brush.ts
+var SVG = "http://www.w3.org/2000/svg";
+var FEW_CELLS = 2500;
+var BASELINE = 0.35 * LETTER;
+var ANCHORS = { left: "start", center: "middle", right: "end" };
+var short2 = (x) => String(Number(x.toFixed(3)));
+function element(tag, attributes, text = "") {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    made.setAttribute(name, typeof value === "number" ? short2(value) : value);
+  }
+  made.textContent = text;
+  return made;
+}
+function svgOf({ name, title, description }, { ground }, { width, height }, paint) {
+  const letters = { "font-family": FONT, "font-size": LETTER };
+  const sizes = { width, height, viewBox: `0 0 ${short2(width)} ${short2(height)}` };
+  const root = element("svg", { ...sizes, ...letters, role: "img" });
+  root.style.whiteSpace = "pre";
+  const picture2 = element("g", {});
+  root.append(element("title", {}, title), element("desc", {}, description));
+  root.append(element("rect", { width, height, fill: ground }), picture2);
+  paint(new SvgBrush(name, picture2));
+  return new XMLSerializer().serializeToString(root);
+}
+var SvgBrush = class {
+  /** `name` begins what is named in the file; `group` is where elements are put. */
+  constructor(name, group) {
+    this.name = name;
+    this.group = group;
+  }
+  name;
+  group;
+  fillStyle = "#000000";
+  strokeStyle = "#000000";
+  lineWidth = 1;
+  globalAlpha = 1;
+  imageSmoothingEnabled = true;
+  font = `${LETTER}px ${FONT}`;
+  textAlign = "left";
+  path = "";
+  clips = 0;
+  saved = [];
+  ruler = contextOf(make("canvas"));
+  save() {
+    this.saved.push({ ...this });
+  }
+  restore() {
+    const { path, clips } = this;
+    Object.assign(this, this.saved.pop(), { path, clips });
+  }
+  translate(x, y) {
+    this.enter({ transform: `translate(${short2(x)} ${short2(y)})` });
+  }
+  rotate(angle) {
+    this.enter({ transform: `rotate(${short2(angle * 180 / Math.PI)})` });
+  }
+  clip() {
+    const id = `${this.name}-clip-${++this.clips}`;
+    const clip = element("clipPath", { id });
+    clip.append(element("path", { d: this.path }));
+    this.group.append(clip);
+    this.enter({ "clip-path": `url(#${id})` });
+  }
+  /** Put what comes into a group, until what was saved is restored. */
+  enter(attributes) {
+    const inner = element("g", attributes);
+    this.group.append(inner);
+    this.group = inner;
+  }
+  beginPath() {
+    this.path = "";
+  }
+  moveTo(x, y) {
+    this.path += `M${short2(x)} ${short2(y)}`;
+  }
+  lineTo(x, y) {
+    this.path += `L${short2(x)} ${short2(y)}`;
+  }
+  bezierCurveTo(...places) {
+    this.path += `C${places.map(short2).join(" ")}`;
+  }
+  rect(x, y, wide, high) {
+    this.path += `M${short2(x)} ${short2(y)}h${short2(wide)}v${short2(high)}h${short2(-wide)}z`;
+  }
+  stroke() {
+    this.put("path", { d: this.path, ...this.edge });
+  }
+  strokeRect(x, y, width, height) {
+    this.put("rect", { x, y, width, height, ...this.edge });
+  }
+  fillRect(x, y, width, height) {
+    this.put("rect", { x, y, width, height, fill: String(this.fillStyle) });
+  }
+  measureText(text) {
+    this.ruler.font = this.font;
+    return this.ruler.measureText(text);
+  }
+  fillText(text, x, y, room = Infinity) {
+    const anchor = ANCHORS[this.textAlign] ?? "start";
+    const attributes = { x, y: y + BASELINE, "text-anchor": anchor };
+    attributes.fill = String(this.fillStyle);
+    if (this.font.startsWith("bold")) attributes["font-weight"] = "bold";
+    if (this.measureText(text).width > room) {
+      Object.assign(attributes, { textLength: room, lengthAdjust: "spacingAndGlyphs" });
+    }
+    this.put("text", attributes, text);
+  }
+  drawImage(image, x, y, wide, high) {
+    const canvas = make("canvas");
+    [canvas.width, canvas.height] = [image.width, image.height];
+    const brush = contextOf(canvas);
+    brush.drawImage(image, 0, 0);
+    if (image.width * image.height <= FEW_CELLS) {
+      this.cells(brush.getImageData(0, 0, image.width, image.height), x, y, wide, high);
+      return;
+    }
+    const rendering = this.imageSmoothingEnabled ? "auto" : "pixelated";
+    const fit = { preserveAspectRatio: "none", "image-rendering": rendering };
+    const size = { x, y, width: wide, height: high };
+    this.put("image", { ...size, ...fit, href: canvas.toDataURL() });
+  }
+  /** Draw each pixel as a rectangle. */
+  cells(pixels, x, y, wide, high) {
+    const [width, height] = [wide / pixels.width, high / pixels.height];
+    this.save();
+    this.enter({ "shape-rendering": "crispEdges" });
+    for (let at = 0; at < pixels.width * pixels.height; at++) {
+      this.fillStyle = `rgb(${pixels.data.subarray(4 * at, 4 * at + 3).join()})`;
+      const [column, row] = [at % pixels.width, Math.floor(at / pixels.width)];
+      this.fillRect(x + column * width, y + row * height, width, height);
+    }
+    this.restore();
+  }
+  get edge() {
+    return { fill: "none", stroke: String(this.strokeStyle), "stroke-width": this.lineWidth };
+  }
+  put(tag, attributes, text = "") {
+    const opacity = this.globalAlpha < 1 ? { opacity: this.globalAlpha } : {};
+    this.group.append(element(tag, { ...attributes, ...opacity }, text));
+  }
+};
+
+// src/table.ts
+var MOST_ROWS = 2 ** 20 - 1;
+var FORMULA = /^[ \ufeff\u200b]*[=+\-@\t\r\n]/;
+var COLUMNS = "kind,layer,head,query_position,query,key_position,key,weight,error";
+function whyNoTable({ rows, columns, pixels }) {
+  const count = rows.names.length * columns.names.length;
+  const how = 'save it in Python, with view(…).save("head.csv").';
+  if (count > MOST_ROWS) return `${count} weights are more than a spreadsheet opens: ${how}`;
+  return pixels ? `Pixels are shown here, not weights: ${how}` : "";
+}
+function tableOf(shown, { kind, layer, head }) {
+  const start = `${cellOf(kind)},${layer},${head}`;
+  const keys = shown.columns.names.map(cellOf);
+  const lines = shown.rows.names.flatMap((name, row) => {
+    const query = `${start},${row},${cellOf(name)}`;
+    return keys.map((key, column) => {
+      const { value, error } = weightAt(shown, { row, column });
+      return `${query},${column},${key},${digits(value)},${digits(error * (1 + 1e-6))}`;
+    });
+  });
+  return `${[COLUMNS, ...lines].join("\n")}
+`;
+}
+var digits = (x) => String(Number(x.toPrecision(7)));
+function cellOf(text) {
+  const isFormula = FORMULA.test(text.normalize("NFKC"));
+  const whole = text.replace(/\p{Cs}/gu, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
+  const safe = isFormula ? `'${whole}` : whole;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+// src/take_away.ts
+var SHARPEST = 2;
+var COPIED = {
+  both: "Copied: the picture, and what was said of it.",
+  text: "Copied, but only what was said: for the picture, press PNG."
+};
+var REFUSED = "This browser lets nothing be copied here: press PNG to save the picture.";
+var TakeAway = class {
+  constructor(state, picture2) {
+    this.state = state;
+    this.picture = picture2;
+    const label = `Take the ${picture2.name} away`;
+    this.element = make("span", { class: "take", role: "group", "aria-label": label });
+    this.offer("SVG", `SVG of the ${picture2.name}`, () => this.save(".svg", this.svg()));
+    this.offer(
+      "PNG",
+      `PNG of the ${picture2.name}`,
+      async () => this.save(".png", await this.png())
+    );
+  }
+  state;
+  picture;
+  element;
+  /** Offer the weights that are shown: of the kernel, which knows them exactly, or of the page. */
+  offerTable(kernel) {
+    this.offer("CSV", "CSV of the weights", () => this.table(kernel));
+  }
+  offerCopy() {
+    this.offer("copy", `copy the ${this.picture.name}`, (button) => this.copy(button));
+  }
+  offer(text, label, act) {
+    const button = make("button", { type: "button", "aria-label": label }, text);
+    button.addEventListener("click", async () => {
+      if (!this.state.shown) return;
+      try {
+        await act(button);
+      } catch (error) {
+        this.say(error instanceof Error ? error.message : String(error));
+      }
+    });
+    this.element.append(button);
+  }
+  /** The head that is drawn, which may be another than the chosen one. */
+  get title() {
+    const { kind, layer, head } = this.state.weights;
+    return describe(this.state.kindOf(kind)?.title ?? kind, layer, head);
+  }
+  /** The title as the name of a file, without its ending; what is no matrix says so. */
+  get fileName() {
+    const title = this.picture.name === "matrix" ? this.title : `${this.title} ${this.picture.name}`;
+    return title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-");
+  }
+  svg() {
+    const { state, picture: picture2 } = this;
+    const origin = Object.entries(state.meta.origin).map(([name, value]) => `${name}: ${value}`);
+    const whole = (text) => legible(text, Infinity);
+    const [title, description] = [whole(this.title), origin.map(whole).join("; ")];
+    const caption = { name: this.fileName, title, description };
+    const drawn = svgOf(caption, state.theme, picture2.stage, (brush) => picture2.paint(brush));
+    return new Blob([drawn], { type: "image/svg+xml" });
+  }
+  png() {
+    const { width, height } = this.picture.stage;
+    const canvas = make("canvas");
+    const brush = paintOn(canvas, width, height, Math.max(SHARPEST, ratio()));
+    brush.fillStyle = this.state.theme.ground;
+    brush.fillRect(0, 0, width, height);
+    this.picture.paint(brush);
+    const failed = new Error("This browser makes no picture so large: zoom the page out.");
+    return new Promise((done, fail) => {
+      canvas.toBlob((blob) => blob ? done(blob) : fail(failed));
+    });
+  }
+  table(kernel) {
+    const { state, fileName } = this;
+    const { shown, weights } = state;
+    const reason = shown && whyNoTable(shown);
+    if (reason) throw new Error(reason);
+    const save = (text) => {
+      this.save(".csv", new Blob([text], { type: "text/csv" }), fileName);
+    };
+    if (state.isLive) {
+      this.say("The kernel is writing the table …");
+      kernel.tabulate(weights, ({ text }) => save(text));
+    } else if (shown) save(tableOf(shown, weights));
+  }
+  async copy(button) {
+    const { title } = this;
+    const { spoken } = this.state;
+    const text = spoken.startsWith(title) ? spoken : `${title}: ${spoken}`;
+    const copied = await copy(text, this.png());
+    button.focus();
+    this.say(copied ? COPIED[copied] : REFUSED);
+  }
+  save(ending, file, name = this.fileName) {
+    const link = make("a", { href: URL.createObjectURL(file), download: `${name}${ending}` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 6e4);
+    this.say(`Saved as ${link.download}, where this browser keeps downloads.`);
+  }
+  /** Say what has become of it, which is nothing to copy. */
+  say(text) {
+    const { spoken } = this.state;
+    this.state.say([text]);
+    this.state.spoken = spoken;
+  }
+};
+
 // src/lines.ts
 var LINE = 19;
 var TOP = 24;
@@ -1664,10 +1978,10 @@ var MOST_LINKS = 1500;
 var Lines = class {
   constructor(state) {
     this.state = state;
-    const heading = make("figcaption", {}, "Lines");
+    const heading = make("figcaption", {}, "Lines", new TakeAway(state, this).element);
     this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
-    const { base, element } = this.stage;
-    element.addEventListener("scroll", () => state.tell("sight"));
+    const { base, element: element2 } = this.stage;
+    element2.addEventListener("scroll", () => state.tell("sight"));
     listenTo(base, {
       point: (event) => {
         const token = this.tokenAt(event);
@@ -1684,6 +1998,7 @@ var Lines = class {
     base.addEventListener("keydown", (event) => this.press(event));
   }
   state;
+  name = "lines";
   element;
   caption = make("small");
   wide = 0;
@@ -1700,9 +2015,15 @@ var Lines = class {
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;
     stage.measure(width, Math.min(tallest(), all), 0, all);
-    const brush = paintOn(stage.base, stage.width, stage.height);
     const longest = Math.max(labelWidth(shown.rows.names), labelWidth(shown.columns.names));
     this.wide = Math.min((stage.width - 70) / 2, 130, Math.max(longest, 40) + 12);
+    this.paint(paintOn(stage.base, stage.width, stage.height));
+  }
+  /** Draw all that is seen. */
+  paint(brush) {
+    const { stage, state } = this;
+    const { shown } = state;
+    if (!shown) return;
     brush.fillStyle = state.theme.quiet;
     brush.textAlign = "right";
     brush.fillText("reads", this.wide - 5, 10);
@@ -1821,10 +2142,10 @@ var Lines = class {
     event.preventDefault();
   }
   walk(shown, role, at) {
-    const { element, height } = this.stage;
+    const { element: element2, height } = this.stage;
     const next2 = clamp(at, 0, shown[role].names.length - 1);
     const least = (next2 + 1) * LINE + 26 - height;
-    element.scrollTop = clamp(element.scrollTop, least, next2 * LINE);
+    element2.scrollTop = clamp(element2.scrollTop, least, next2 * LINE);
     this.state.hover({ role, ats: [next2] });
   }
 };
@@ -1893,24 +2214,24 @@ var Frame = class {
   }
   /** Zoom, so that what is at a place (the pointed cell or the middle) stays there. */
   zoomTo(zoom, shown, atX, atY) {
-    const { element, width, height } = this.stage;
+    const { element: element2, width, height } = this.stage;
     const x = (atX ?? (this.left + width) / 2) - this.left;
     const y = (atY ?? (this.top + height) / 2) - this.top;
     const near = (scrolled, meant) => Math.abs(scrolled - meant) < 1.5 ? meant : scrolled;
-    const left = near(element.scrollLeft, this.meant[0]);
-    const top = near(element.scrollTop, this.meant[1]);
+    const left = near(element2.scrollLeft, this.meant[0]);
+    const top = near(element2.scrollTop, this.meant[1]);
     const [column, row] = [(x + left) / this.cell, (y + top) / this.cell];
     this.zoom = zoom;
     this.measure(shown);
     this.meant = [column * this.cell - x, row * this.cell - y];
-    [element.scrollLeft, element.scrollTop] = this.meant;
+    [element2.scrollLeft, element2.scrollTop] = this.meant;
   }
   /** Scroll to a cell. */
   reveal({ row, column }) {
-    const { element, width, height } = this.stage;
+    const { element: element2, width, height } = this.stage;
     const into = (scroll, at, room) => clamp(scroll, (at + 1) * this.cell - room, at * this.cell);
-    element.scrollTop = into(element.scrollTop, row, height - this.top);
-    element.scrollLeft = into(element.scrollLeft, column, width - this.left);
+    element2.scrollTop = into(element2.scrollTop, row, height - this.top);
+    element2.scrollLeft = into(element2.scrollLeft, column, width - this.left);
   }
 };
 
@@ -1930,7 +2251,7 @@ function drawCells(brush, frame, state, kernel, shown, part) {
   brush.imageSmoothingEnabled = false;
   const image = picture(state.theme, shades, pixelsWide);
   brush.drawImage(image, frame.x(left), frame.y(top), wide, high);
-  hatchMasked(brush, frame, state.theme, shown, part);
+  if (!shown.isOpen) hatchMasked(brush, frame, state.theme, shown, part);
   if (frame.cell >= 9) rule(brush, frame, state.theme, part);
   brush.strokeStyle = state.theme.quiet;
   const [allWide, allHigh] = [shown.columns.names.length, shown.rows.names.length];
@@ -1938,18 +2259,19 @@ function drawCells(brush, frame, state, kernel, shown, part) {
   brush.restore();
 }
 function hatchMasked(brush, frame, theme, shown, [top, bottom, left, right]) {
-  if (shown.isOpen) return;
-  brush.fillStyle = hatching(brush, theme);
+  brush.beginPath();
   const step = Math.max(1, Math.floor(1 / frame.cell));
   for (let row = top; row < bottom; row += step) {
     const [first, end] = spanOf(shown, row);
-    const high = Math.min(step, bottom - row) * frame.cell;
-    const fill = (from, to) => {
-      if (from < to) brush.fillRect(frame.x(from), frame.y(row), (to - from) * frame.cell, high);
+    const size = Math.min(step, bottom - row) * frame.cell;
+    const mask = (from, to) => {
+      if (from < to) brush.rect(frame.x(from), frame.y(row), (to - from) * frame.cell, size);
     };
-    fill(left, clamp(first, left, right));
-    fill(clamp(end, left, right), right);
+    mask(left, clamp(first, left, right));
+    mask(clamp(end, left, right), right);
   }
+  const [wide, high] = [(right - left) * frame.cell, (bottom - top) * frame.cell];
+  hatch(brush, theme, [frame.x(left), frame.y(top), wide, high]);
 }
 function rule(brush, frame, theme, [top, bottom, left, right]) {
   brush.strokeStyle = theme.faint;
@@ -2067,13 +2389,17 @@ var Matrix = class {
       this.button("+", "Zoom in", () => this.zoomTo(this.frame.zoom * 1.5)),
       this.button("whole", "Show the whole matrix", () => this.zoomTo(1))
     ];
-    const heading = make("figcaption", {}, "Matrix", ...buttons);
+    const taken = new TakeAway(state, this);
+    taken.offerTable(kernel);
+    taken.offerCopy();
+    const heading = make("figcaption", {}, "Matrix", ...buttons, taken.element);
     this.element = make("figure", { class: "matrix" }, heading, this.stage.element, this.caption);
     this.frame = new Frame(this.stage, this.element);
     this.listen();
   }
   state;
   kernel;
+  name = "matrix";
   element;
   caption = make("small");
   frame;
@@ -2087,9 +2413,9 @@ var Matrix = class {
   }
   listen() {
     const { state } = this;
-    const { base, element } = this.stage;
+    const { base, element: element2 } = this.stage;
     const cellAt = (event) => state.shown ? this.frame.cellAt(event, state.shown) : null;
-    element.addEventListener("scroll", () => state.tell("sight"));
+    element2.addEventListener("scroll", () => state.tell("sight"));
     listenTo(base, {
       point: (event) => state.point(cellAt(event)),
       leave: () => state.leave(),
@@ -2111,15 +2437,25 @@ var Matrix = class {
     const { shown, selection } = state;
     if (!shown) return;
     frame.measure(shown);
-    const brush = paintOn(stage.base, stage.width, stage.height);
     const writes = state.meta.writes && selection.kind !== "encoder";
     this.caption.textContent = writes ? "rows read (→ what is written next), columns are read" : "rows read, columns are read";
+    this.paintBase(paintOn(stage.base, stage.width, stage.height), shown);
+    this.drawOver();
+  }
+  paintBase(brush, shown) {
+    const { frame, state } = this;
     const part = frame.sight(shown);
     const [top, bottom, left, right] = part;
     if (bottom <= top || right <= left) return;
     drawCells(brush, frame, state, this.kernel, shown, part);
     drawNames(brush, frame, state.theme, shown, part);
-    this.drawOver();
+  }
+  /** Draw all that is seen, the marks too. */
+  paint(brush) {
+    const { frame, state } = this;
+    if (!state.shown) return;
+    this.paintBase(brush, state.shown);
+    drawOver(brush, frame, state, state.shown);
   }
   /** Mark what is pointed at and what is locked. */
   drawOver() {
@@ -2412,7 +2748,7 @@ var Pictures = class {
     const variants = new Variants(state, kernel);
     this.variants = variants;
     this.grids = state.meta.kinds.map((kind) => new Grid(state, variants, kind, this.frame));
-    this.frame.append(...this.grids.map(({ element }) => element));
+    this.frame.append(...this.grids.map(({ element: element2 }) => element2));
     this.frame.addEventListener("scroll", () => this.drawGrids());
     this.matrix = new Matrix(state, kernel);
     this.lines = new Lines(state);
@@ -2421,7 +2757,7 @@ var Pictures = class {
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
     const others = [this.matrix, this.lines, this.reading, this.inside].map(
-      ({ element }) => element
+      ({ element: element2 }) => element2
     );
     this.element = make("div", { class: "pictures" }, heads, ...others);
   }
@@ -2509,6 +2845,7 @@ var Sentence = class {
     const text = parts.map((part) => typeof part === "string" ? part : part.em).join("");
     const { cell, token, said: said2 } = this.state;
     this.tip.say(parts, cell !== null || token !== null || said2 === parts);
+    this.state.spoken = text;
     if (this.element.textContent === text) return;
     this.element.replaceChildren(...piecesOf(parts));
   }
@@ -2535,6 +2872,8 @@ var State = class {
   // the lowest first
   theme = THEMES.light;
   said = [];
+  spoken = "";
+  // what stands in the sentence
   opening = null;
   common = null;
   // the weight of the darkest colour; else, the largest of the head
@@ -2711,34 +3050,34 @@ var GROUNDS = [
 var DARK = "(prefers-color-scheme: dark)";
 var FORCED = "(forced-colors: active)";
 var isOpaque = (colour2) => (colour2?.[3] ?? 0) > 0.5;
-function parentOf(element) {
-  const root = element.getRootNode();
+function parentOf(element2) {
+  const root = element2.getRootNode();
   const around = root instanceof ShadowRoot ? root.host : null;
-  return element.assignedSlot ?? element.parentElement ?? around;
+  return element2.assignedSlot ?? element2.parentElement ?? around;
 }
-function* ancestorsOf(element) {
-  for (let next2 = parentOf(element); next2; next2 = parentOf(next2)) yield next2;
+function* ancestorsOf(element2) {
+  for (let next2 = parentOf(element2); next2; next2 = parentOf(next2)) yield next2;
 }
-function themeOf(element) {
+function themeOf(element2) {
   if (matchMedia(FORCED).matches) return matchMedia(DARK).matches ? THEMES.dark : THEMES.light;
-  const ground = groundBehind(element) ?? namedGround(element);
-  const isDark2 = ground ? luminance(ground) < MIDDLE : luminance(inkAround(element)) > MIDDLE;
+  const ground = groundBehind(element2) ?? namedGround(element2);
+  const isDark2 = ground ? luminance(ground) < MIDDLE : luminance(inkAround(element2)) > MIDDLE;
   return isDark2 ? THEMES.dark : THEMES.light;
 }
-function groundBehind(element) {
-  for (const ancestor of ancestorsOf(element)) {
+function groundBehind(element2) {
+  for (const ancestor of ancestorsOf(element2)) {
     const colour2 = rgbaOf(getComputedStyle(ancestor).backgroundColor);
     if (isOpaque(colour2)) return colour2;
   }
   return null;
 }
-function namedGround(element) {
-  const style = getComputedStyle(element);
+function namedGround(element2) {
+  const style = getComputedStyle(element2);
   const named2 = GROUNDS.map((name) => rgbaOf(style.getPropertyValue(name)));
   return named2.find(isOpaque) ?? null;
 }
-function inkAround(element) {
-  return rgbaOf(getComputedStyle(parentOf(element) ?? element).color) ?? [0, 0, 0, 1];
+function inkAround(element2) {
+  return rgbaOf(getComputedStyle(parentOf(element2) ?? element2).color) ?? [0, 0, 0, 1];
 }
 function wear(host, view, theme) {
   host.style.colorScheme = theme.name;
@@ -2905,7 +3244,7 @@ var View = class {
     this.pictures = new Pictures(state, this.kernel);
     this.sentence = new Sentence(state, this.tip, () => this.pictures?.sayHead());
     const parts = [this.bar, this.sentence, this.pictures, this.foot];
-    this.body.append(...parts.map(({ element }) => element));
+    this.body.append(...parts.map(({ element: element2 }) => element2));
     this.foot.drawLegend();
     this.chosen();
     state.receive();

@@ -5,7 +5,9 @@ import type {
   Bytes,
   ExactReply,
   ProblemReply,
+  Selection,
   StrongestReply,
+  TableReply,
   TileReply,
   VariantReply,
 } from "./contract";
@@ -15,6 +17,8 @@ import { enlarge } from "./pooling";
 import type { Shown } from "./shown";
 import { unpack } from "./shown";
 import type { Cell, Focus, State } from "./state";
+
+const LASTING = ["variant", "table"]; // of all heads, or of use when another one is shown
 
 type Answer = (reply: unknown, buffers: DataView[]) => void;
 
@@ -42,7 +46,7 @@ export class Kernel {
   /** Another head is shown: what was asked about the one before is of no use. */
   forget(): void {
     for (const what of [...this.open.keys()]) {
-      if (what !== "variant") this.open.delete(what); // which is of all heads
+      if (!LASTING.includes(what)) this.open.delete(what);
     }
   }
 
@@ -106,6 +110,12 @@ export class Kernel {
       if (!bytes) throw new Error("Thumbnails came without their bytes: choose anew.");
       take(reply as VariantReply, bytes);
     });
+  }
+
+  /** Ask for all weights that are shown of a head, as CSV. */
+  tabulate({ kind, layer, head }: Selection, take: (reply: TableReply) => void): void {
+    const { words, hide } = this.state;
+    this.ask("table", { kind, layer, head, words, hide }, (reply) => take(reply as TableReply));
   }
 
   private ask(what: string, about: object, answer: Answer): void {

@@ -1,19 +1,23 @@
 /** One head: a row for each token that reads, a column for each that is read. */
 
+import type { Brush } from "./brush";
 import { paintOn } from "./brush";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { Frame } from "./frame";
 import type { Kernel } from "./kernel";
 import { drawCells, drawNames, drawOver } from "./matrix_ink";
 import { listenTo } from "./pointing";
+import type { Shown } from "./shown";
 import { Stage } from "./stage";
 import type { Cell, State } from "./state";
+import { TakeAway } from "./take_away";
 
 export class Matrix {
+  readonly name = "matrix";
   readonly element: HTMLElement;
   private readonly caption = make("small");
   private readonly frame: Frame;
-  private readonly stage = new Stage(
+  readonly stage = new Stage(
     "Matrix: arrow keys walk its cells, plus and minus zoom, Enter locks a row",
   );
 
@@ -26,7 +30,10 @@ export class Matrix {
       this.button("+", "Zoom in", () => this.zoomTo(this.frame.zoom * 1.5)),
       this.button("whole", "Show the whole matrix", () => this.zoomTo(1)),
     ];
-    const heading = make("figcaption", {}, "Matrix", ...buttons);
+    const taken = new TakeAway(state, this);
+    taken.offerTable(kernel);
+    taken.offerCopy();
+    const heading = make("figcaption", {}, "Matrix", ...buttons, taken.element);
     this.element = make("figure", { class: "matrix" }, heading, this.stage.element, this.caption);
     this.frame = new Frame(this.stage, this.element);
     this.listen();
@@ -67,17 +74,29 @@ export class Matrix {
     const { shown, selection } = state;
     if (!shown) return;
     frame.measure(shown);
-    const brush = paintOn(stage.base, stage.width, stage.height);
     const writes = state.meta.writes && selection.kind !== "encoder";
     this.caption.textContent = writes
       ? "rows read (→ what is written next), columns are read"
       : "rows read, columns are read";
+    this.paintBase(paintOn(stage.base, stage.width, stage.height), shown);
+    this.drawOver();
+  }
+
+  private paintBase(brush: Brush, shown: Shown): void {
+    const { frame, state } = this;
     const part = frame.sight(shown);
     const [top, bottom, left, right] = part;
     if (bottom <= top || right <= left) return;
     drawCells(brush, frame, state, this.kernel, shown, part);
     drawNames(brush, frame, state.theme, shown, part);
-    this.drawOver();
+  }
+
+  /** Draw all that is seen, the marks too. */
+  paint(brush: Brush): void {
+    const { frame, state } = this;
+    if (!state.shown) return;
+    this.paintBase(brush, state.shown);
+    drawOver(brush, frame, state, state.shown);
   }
 
   /** Mark what is pointed at and what is locked. */

@@ -75,6 +75,7 @@ export class State {
   rising = false; // the lowest first
   theme: Theme = THEMES.light;
   said: Part[] = [];
+  spoken = ""; // what stands in the sentence
   private opening: Selection | null = null;
   common: number | null = null; // the weight of the darkest colour; else, the largest of the head
   // what the kernel replied

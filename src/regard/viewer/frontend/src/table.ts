@@ -1,0 +1,43 @@
+/** The weights that are shown, as CSV: those of a kernel are exact, these come from bytes. */
+
+import type { Selection } from "./contract";
+import { weightAt } from "./estimates";
+import type { Shown } from "./shown";
+
+const MOST_ROWS = 2 ** 20 - 1; // of a spreadsheet, besides the names of the columns
+// As regard.record.spreadsheet, which says what spreadsheets take for a formula.
+const FORMULA = /^[ \ufeff\u200b]*[=+\-@\t\r\n]/;
+const COLUMNS = "kind,layer,head,query_position,query,key_position,key,weight,error";
+
+/** Say why there is no table of what is shown; empty, if there is one. */
+export function whyNoTable({ rows, columns, pixels }: Shown): string {
+  const count = rows.names.length * columns.names.length;
+  const how = 'save it in Python, with view(…).save("head.csv").';
+  if (count > MOST_ROWS) return `${count} weights are more than a spreadsheet opens: ${how}`;
+  return pixels ? `Pixels are shown here, not weights: ${how}` : "";
+}
+
+/** Write what is shown, a weight a row, and by how much each may be off. */
+export function tableOf(shown: Shown, { kind, layer, head }: Selection): string {
+  const start = `${cellOf(kind)},${layer},${head}`;
+  const keys = shown.columns.names.map(cellOf);
+  const lines = shown.rows.names.flatMap((name, row) => {
+    const query = `${start},${row},${cellOf(name)}`;
+    return keys.map((key, column) => {
+      const { value, error } = weightAt(shown, { row, column });
+      return `${query},${column},${key},${digits(value)},${digits(error * (1 + 1e-6))}`;
+    });
+  });
+  return `${[COLUMNS, ...lines].join("\n")}\n`;
+}
+
+/** Write what float32 knows of a number. */
+const digits = (x: number): string => String(Number(x.toPrecision(7)));
+
+/** Write a text so that no spreadsheet runs it and half a character is no damage. */
+function cellOf(text: string): string {
+  const isFormula = FORMULA.test(text.normalize("NFKC"));
+  const whole = text.replace(/\p{Cs}/gu, (half) => `\\u${half.charCodeAt(0).toString(16)}`);
+  const safe = isFormula ? `'${whole}` : whole;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -1,0 +1,141 @@
+/** Buttons that give a picture, or its weights, to take away. */
+
+import type { Brush } from "./brush";
+import { paintOn, ratio } from "./brush";
+import { copy } from "./clipboard";
+import { make } from "./dom";
+import type { Kernel } from "./kernel";
+import { describe, legible } from "./names";
+import type { Stage } from "./stage";
+import type { State } from "./state";
+import { svgOf } from "./svg_brush";
+import { tableOf, whyNoTable } from "./table";
+
+const SHARPEST = 2; // pixels of a CSS pixel, at least: for paper and for large screens
+const COPIED = {
+  both: "Copied: the picture, and what was said of it.",
+  text: "Copied, but only what was said: for the picture, press PNG.",
+};
+const REFUSED = "This browser lets nothing be copied here: press PNG to save the picture.";
+
+/** What can be taken away. */
+export interface Picture {
+  readonly name: string;
+  readonly stage: Stage;
+  paint(brush: Brush): void;
+}
+
+export class TakeAway {
+  readonly element: HTMLElement;
+
+  constructor(
+    private readonly state: State,
+    private readonly picture: Picture,
+  ) {
+    const label = `Take the ${picture.name} away`;
+    this.element = make("span", { class: "take", role: "group", "aria-label": label });
+    this.offer("SVG", `SVG of the ${picture.name}`, () => this.save(".svg", this.svg()));
+    this.offer("PNG", `PNG of the ${picture.name}`, async () =>
+      this.save(".png", await this.png()),
+    );
+  }
+
+  /** Offer the weights that are shown: of the kernel, which knows them exactly, or of the page. */
+  offerTable(kernel: Kernel): void {
+    this.offer("CSV", "CSV of the weights", () => this.table(kernel));
+  }
+
+  offerCopy(): void {
+    this.offer("copy", `copy the ${this.picture.name}`, (button) => this.copy(button));
+  }
+
+  private offer(
+    text: string,
+    label: string,
+    act: (button: HTMLElement) => Promise<void> | void,
+  ): void {
+    const button = make("button", { type: "button", "aria-label": label }, text);
+    button.addEventListener("click", async () => {
+      if (!this.state.shown) return;
+      try {
+        await act(button);
+      } catch (error) {
+        this.say(error instanceof Error ? error.message : String(error));
+      }
+    });
+    this.element.append(button);
+  }
+
+  /** The head that is drawn, which may be another than the chosen one. */
+  private get title(): string {
+    const { kind, layer, head } = this.state.weights;
+    return describe(this.state.kindOf(kind)?.title ?? kind, layer, head);
+  }
+
+  /** The title as the name of a file, without its ending; what is no matrix says so. */
+  private get fileName(): string {
+    const title =
+      this.picture.name === "matrix" ? this.title : `${this.title} ${this.picture.name}`;
+    return title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-");
+  }
+
+  private svg(): Blob {
+    const { state, picture } = this;
+    const origin = Object.entries(state.meta.origin).map(([name, value]) => `${name}: ${value}`);
+    const whole = (text: string) => legible(text, Infinity); // XML has no place for some letters
+    const [title, description] = [whole(this.title), origin.map(whole).join("; ")];
+    const caption = { name: this.fileName, title, description };
+    const drawn = svgOf(caption, state.theme, picture.stage, (brush) => picture.paint(brush));
+    return new Blob([drawn], { type: "image/svg+xml" });
+  }
+
+  private png(): Promise<Blob> {
+    const { width, height } = this.picture.stage;
+    const canvas = make("canvas");
+    const brush = paintOn(canvas, width, height, Math.max(SHARPEST, ratio()));
+    brush.fillStyle = this.state.theme.ground;
+    brush.fillRect(0, 0, width, height);
+    this.picture.paint(brush);
+    const failed = new Error("This browser makes no picture so large: zoom the page out.");
+    return new Promise((done, fail) => {
+      canvas.toBlob((blob) => (blob ? done(blob) : fail(failed)));
+    });
+  }
+
+  private table(kernel: Kernel): void {
+    const { state, fileName } = this;
+    const { shown, weights } = state;
+    const reason = shown && whyNoTable(shown);
+    if (reason) throw new Error(reason);
+    const save = (text: string) => {
+      this.save(".csv", new Blob([text], { type: "text/csv" }), fileName);
+    };
+    if (state.isLive) {
+      this.say("The kernel is writing the table …");
+      kernel.tabulate(weights, ({ text }) => save(text));
+    } else if (shown) save(tableOf(shown, weights));
+  }
+
+  private async copy(button: HTMLElement): Promise<void> {
+    const { title } = this;
+    const { spoken } = this.state;
+    const text = spoken.startsWith(title) ? spoken : `${title}: ${spoken}`;
+    const copied = await copy(text, this.png());
+    button.focus(); // copying may have taken it away
+    this.say(copied ? COPIED[copied] : REFUSED);
+  }
+
+  private save(ending: string, file: Blob, name = this.fileName): void {
+    const link = make("a", { href: URL.createObjectURL(file), download: `${name}${ending}` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // when it surely is written
+    this.say(`Saved as ${link.download}, where this browser keeps downloads.`);
+  }
+
+  /** Say what has become of it, which is nothing to copy. */
+  private say(text: string): void {
+    const { spoken } = this.state;
+    this.state.say([text]);
+    this.state.spoken = spoken;
+  }
+}
