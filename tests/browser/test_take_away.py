@@ -1,8 +1,10 @@
 """Files and copies from within the view: what they hold is what is shown, and true."""
 
 import re
+from base64 import b64decode
 from contextlib import closing
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -82,11 +84,16 @@ def centres(pictures: Pictures, image: Image.Image, tokens: int, scale: int = 1)
     return pixels[np.ix_(rows.astype(int), columns.astype(int))]
 
 
-def of_canvas(pictures: Pictures, folder: Path) -> Image.Image:
-    pictures.page.mouse.move(2, 2)
-    path = folder / "canvas.png"
-    pictures.page.locator(".matrix .glass").screenshot(path=path)
-    return Image.open(path)
+def of_canvas(pictures: Pictures) -> Image.Image:
+    """Give what is on the canvas, on its ground."""
+    canvas = pictures.page.locator(".matrix canvas").first
+    (_, coded) = canvas.evaluate("canvas => canvas.toDataURL()").split(",")
+    drawn = Image.open(BytesIO(b64decode(coded))).convert("RGBA")
+    ground = pictures.page.locator(".view").evaluate("view => getComputedStyle(view).background")
+    channels = re.match(r"rgb\((\d+), (\d+), (\d+)\)", ground)
+    assert channels
+    whole = Image.new("RGBA", drawn.size, (*map(int, channels.groups()), 255))
+    return Image.alpha_composite(whole, drawn)
 
 
 def shown_in(where: str, pictures: Pictures, shown: AttentionView, folder: Path) -> None:
@@ -109,7 +116,10 @@ def test_an_svg_is_text_and_nothing_else(pictures: Pictures, tmp_path: Path) -> 
     assert texts_of(lines) == ["reads", "is read", *names, *names]
     root = ElementTree.parse(matrix).getroot()  # noqa: S314  of this test
     assert root.findtext(f"{SVG}title") == HEAD
-    assert root.findtext(f"{SVG}desc") == "model: <b>a\\u0000\\ud800</b> & more"
+    assert (
+        root.findtext(f"{SVG}desc")
+        == "computed from: weights; model: <b>a\\u0000\\ud800</b> & more"
+    )
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
         *("svg", "title", "desc", "rect", "g", "text", "path", "clipPath")
     }
@@ -124,7 +134,8 @@ def test_files_look_as_the_canvas(
     pictures.page.emulate_media(color_scheme=scheme)
     seen = causal(tokens)
     pictures.open(seen, tmp_path)
-    canvas = of_canvas(pictures, tmp_path)
+    pictures.page.mouse.move(2, 2)
+    canvas = of_canvas(pictures)
     colours = centres(pictures, canvas, tokens)
     weights = seen.weights(0, 0)
     strength = colours.sum(-1) * (-1 if scheme == "light" else 1)
@@ -132,7 +143,7 @@ def test_files_look_as_the_canvas(
     allowed = np.where(is_open, strength, strength.min() - 1)
     assert np.unravel_index(allowed.argmax(), weights.shape) == (tokens - 2, 1)
     png = Image.open(take(pictures, "PNG of the matrix", tmp_path))
-    assert png.size == pytest.approx((2 * canvas.width, 2 * canvas.height), abs=2)
+    assert png.size == pytest.approx((2 * canvas.width, 2 * canvas.height), abs=1)
     assert png.convert("RGBA").getchannel("A").getextrema() == (255, 255)
     assert np.abs(centres(pictures, png, tokens, 2) - colours)[is_open].max() <= 2
     svg = take(pictures, "SVG of the matrix", tmp_path)
@@ -142,7 +153,7 @@ def test_files_look_as_the_canvas(
     again = Image.open(tmp_path / "svg.png").crop((0, 0, *canvas.size))
     assert np.abs(centres(pictures, again, tokens) - colours)[is_open].max() <= 2
     apart = np.abs(np.asarray(again.convert("L")) - np.asarray(canvas.convert("L")).astype(int))
-    assert apart.mean() < 4  # edges of letters and lines
+    assert apart.mean() < 2  # edges of letters and lines
 
 
 def test_what_is_locked_is_taken_along(pictures: Pictures, tmp_path: Path) -> None:
@@ -159,13 +170,13 @@ def test_what_is_locked_is_taken_along(pictures: Pictures, tmp_path: Path) -> No
 @pytest.mark.parametrize("where", [PAGE, KERNEL])
 @pytest.mark.parametrize(("words", "hide"), [(False, False), (True, False), (True, True)])
 def test_a_table_has_the_weights_that_are_shown(
-    words: bool, hide: bool, where: str, pictures: Pictures, tmp_path: Path
+    where: str, pictures: Pictures, tmp_path: Path, *, words: bool, hide: bool
 ) -> None:
     seen = with_words()
     shown_in(where, pictures, view(seen, layer=0, head=1), tmp_path)
     for label, on in (("words", words), ("hide special tokens", hide)):
         pictures.page.get_by_label(label).set_checked(on)
-    table = pd.read_csv(take(pictures, "CSV of the weights", tmp_path))
+    table = pd.read_csv(take(pictures, "CSV of the matrix", tmp_path))
     merged = seen.merge_words() if words else seen
     truth = tidy(merged.hide() if hide else merged, Head("encoder", 0, 1))
     assert [*table.columns] == [*truth.columns, *(["error"] if where == PAGE else [])]
@@ -181,7 +192,7 @@ def test_a_table_has_the_weights_that_are_shown(
 def test_a_table_runs_nothing(where: str, pictures: Pictures, tmp_path: Path) -> None:
     shown = view(any_script(), layer=0, head=1)
     shown_in(where, pictures, shown, tmp_path)
-    path = take(pictures, "CSV of the weights", tmp_path)
+    path = take(pictures, "CSV of the matrix", tmp_path)
     assert path.name == f"{FILE}.csv"
     shown.save(tmp_path / "python.csv")
     tables = [pd.read_csv(one) for one in (path, tmp_path / "python.csv")]
@@ -194,7 +205,7 @@ def test_a_table_that_no_spreadsheet_opens_is_not_written(
     pictures: Pictures, tmp_path: Path
 ) -> None:
     pictures.open(Trace.from_weights(np.eye(1025)), tmp_path)
-    pictures.page.get_by_role("button", name="CSV of the weights").click()
+    pictures.page.get_by_role("button", name="CSV of the matrix").click()
     expect(pictures.sentence).to_contain_text("1050625 weights are more than a spreadsheet opens")
 
 
@@ -205,7 +216,7 @@ def test_a_copy_has_the_picture_and_what_is_said(pictures: Pictures, tmp_path: P
     pictures.page.keyboard.press("Enter")
     said = pictures.sentence.inner_text()
     for _ in range(2):  # what it says then is nothing to copy
-        pictures.page.get_by_role("button", name="copy the matrix").focus()
+        pictures.page.get_by_role("button", name="copy of the matrix").focus()
         pictures.page.keyboard.press("Enter")
         expect(pictures.sentence).to_contain_text("Copied: the picture")
         assert pictures.page.evaluate(READ) == f"{HEAD}: {said}"
@@ -216,14 +227,14 @@ def test_a_copy_is_text_where_no_picture_is_taken(pictures: Pictures, tmp_path: 
     pictures.page.add_init_script(NO_CLIPBOARD)
     pictures.open(with_words(), tmp_path, head=1)
     said = pictures.sentence.inner_text()
-    pictures.page.get_by_role("button", name="copy the matrix").click()
+    pictures.page.get_by_role("button", name="copy of the matrix").click()
     expect(pictures.sentence).to_contain_text("Copied, but only what was said")
     search = pictures.page.get_by_role("searchbox")
     search.press("Control+v")
     expect(search).to_have_value(said)
     pictures.page.evaluate("document.execCommand = () => false")
-    pictures.page.get_by_role("button", name="copy the matrix").click()
-    expect(pictures.sentence).to_contain_text("press PNG to save the picture")
+    pictures.page.get_by_role("button", name="copy of the matrix").click()
+    expect(pictures.sentence).to_contain_text("Nothing can be copied here: press PNG")
 
 
 def test_a_frame_in_a_notebook_gives_files_and_copies(browser: Browser, tmp_path: Path) -> None:
@@ -239,7 +250,7 @@ def test_a_frame_in_a_notebook_gives_files_and_copies(browser: Browser, tmp_path
             assert saved.value.suggested_filename == f"{FILE}{ending}"
             saved.value.save_as(tmp_path / f"x{ending}")
         assert "cow" in texts_of(tmp_path / "x.svg")
-        frame.get_by_role("button", name="copy the matrix").click()
+        frame.get_by_role("button", name="copy of the matrix").click()
         expect(frame.locator(".sentence")).to_contain_text("Copied")
         page.locator("input").press("Control+v")
         expect(page.locator("input")).to_have_value(re.compile(f"^{HEAD}: entropy"))

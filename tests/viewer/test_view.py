@@ -246,7 +246,7 @@ def test_it_takes_a_weight_apart(seen: Trace, sent: list[Any]) -> None:
 
 @pytest.mark.parametrize(("words", "hide"), [(False, False), (True, True)])
 def test_it_answers_with_a_table_of_what_is_shown(
-    words: bool, hide: bool, sent: list[Any]
+    sent: list[Any], *, words: bool, hide: bool
 ) -> None:
     seen = with_words()
     ask(view(seen, layer=1, head=2), "table", {"words": words, "hide": hide})

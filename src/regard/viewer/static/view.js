@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 182ebf692aed3a6af2b65814c62bcb0afacf1dc0e2b345261f4b366cbaa13d04
+// sources 71a848ab8ed34145e65778ff58db1040133e49e7bbe85045916acfda0f5b6d13
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -1694,9 +1694,10 @@ var SVG = "http://www.w3.org/2000/svg";
 var FEW_CELLS = 2500;
 var BASELINE = 0.35 * LETTER;
 var ANCHORS = { left: "start", center: "middle", right: "end" };
+var PAPER = document.implementation.createDocument(null, "");
 var short2 = (x) => String(Number(x.toFixed(3)));
 function element(tag, attributes, text = "") {
-  const made = document.createElementNS(SVG, tag);
+  const made = PAPER.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) {
     made.setAttribute(name, typeof value === "number" ? short2(value) : value);
   }
@@ -1715,7 +1716,6 @@ function svgOf({ name, title, description }, { ground }, { width, height }, pain
   return new XMLSerializer().serializeToString(root);
 }
 var SvgBrush = class {
-  /** `name` begins what is named in the file; `group` is where elements are put. */
   constructor(name, group) {
     this.name = name;
     this.group = group;
@@ -1753,7 +1753,7 @@ var SvgBrush = class {
     this.group.append(clip);
     this.enter({ "clip-path": `url(#${id})` });
   }
-  /** Put what comes into a group, until what was saved is restored. */
+  /** Put what comes next into a group. */
   enter(attributes) {
     const inner = element("g", attributes);
     this.group.append(inner);
@@ -1806,12 +1806,10 @@ var SvgBrush = class {
       this.cells(brush.getImageData(0, 0, image.width, image.height), x, y, wide, high);
       return;
     }
+    const place2 = { x, y, width: wide, height: high, preserveAspectRatio: "none" };
     const rendering = this.imageSmoothingEnabled ? "auto" : "pixelated";
-    const fit = { preserveAspectRatio: "none", "image-rendering": rendering };
-    const size = { x, y, width: wide, height: high };
-    this.put("image", { ...size, ...fit, href: canvas.toDataURL() });
+    this.put("image", { ...place2, "image-rendering": rendering, href: canvas.toDataURL() });
   }
-  /** Draw each pixel as a rectangle. */
   cells(pixels, x, y, wide, high) {
     const [width, height] = [wide / pixels.width, high / pixels.height];
     this.save();
@@ -1836,11 +1834,11 @@ var SvgBrush = class {
 var MOST_ROWS = 2 ** 20 - 1;
 var FORMULA = /^[ \ufeff\u200b]*[=+\-@\t\r\n]/;
 var COLUMNS = "kind,layer,head,query_position,query,key_position,key,weight,error";
-function whyNoTable({ rows, columns, pixels }) {
+function checkTable({ rows, columns, pixels }) {
   const count = rows.names.length * columns.names.length;
-  const how = 'save it in Python, with view(…).save("head.csv").';
-  if (count > MOST_ROWS) return `${count} weights are more than a spreadsheet opens: ${how}`;
-  return pixels ? `Pixels are shown here, not weights: ${how}` : "";
+  if (count <= MOST_ROWS && !pixels) return;
+  const reason = `${count} weights are more than a spreadsheet opens, or only pixels are here`;
+  throw new Error(`${reason}: write the table in Python, with view(…).save("head.csv").`);
 }
 function tableOf(shown, { kind, layer, head }) {
   const start = `${cellOf(kind)},${layer},${head}`;
@@ -1866,42 +1864,38 @@ function cellOf(text) {
 // src/take_away.ts
 var SHARPEST = 2;
 var COPIED = {
-  both: "Copied: the picture, and what was said of it.",
+  both: "Copied: the picture, and what was said.",
   text: "Copied, but only what was said: for the picture, press PNG."
 };
-var REFUSED = "This browser lets nothing be copied here: press PNG to save the picture.";
+var REFUSED = "Nothing can be copied here: press PNG for the picture.";
 var TakeAway = class {
   constructor(state, picture2) {
     this.state = state;
     this.picture = picture2;
     const label = `Take the ${picture2.name} away`;
     this.element = make("span", { class: "take", role: "group", "aria-label": label });
-    this.offer("SVG", `SVG of the ${picture2.name}`, () => this.save(".svg", this.svg()));
-    this.offer(
-      "PNG",
-      `PNG of the ${picture2.name}`,
-      async () => this.save(".png", await this.png())
-    );
+    this.offer("SVG", () => this.save(".svg", this.svg()));
+    this.offer("PNG", async () => this.save(".png", await this.png()));
   }
   state;
   picture;
   element;
-  /** Offer the weights that are shown: of the kernel, which knows them exactly, or of the page. */
-  offerTable(kernel) {
-    this.offer("CSV", "CSV of the weights", () => this.table(kernel));
+  /** Offer a table, too, which a kernel writes exactly, and a copy. */
+  offerMore(kernel) {
+    this.offer("CSV", () => this.table(kernel));
+    this.offer("copy", () => this.copy());
   }
-  offerCopy() {
-    this.offer("copy", `copy the ${this.picture.name}`, (button) => this.copy(button));
-  }
-  offer(text, label, act) {
+  offer(text, act) {
+    const label = `${text} of the ${this.picture.name}`;
     const button = make("button", { type: "button", "aria-label": label }, text);
     button.addEventListener("click", async () => {
       if (!this.state.shown) return;
       try {
-        await act(button);
+        await act();
       } catch (error) {
         this.say(error instanceof Error ? error.message : String(error));
       }
+      button.focus();
     });
     this.element.append(button);
   }
@@ -1910,7 +1904,7 @@ var TakeAway = class {
     const { kind, layer, head } = this.state.weights;
     return describe(this.state.kindOf(kind)?.title ?? kind, layer, head);
   }
-  /** The title as the name of a file, without its ending; what is no matrix says so. */
+  /** The title as the name of a file; what is no matrix says so. */
   get fileName() {
     const title = this.picture.name === "matrix" ? this.title : `${this.title} ${this.picture.name}`;
     return title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-");
@@ -1931,37 +1925,35 @@ var TakeAway = class {
     brush.fillStyle = this.state.theme.ground;
     brush.fillRect(0, 0, width, height);
     this.picture.paint(brush);
-    const failed = new Error("This browser makes no picture so large: zoom the page out.");
     return new Promise((done, fail) => {
-      canvas.toBlob((blob) => blob ? done(blob) : fail(failed));
+      canvas.toBlob((blob) => blob ? done(blob) : fail(new Error("It is too large for a PNG.")));
     });
   }
   table(kernel) {
     const { state, fileName } = this;
     const { shown, weights } = state;
-    const reason = shown && whyNoTable(shown);
-    if (reason) throw new Error(reason);
+    if (!shown) return;
+    checkTable(shown);
     const save = (text) => {
       this.save(".csv", new Blob([text], { type: "text/csv" }), fileName);
     };
     if (state.isLive) {
       this.say("The kernel is writing the table …");
       kernel.tabulate(weights, ({ text }) => save(text));
-    } else if (shown) save(tableOf(shown, weights));
+    } else save(tableOf(shown, weights));
   }
-  async copy(button) {
+  async copy() {
     const { title } = this;
     const { spoken } = this.state;
     const text = spoken.startsWith(title) ? spoken : `${title}: ${spoken}`;
     const copied = await copy(text, this.png());
-    button.focus();
     this.say(copied ? COPIED[copied] : REFUSED);
   }
   save(ending, file, name = this.fileName) {
     const link = make("a", { href: URL.createObjectURL(file), download: `${name}${ending}` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 6e4);
-    this.say(`Saved as ${link.download}, where this browser keeps downloads.`);
+    this.say(`Saved as ${link.download}.`);
   }
   /** Say what has become of it, which is nothing to copy. */
   say(text) {
@@ -2390,8 +2382,7 @@ var Matrix = class {
       this.button("whole", "Show the whole matrix", () => this.zoomTo(1))
     ];
     const taken = new TakeAway(state, this);
-    taken.offerTable(kernel);
-    taken.offerCopy();
+    taken.offerMore(kernel);
     const heading = make("figcaption", {}, "Matrix", ...buttons, taken.element);
     this.element = make("figure", { class: "matrix" }, heading, this.stage.element, this.caption);
     this.frame = new Frame(this.stage, this.element);

@@ -31,8 +31,7 @@ export class Matrix {
       this.button("whole", "Show the whole matrix", () => this.zoomTo(1)),
     ];
     const taken = new TakeAway(state, this);
-    taken.offerTable(kernel);
-    taken.offerCopy();
+    taken.offerMore(kernel);
     const heading = make("figcaption", {}, "Matrix", ...buttons, taken.element);
     this.element = make("figure", { class: "matrix" }, heading, this.stage.element, this.caption);
     this.frame = new Frame(this.stage, this.element);

@@ -11,13 +11,16 @@ const FEW_CELLS = 2500; // are drawn one by one; more are a bitmap
 const BASELINE = 0.35 * LETTER; // below a letter's middle: few programs know other baselines
 const ANCHORS: Record<string, string> = { left: "start", center: "middle", right: "end" };
 
+// of no page: one that forbids images would refuse to load what is put into an SVG
+const PAPER = document.implementation.createDocument(null, "");
+
 type Attributes = Record<string, string | number>;
 
 /** Write a number with as many digits as can be seen. */
 const short = (x: number): string => String(Number(x.toFixed(3)));
 
 function element(tag: string, attributes: Attributes, text = ""): SVGElement {
-  const made = document.createElementNS(SVG, tag);
+  const made = PAPER.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) {
     made.setAttribute(name, typeof value === "number" ? short(value) : value);
   }
@@ -63,10 +66,9 @@ class SvgBrush implements Brush {
   private readonly saved: object[] = [];
   private readonly ruler = contextOf(make("canvas"));
 
-  /** `name` begins what is named in the file; `group` is where elements are put. */
   constructor(
-    private readonly name: string,
-    private group: Element,
+    private readonly name: string, // begins what is named in the file
+    private group: Element, // into which comes what is drawn
   ) {}
 
   save(): void {
@@ -94,7 +96,7 @@ class SvgBrush implements Brush {
     this.enter({ "clip-path": `url(#${id})` });
   }
 
-  /** Put what comes into a group, until what was saved is restored. */
+  /** Put what comes next into a group. */
   private enter(attributes: Attributes): void {
     const inner = element("g", attributes);
     this.group.append(inner);
@@ -158,13 +160,11 @@ class SvgBrush implements Brush {
       this.cells(brush.getImageData(0, 0, image.width, image.height), x, y, wide, high);
       return;
     }
+    const place = { x, y, width: wide, height: high, preserveAspectRatio: "none" };
     const rendering = this.imageSmoothingEnabled ? "auto" : "pixelated";
-    const fit = { preserveAspectRatio: "none", "image-rendering": rendering };
-    const size = { x, y, width: wide, height: high };
-    this.put("image", { ...size, ...fit, href: canvas.toDataURL() });
+    this.put("image", { ...place, "image-rendering": rendering, href: canvas.toDataURL() });
   }
 
-  /** Draw each pixel as a rectangle. */
   private cells(pixels: ImageData, x: number, y: number, wide: number, high: number): void {
     const [width, height] = [wide / pixels.width, high / pixels.height];
     this.save();

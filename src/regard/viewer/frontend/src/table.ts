@@ -9,12 +9,12 @@ const MOST_ROWS = 2 ** 20 - 1; // of a spreadsheet, besides the names of the col
 const FORMULA = /^[ \ufeff\u200b]*[=+\-@\t\r\n]/;
 const COLUMNS = "kind,layer,head,query_position,query,key_position,key,weight,error";
 
-/** Say why there is no table of what is shown; empty, if there is one. */
-export function whyNoTable({ rows, columns, pixels }: Shown): string {
+/** Say where there is no table of what is shown. */
+export function checkTable({ rows, columns, pixels }: Shown): void {
   const count = rows.names.length * columns.names.length;
-  const how = 'save it in Python, with view(…).save("head.csv").';
-  if (count > MOST_ROWS) return `${count} weights are more than a spreadsheet opens: ${how}`;
-  return pixels ? `Pixels are shown here, not weights: ${how}` : "";
+  if (count <= MOST_ROWS && !pixels) return;
+  const reason = `${count} weights are more than a spreadsheet opens, or only pixels are here`;
+  throw new Error(`${reason}: write the table in Python, with view(…).save("head.csv").`);
 }
 
 /** Write what is shown, a weight a row, and by how much each may be off. */

@@ -9,14 +9,14 @@ import { describe, legible } from "./names";
 import type { Stage } from "./stage";
 import type { State } from "./state";
 import { svgOf } from "./svg_brush";
-import { tableOf, whyNoTable } from "./table";
+import { checkTable, tableOf } from "./table";
 
 const SHARPEST = 2; // pixels of a CSS pixel, at least: for paper and for large screens
 const COPIED = {
-  both: "Copied: the picture, and what was said of it.",
+  both: "Copied: the picture, and what was said.",
   text: "Copied, but only what was said: for the picture, press PNG.",
 };
-const REFUSED = "This browser lets nothing be copied here: press PNG to save the picture.";
+const REFUSED = "Nothing can be copied here: press PNG for the picture.";
 
 /** What can be taken away. */
 export interface Picture {
@@ -34,34 +34,27 @@ export class TakeAway {
   ) {
     const label = `Take the ${picture.name} away`;
     this.element = make("span", { class: "take", role: "group", "aria-label": label });
-    this.offer("SVG", `SVG of the ${picture.name}`, () => this.save(".svg", this.svg()));
-    this.offer("PNG", `PNG of the ${picture.name}`, async () =>
-      this.save(".png", await this.png()),
-    );
+    this.offer("SVG", () => this.save(".svg", this.svg()));
+    this.offer("PNG", async () => this.save(".png", await this.png()));
   }
 
-  /** Offer the weights that are shown: of the kernel, which knows them exactly, or of the page. */
-  offerTable(kernel: Kernel): void {
-    this.offer("CSV", "CSV of the weights", () => this.table(kernel));
+  /** Offer a table, too, which a kernel writes exactly, and a copy. */
+  offerMore(kernel: Kernel): void {
+    this.offer("CSV", () => this.table(kernel));
+    this.offer("copy", () => this.copy());
   }
 
-  offerCopy(): void {
-    this.offer("copy", `copy the ${this.picture.name}`, (button) => this.copy(button));
-  }
-
-  private offer(
-    text: string,
-    label: string,
-    act: (button: HTMLElement) => Promise<void> | void,
-  ): void {
+  private offer(text: string, act: () => Promise<void> | void): void {
+    const label = `${text} of the ${this.picture.name}`;
     const button = make("button", { type: "button", "aria-label": label }, text);
     button.addEventListener("click", async () => {
       if (!this.state.shown) return;
       try {
-        await act(button);
+        await act();
       } catch (error) {
         this.say(error instanceof Error ? error.message : String(error));
       }
+      button.focus(); // copying may have taken it away
     });
     this.element.append(button);
   }
@@ -72,7 +65,7 @@ export class TakeAway {
     return describe(this.state.kindOf(kind)?.title ?? kind, layer, head);
   }
 
-  /** The title as the name of a file, without its ending; what is no matrix says so. */
+  /** The title as the name of a file; what is no matrix says so. */
   private get fileName(): string {
     const title =
       this.picture.name === "matrix" ? this.title : `${this.title} ${this.picture.name}`;
@@ -96,32 +89,30 @@ export class TakeAway {
     brush.fillStyle = this.state.theme.ground;
     brush.fillRect(0, 0, width, height);
     this.picture.paint(brush);
-    const failed = new Error("This browser makes no picture so large: zoom the page out.");
     return new Promise((done, fail) => {
-      canvas.toBlob((blob) => (blob ? done(blob) : fail(failed)));
+      canvas.toBlob((blob) => (blob ? done(blob) : fail(new Error("It is too large for a PNG."))));
     });
   }
 
   private table(kernel: Kernel): void {
     const { state, fileName } = this;
     const { shown, weights } = state;
-    const reason = shown && whyNoTable(shown);
-    if (reason) throw new Error(reason);
+    if (!shown) return;
+    checkTable(shown);
     const save = (text: string) => {
       this.save(".csv", new Blob([text], { type: "text/csv" }), fileName);
     };
     if (state.isLive) {
       this.say("The kernel is writing the table …");
       kernel.tabulate(weights, ({ text }) => save(text));
-    } else if (shown) save(tableOf(shown, weights));
+    } else save(tableOf(shown, weights));
   }
 
-  private async copy(button: HTMLElement): Promise<void> {
+  private async copy(): Promise<void> {
     const { title } = this;
     const { spoken } = this.state;
     const text = spoken.startsWith(title) ? spoken : `${title}: ${spoken}`;
     const copied = await copy(text, this.png());
-    button.focus(); // copying may have taken it away
     this.say(copied ? COPIED[copied] : REFUSED);
   }
 
@@ -129,7 +120,7 @@ export class TakeAway {
     const link = make("a", { href: URL.createObjectURL(file), download: `${name}${ending}` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // when it surely is written
-    this.say(`Saved as ${link.download}, where this browser keeps downloads.`);
+    this.say(`Saved as ${link.download}.`);
   }
 
   /** Say what has become of it, which is nothing to copy. */
