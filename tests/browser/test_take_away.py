@@ -7,7 +7,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ def take(pictures: Pictures, label: str, folder: Path) -> Path:
 
 
 def texts_of(path: Path) -> list[str]:
-    root = ElementTree.parse(path).getroot()  # noqa: S314  of this test
+    root = ET.parse(path).getroot()  # noqa: S314  of this test
     return ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
 
 
@@ -114,7 +114,7 @@ def test_an_svg_is_text_and_nothing_else(pictures: Pictures, tmp_path: Path) -> 
     lines = take(pictures, "SVG of the lines", tmp_path)
     assert lines.name == f"{FILE}-lines.svg"
     assert texts_of(lines) == ["reads", "is read", *names, *names]
-    root = ElementTree.parse(matrix).getroot()  # noqa: S314  of this test
+    root = ET.parse(matrix).getroot()  # noqa: S314  of this test
     assert root.findtext(f"{SVG}title") == HEAD
     assert (
         root.findtext(f"{SVG}desc")
