@@ -92,6 +92,7 @@ def test_its_colours_are_those_of_the_other_pictures() -> None:
 
 
 def test_it_takes_nothing_from_elsewhere_and_writes_no_markup() -> None:
-    assert not re.search(r"\bimport\b[^.]*['\"]|https?:|innerHTML|insertAdjacentHTML", SCRIPT)
+    script = SCRIPT.replace('"http://www.w3.org/2000/svg"', "")  # the name of a language
+    assert not re.search(r"\bimport\b[^.]*['\"]|https?:|innerHTML|insertAdjacentHTML", script)
     assert "</script" not in SCRIPT
     assert "<!--" not in SCRIPT

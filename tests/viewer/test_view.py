@@ -2,11 +2,13 @@ import base64
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import traitlets
@@ -240,6 +242,19 @@ def test_it_takes_a_weight_apart(seen: Trace, sent: list[Any]) -> None:
     assert found["weight"] == pytest.approx(seen.weights(0, 0)[2, 3], abs=1e-6)
     ask(shown, "anatomy", {"kind": "decoder", "queries": [1], "keys": [2]})
     assert (sent[1]["anatomy"]["score"], sent[1]["anatomy"]["weight"]) == (None, 0)
+
+
+@pytest.mark.parametrize(("words", "hide"), [(False, False), (True, True)])
+def test_it_answers_with_a_table_of_what_is_shown(
+    sent: list[Any], *, words: bool, hide: bool
+) -> None:
+    seen = with_words()
+    ask(view(seen, layer=1, head=2), "table", {"look": {"words": words, "hide": hide}})
+    table = pd.read_csv(StringIO(sent[0]["text"]))
+    shown = seen.merge_words().hide() if words else seen
+    exact = shown.weights(1, 2)
+    assert table["weight"].to_numpy().reshape(exact.shape) == pytest.approx(exact, abs=1e-7)
+    assert table["key"].tolist() == shown.tokens * len(shown.tokens)
 
 
 def test_where_weights_are_all_there_is_it_says_why_not(sent: list[Any]) -> None:

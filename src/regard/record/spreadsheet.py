@@ -13,9 +13,7 @@ CONTROLS = ("\t", "\r", "\n")  # before which some look no further
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    r"""Write a table whole or not at all; none of its texts is a formula to a spreadsheet.
-
-    Half a character, which a token may hold, is written by its number, as `\ud83d`.
+    """Write a table whole or not at all, as `csv_of` gives it.
 
     Raises
     ------
@@ -34,6 +32,22 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     dog,0
     <BLANKLINE>
     """
+    write_whole(path, csv_of(table))
+
+
+def csv_of(table: pd.DataFrame) -> str:
+    r"""Give a table as CSV, of which no text is a formula to a spreadsheet.
+
+    Half a character, which a token may hold, is written by its number, as `\ud83d`.
+
+    Examples
+    --------
+    >>> print(csv_of(pd.DataFrame({"token": ["=1", "a\ud83d"], "change": [-1, 0]})))
+    token,change
+    '=1,-1
+    a\ud83d,0
+    <BLANKLINE>
+    """
     safe = table.map(lambda cell: no_formula(cell) if isinstance(cell, str) else cell)
     has_return = safe.map(lambda cell: isinstance(cell, str) and "\r" in cell).any(axis=None)
     text = safe.to_csv(
@@ -41,7 +55,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         lineterminator="\n",
         quoting=csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL,  # which forgets it
     )
-    write_whole(path, text)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def no_formula(text: str) -> str:

@@ -177,6 +177,12 @@ class VariantReply(TypedDict):
     measures: dict[str, dict[str, list[float | None]]]
 
 
+class TableReply(TypedDict):
+    """The weights that are shown of a head, as CSV."""
+
+    text: str
+
+
 class ProblemReply(TypedDict):
     """Something went wrong; the view shows the text."""
 
@@ -184,4 +190,6 @@ class ProblemReply(TypedDict):
     text: str
 
 
-Reply = ExactReply | TileReply | StrongestReply | AnatomyReply | HeadReply | VariantReply
+Reply = (
+    ExactReply | TileReply | StrongestReply | AnatomyReply | HeadReply | VariantReply | TableReply
+)

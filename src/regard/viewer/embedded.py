@@ -10,7 +10,9 @@ LEAST_HEIGHT = 200  # pixels in which a view can be used
 
 @dataclass(frozen=True)
 class Embedded:
-    """A saved view in a frame of its own, which may run its script and nothing else.
+    """A saved view in a frame of its own.
+
+    It may run its script, and give files and copies of its pictures; nothing else.
 
     Raises
     ------
@@ -21,8 +23,8 @@ class Embedded:
 
     Examples
     --------
-    >>> Embedded("<p>hi</p>", height=300)._repr_html_()[:50]
-    '<iframe title="Attention" sandbox="allow-scripts" '
+    >>> Embedded("<p>hi</p>", height=300)._repr_html_()[:65]
+    '<iframe title="Attention" sandbox="allow-scripts allow-downloads"'
     """
 
     page: str
@@ -37,7 +39,8 @@ class Embedded:
     def _repr_html_(self) -> str:
         """Give the frame, with the page in it."""
         return (
-            '<iframe title="Attention" sandbox="allow-scripts" '
+            '<iframe title="Attention" sandbox="allow-scripts allow-downloads" '
+            'allow="clipboard-write" '
             f'style="width: 100%; height: {self.height}px; border: 0" '
             f'srcdoc="{html.escape(self.page)}"></iframe>'
         )

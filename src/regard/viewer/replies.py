@@ -13,6 +13,7 @@ import torch
 from regard.measures.anatomy import Anatomy as Dissected
 from regard.measures.anatomy import dissect, strongest_pair
 from regard.record.kinds import Head
+from regard.record.spreadsheet import csv_of
 from regard.record.streams import of_head
 from regard.record.trace import Trace
 from regard.viewer.contract import (
@@ -22,9 +23,13 @@ from regard.viewer.contract import (
     HeadReply,
     Reply,
     StrongestReply,
+    TableReply,
     TileReply,
     VariantReply,
 )
+from regard.viewer.files import table_of
+from regard.viewer.look import checked
+from regard.viewer.opening import Opening
 from regard.viewer.packing import OVERVIEW, PackedHead, is_map, pack_head, pack_map
 from regard.viewer.tiles import HeadMap, Part
 from regard.viewer.variants import variant_of
@@ -64,6 +69,7 @@ class Replies:
             "anatomy": self._anatomy,
             "head": self._head,
             "variant": self._variant,
+            "table": self._table,
         }
         return replies[asked["ask"]](head, asked)
 
@@ -124,6 +130,11 @@ class Replies:
             measures, small = variant_of(self.trace, words=words, hide=hide)
             self._variants[words, hide] = VariantReply(measures=measures), [small]
         return self._variants[words, hide]
+
+    def _table(self, head: Head, asked: Mapping[str, Any]) -> Answer:
+        """Write what is seen, each weight as it is."""
+        opening = Opening(head, look=checked(asked["look"], self.trace))
+        return TableReply(text=csv_of(table_of(self.trace, opening))), []
 
     def _anatomy(self, head: Head, asked: Mapping[str, Any]) -> Answer:
         kind, layer, number = head

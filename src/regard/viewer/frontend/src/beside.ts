@@ -2,9 +2,9 @@
 
 import type { Selection } from "./contract";
 import { make } from "./dom";
+import { isSameHead } from "./look";
 import { Matrix } from "./matrix";
 import type { State } from "./state";
-import { isSameHead } from "./state";
 import { nameOf } from "./together";
 
 export class Beside {

@@ -5,11 +5,27 @@ import { make } from "./dom";
 import { LONGEST_LABEL, legible } from "./names";
 import { FONT } from "./styles";
 
-export type Brush = CanvasRenderingContext2D;
+/** What pictures that can be taken away are drawn with: a canvas has such a brush, an SVG, too. */
+export interface Brush
+  extends Pick<
+    CanvasRenderingContext2D,
+    | ("fillStyle" | "strokeStyle" | "lineWidth" | "globalAlpha" | "imageSmoothingEnabled")
+    | ("font" | "textAlign" | "fillText" | "measureText" | "fillRect" | "strokeRect")
+    | ("save" | "restore" | "translate" | "rotate")
+    | ("beginPath" | "moveTo" | "lineTo" | "bezierCurveTo" | "rect")
+  > {
+  clip(): void;
+  stroke(): void;
+  drawImage(image: OffscreenCanvas, x: number, y: number, wide: number, high: number): void;
+}
+
+export type CanvasBrush = CanvasRenderingContext2D;
+
+export const LETTER = 12; // CSS pixels
 
 export const ratio = (): number => window.devicePixelRatio || 1;
 
-function contextOf(canvas: HTMLCanvasElement): Brush {
+export function contextOf(canvas: HTMLCanvasElement): CanvasBrush {
   const brush = canvas.getContext("2d");
   if (!brush) throw new Error("This browser gives no more canvases to draw on: close other pages.");
   return brush;
@@ -25,9 +41,14 @@ export function offscreen(
   return [canvas, brush];
 }
 
-/** Size a canvas, wipe it, and give a brush for it. */
-export function paintOn(canvas: HTMLCanvasElement, width: number, height: number): Brush {
-  const pixels = (size: number) => Math.max(1, Math.round(size * ratio()));
+/** Size a canvas, wipe it, and give a brush for it; of a CSS pixel, so many of its own. */
+export function paintOn(
+  canvas: HTMLCanvasElement,
+  width: number,
+  height: number,
+  scale = ratio(),
+): CanvasBrush {
+  const pixels = (size: number) => Math.max(1, Math.round(size * scale));
   const [wide, high] = [pixels(width), pixels(height)];
   if (canvas.width !== wide || canvas.height !== high) {
     canvas.width = wide;
@@ -36,9 +57,9 @@ export function paintOn(canvas: HTMLCanvasElement, width: number, height: number
     canvas.style.height = `${height}px`;
   }
   const brush = contextOf(canvas);
-  brush.setTransform(ratio(), 0, 0, ratio(), 0, 0);
+  brush.setTransform(scale, 0, 0, scale, 0, 0);
   brush.clearRect(0, 0, width, height);
-  brush.font = `12px ${FONT}`;
+  brush.font = `${LETTER}px ${FONT}`;
   brush.textBaseline = "middle";
   brush.direction = "ltr";
   return brush;
@@ -60,22 +81,30 @@ export function picture(
   return canvas;
 }
 
-/** Slanted lines, for what is masked or not there yet. */
-export function hatching(brush: Brush, theme: Theme): CanvasPattern | string {
-  const [tile, line] = offscreen(6 * ratio(), 6 * ratio());
-  line.scale(ratio(), ratio());
-  line.strokeStyle = theme.quiet;
-  line.globalAlpha = 0.55;
-  line.lineWidth = 0.8;
-  line.beginPath();
-  for (const at of [-6, 0, 6]) {
-    line.moveTo(at - 1, 7);
-    line.lineTo(at + 7, -1);
+const SLANT = 6; // CSS pixels between slanted lines
+
+/**
+ * Lay slanted lines over a path, for what is masked or not there yet; the path lies in a rectangle.
+ * A pattern would be pixels in an SVG.
+ */
+export function hatch(
+  brush: Brush,
+  { quiet }: Theme,
+  [left, top, wide, high]: [number, number, number, number],
+): void {
+  brush.save();
+  brush.clip();
+  brush.strokeStyle = quiet;
+  brush.globalAlpha = 0.55;
+  brush.lineWidth = 0.8;
+  brush.beginPath();
+  const first = Math.ceil((left + top) / SLANT) * SLANT; // the same lines, whatever is hatched
+  for (let sum = first; sum < left + wide + top + high; sum += SLANT) {
+    brush.moveTo(left, sum - left);
+    brush.lineTo(sum - top, top);
   }
-  line.stroke();
-  const pattern = brush.createPattern(tile, "repeat");
-  pattern?.setTransform(new DOMMatrix().scale(1 / ratio()));
-  return pattern ?? theme.faint;
+  brush.stroke();
+  brush.restore();
 }
 
 const widths = new WeakMap<string[], number>();
@@ -85,7 +114,7 @@ export function labelWidth(names: string[]): number {
   let width = widths.get(names);
   if (width === undefined) {
     const brush = contextOf(make("canvas"));
-    brush.font = `12px ${FONT}`;
+    brush.font = `${LETTER}px ${FONT}`;
     const each = names.map((name) => brush.measureText(legible(name, LONGEST_LABEL)).width);
     width = each.reduce((most, one) => Math.max(most, one), 0);
     widths.set(names, width);

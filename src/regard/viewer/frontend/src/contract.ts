@@ -164,6 +164,11 @@ export interface VariantReply {
   measures: Record<string, Record<string, (number | null)[]>>;
 }
 
+/** The weights that are shown of a head, as CSV. */
+export interface TableReply {
+  text: string;
+}
+
 /** Something went wrong; the view shows the text. */
 export interface ProblemReply {
   answer: string;

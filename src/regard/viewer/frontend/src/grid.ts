@@ -1,7 +1,7 @@
 /** All heads of a kind, one tile each: of those in sight, whose pictures are drawn only once. */
 
-import type { Brush } from "./brush";
-import { hatching, paintOn, ratio } from "./brush";
+import type { CanvasBrush } from "./brush";
+import { hatch, paintOn, ratio } from "./brush";
 import type { Kind } from "./contract";
 import { make } from "./dom";
 import type { Head } from "./grid_heads";
@@ -112,14 +112,13 @@ export class Grid {
     brush.rect(left - EDGE, top - EDGE, width, height);
     brush.clip();
     brush.imageSmoothingEnabled = ratio() < 1;
-    const hatched = hatching(brush, this.state.theme);
     const last = Math.min(rows.length, Math.ceil((down + height - top) / high));
     for (let y = Math.max(0, Math.floor(down / high)); y < last; y++) {
       const row = item(rows, y);
       const end = Math.min(row.length, Math.ceil((right + width - left) / wide));
       for (let x = Math.max(0, Math.floor(right / wide)); x < end; x++) {
         const [atX, atY] = [left + x * wide - right, top + y * high - down];
-        this.drawHead(brush, item(row, x), atX, atY, hatched);
+        this.drawHead(brush, item(row, x), atX, atY);
       }
     }
     brush.restore();
@@ -133,7 +132,7 @@ export class Grid {
     return [Math.max(0, seen.top - plane.top), Math.max(0, seen.left - plane.left)];
   }
 
-  private drawOrder(brush: Brush): void {
+  private drawOrder(brush: CanvasBrush): void {
     brush.fillStyle = this.state.theme.quiet;
     brush.font = `11px ${FONT}`;
     brush.textAlign = "left";
@@ -142,7 +141,7 @@ export class Grid {
   }
 
   /** Number heads and layers, beside and above what is scrolled. */
-  private drawNumbers(brush: Brush, height: number, width: number): void {
+  private drawNumbers(brush: CanvasBrush, height: number, width: number): void {
     const { rows, layout } = this;
     const { left, top, wide, high } = layout;
     const [down, right] = this.scrolled();
@@ -160,19 +159,14 @@ export class Grid {
     });
   }
 
-  private drawHead(
-    brush: Brush,
-    head: Head,
-    left: number,
-    top: number,
-    hatched: CanvasPattern | string,
-  ): void {
+  private drawHead(brush: CanvasBrush, head: Head, left: number, top: number): void {
     const { theme } = this.state;
     const [x, y] = [left + this.layout.x, top + this.layout.y];
     const hasInk = this.tiles.draw(brush, head, x, y, TILE);
     if (!hasInk) {
-      brush.fillStyle = hatched;
-      brush.fillRect(x, y, TILE, TILE);
+      brush.beginPath();
+      brush.rect(x, y, TILE, TILE);
+      hatch(brush, theme, [x, y, TILE, TILE]);
     }
     if (this.values) this.title(brush, head, left + this.layout.wide / 2, y);
     const isChosen = this.isChosen(head);
@@ -184,7 +178,7 @@ export class Grid {
   }
 
   /** Write which head it is, and by which value it stands there. */
-  private title(brush: Brush, head: Head, middle: number, y: number): void {
+  private title(brush: CanvasBrush, head: Head, middle: number, y: number): void {
     const { theme } = this.state;
     brush.font = `11px ${FONT}`;
     brush.textAlign = "center";

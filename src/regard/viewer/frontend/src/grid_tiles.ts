@@ -1,6 +1,6 @@
 /** The thumbnails as bitmaps, each drawn once: some hundred heads a page, when first in sight. */
 
-import type { Brush } from "./brush";
+import type { CanvasBrush } from "./brush";
 import { offscreen } from "./brush";
 import { shadeOf } from "./colours";
 import type { Bytes } from "./contract";
@@ -41,7 +41,13 @@ export class Tiles {
   }
 
   /** Draw a head's thumbnail; false, if there is nothing in it. */
-  draw(brush: Brush, { index, high, wide }: Head, x: number, y: number, side: number): boolean {
+  draw(
+    brush: CanvasBrush,
+    { index, high, wide }: Head,
+    x: number,
+    y: number,
+    side: number,
+  ): boolean {
     const page = this.page(Math.floor(index / OF_PAGE));
     if (!page) return false;
     const [left, top] = this.placeOf(index % OF_PAGE);

@@ -9,6 +9,7 @@ import type {
   ProblemReply,
   Selection,
   StrongestReply,
+  TableReply,
   TileReply,
   VariantReply,
   Weights,
@@ -24,7 +25,7 @@ import type { State } from "./state";
 type Answer = (reply: unknown, buffers: DataView[]) => void;
 
 const RESTED = 80; // milliseconds after which one rests on something
-const OF_ALL = ["variant", "head"]; // questions that do not hang on the chosen head
+const OF_ALL = ["variant", "head", "table"]; // questions that do not hang on what is shown
 const PATIENCE = 10_000; // milliseconds after which it says that no reply came
 export const SILENT = [
   "The kernel does not answer: it is busy with another cell, or it was restarted. If it was, run ",
@@ -134,6 +135,13 @@ export class Kernel {
       if (!bytes || !sums) throw new Error("A head came without its weights: pin it anew.");
       take({ ...head, ...(reply as HeadReply), bytes, sums });
     });
+  }
+
+  /** Ask for all weights that are seen, as CSV. */
+  tabulate(take: (reply: TableReply) => void): void {
+    const { kind, layer, head } = this.state.weights; // what is drawn may be of another head
+    const about = { kind, layer, head, look: this.state.look };
+    this.ask("table", about, (reply) => take(reply as TableReply));
   }
 
   /** Ask a kernel, if there is one that can know; several heads as one are known only here. */

@@ -14,6 +14,7 @@ import { isOfTokens } from "./shown";
 import { Stage } from "./stage";
 import type { State } from "./state";
 import { tallest } from "./styles";
+import { TakeAway } from "./take_away";
 
 const LINE = 19; // the height of a token
 const TOP = 24;
@@ -26,16 +27,17 @@ interface Link {
 }
 
 export class Lines {
+  readonly name = "lines";
   readonly element: HTMLElement;
   private readonly caption = make("small");
   private wide = 0; // of a column of names
-  private readonly stage = new Stage(
+  readonly stage = new Stage(
     "Lines: arrow keys walk tokens and change sides, Enter locks one, " +
       "shift and Enter sums several, Escape unlocks",
   );
 
   constructor(private readonly state: State) {
-    const heading = make("figcaption", {}, "Lines");
+    const heading = make("figcaption", {}, "Lines", new TakeAway(state, this).element);
     this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
     const { base, element } = this.stage;
     element.addEventListener("scroll", () => state.tell("sight"));
@@ -64,9 +66,16 @@ export class Lines {
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;
     stage.measure(width, Math.min(tallest(), all), 0, all);
-    const brush = paintOn(stage.base, stage.width, stage.height);
     const longest = Math.max(labelWidth(shown.rows.names), labelWidth(shown.columns.names));
     this.wide = Math.min((stage.width - 70) / 2, 130, Math.max(longest, 40) + 12);
+    this.paint(paintOn(stage.base, stage.width, stage.height));
+  }
+
+  /** Draw all that is seen. */
+  paint(brush: Brush): void {
+    const { stage, state } = this;
+    const { shown } = state;
+    if (!shown) return;
     brush.fillStyle = state.theme.quiet;
     brush.textAlign = "right";
     brush.fillText("reads", this.wide - 5, 10);

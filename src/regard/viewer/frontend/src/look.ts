@@ -74,3 +74,6 @@ export function chosenOf(look: Look): Partial<Look> {
 
 export const isSame = (one: object, other: object): boolean =>
   JSON.stringify(one) === JSON.stringify(other);
+
+export const isSameHead = (one: Selection, other: Selection): boolean =>
+  one.kind === other.kind && one.layer === other.layer && one.head === other.head;

@@ -1,5 +1,6 @@
 /** One head: a row for each token that reads, a column for each that is read. */
 
+import type { Brush } from "./brush";
 import { paintOn } from "./brush";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { Frame } from "./frame";
@@ -13,10 +14,11 @@ import type { State } from "./state";
 export const NEARER = 1.5; // a step of zooming
 
 export class Matrix {
+  readonly name = "matrix";
   readonly element: HTMLElement;
   private readonly caption = make("small");
   private readonly frame: Frame;
-  private readonly stage: Stage;
+  readonly stage: Stage;
 
   /** `shownOf` gives what it shows: the chosen head, or a pinned one. */
   constructor(
@@ -69,17 +71,29 @@ export class Matrix {
     const { selection } = state;
     if (!shown) return;
     frame.measure(shown);
-    const brush = paintOn(stage.base, stage.width, stage.height);
     const writes = state.meta.writes && selection.kind !== "encoder";
     this.caption.textContent = writes
       ? "rows read (→ what is written next), columns are read"
       : "rows read, columns are read";
+    this.paintBase(paintOn(stage.base, stage.width, stage.height), shown);
+    this.drawOver();
+  }
+
+  private paintBase(brush: Brush, shown: Shown): void {
+    const { frame, state } = this;
     const part = frame.sight(shown);
     const [top, bottom, left, right] = part;
     if (bottom <= top || right <= left) return;
     drawCells(brush, frame, state, shown, part);
     drawNames(brush, frame, state.theme, shown, part);
-    this.drawOver();
+  }
+
+  /** Draw all that is seen, the marks too. */
+  paint(brush: Brush): void {
+    const { frame, state, shown } = this;
+    if (!shown) return;
+    this.paintBase(brush, shown);
+    drawOver(brush, frame, state, shown);
   }
 
   /** Mark what is pointed at and what is locked. */

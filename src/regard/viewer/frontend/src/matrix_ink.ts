@@ -1,7 +1,7 @@
 /** What the matrix draws: cells, what is masked, names, and marks above them. */
 
 import type { Brush } from "./brush";
-import { hatching, picture, ratio } from "./brush";
+import { hatch, picture, ratio } from "./brush";
 import type { Theme } from "./colours";
 import type { Focus, Role } from "./contract";
 import { clamp } from "./dom";
@@ -39,7 +39,7 @@ export function drawCells(
   brush.imageSmoothingEnabled = false;
   const image = picture(state.table, shades, pixelsWide);
   brush.drawImage(image, frame.x(left), frame.y(top), wide, high);
-  hatchMasked(brush, frame, state.theme, shown, part);
+  if (!shown.isOpen) hatchMasked(brush, frame, state.theme, shown, part);
   if (frame.cell >= 9) rule(brush, frame, state.theme, part);
   brush.strokeStyle = state.theme.quiet;
   const [allWide, allHigh] = [shown.columns.names.length, shown.rows.names.length];
@@ -47,6 +47,7 @@ export function drawCells(
   brush.restore();
 }
 
+/** Lay slanted lines over what no row may read: beside the stairs of what it may. */
 function hatchMasked(
   brush: Brush,
   frame: Frame,
@@ -54,18 +55,25 @@ function hatchMasked(
   shown: Shown,
   [top, bottom, left, right]: Place,
 ): void {
-  if (shown.isOpen) return; // every row may read every column
-  brush.fillStyle = hatching(brush, theme);
   const step = Math.max(1, Math.floor(1 / frame.cell));
-  for (let row = top; row < bottom; row += step) {
-    const [first, end] = spanOf(shown, row);
-    const high = Math.min(step, bottom - row) * frame.cell;
-    const fill = (from: number, to: number) => {
-      if (from < to) brush.fillRect(frame.x(from), frame.y(row), (to - from) * frame.cell, high);
-    };
-    fill(left, clamp(first, left, right));
-    fill(clamp(end, left, right), right);
-  }
+  const stairs = (side: 0 | 1, edge: number) => {
+    brush.moveTo(frame.x(edge), frame.y(top));
+    let before = edge;
+    for (let row = top; row < bottom; row += step) {
+      const at = clamp(spanOf(shown, row)[side], left, right);
+      if (at === before) continue;
+      brush.lineTo(frame.x(before), frame.y(row));
+      brush.lineTo(frame.x(at), frame.y(row));
+      before = at;
+    }
+    brush.lineTo(frame.x(before), frame.y(bottom));
+    brush.lineTo(frame.x(edge), frame.y(bottom));
+  };
+  brush.beginPath();
+  stairs(0, left);
+  stairs(1, right);
+  const [wide, high] = [(right - left) * frame.cell, (bottom - top) * frame.cell];
+  hatch(brush, theme, [frame.x(left), frame.y(top), wide, high]);
 }
 
 /** Draw thin lines between cells. */

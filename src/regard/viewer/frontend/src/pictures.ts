@@ -9,6 +9,7 @@ import { Matrix, NEARER } from "./matrix";
 import { Reading } from "./reading";
 import type { State } from "./state";
 import { GRID_WIDE } from "./styles";
+import { TakeAway } from "./take_away";
 import { nameOf } from "./together";
 import { Variants } from "./variants";
 
@@ -59,7 +60,11 @@ export class Pictures {
       button("whole", "Show the whole matrix", 0),
     ];
     const heading = make("figcaption", {}, this.title, ...buttons);
-    return new Matrix(this.state, () => this.state.shown, heading);
+    const matrix = new Matrix(this.state, () => this.state.shown, heading);
+    const taken = new TakeAway(this.state, matrix);
+    taken.offerMore();
+    heading.append(taken.element);
+    return matrix;
   }
 
   draw(): void {

@@ -44,6 +44,7 @@ export class Sentence {
     const text = parts.map((part) => (typeof part === "string" ? part : part.em)).join("");
     const { cell, token, said } = this.state;
     this.tip.say(parts, cell !== null || token !== null || said === parts);
+    this.state.spoken = text;
     if (this.element.textContent === text) return;
     this.element.replaceChildren(...piecesOf(parts));
   }

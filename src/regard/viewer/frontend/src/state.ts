@@ -19,7 +19,7 @@ import type {
 import { clamp } from "./dom";
 import { item } from "./items";
 import { Kernel } from "./kernel";
-import { isSame, PLAIN, sane } from "./look";
+import { isSame, isSameHead, PLAIN, sane } from "./look";
 import type { Cell, Change, Part, Strongest, Tile } from "./news";
 import type { Shown } from "./shown";
 import { show } from "./shown";
@@ -38,6 +38,7 @@ export class State {
   said: Part[] = [];
   readonly kernel: Kernel;
   readonly together: Together;
+  spoken = ""; // what stands in the sentence
   private opening: Selection | null = null;
   // what the kernel replied
   tile: Tile | null = null; // the last part of a map
@@ -295,6 +296,3 @@ export class State {
     return this.meta.kinds.find((kind) => kind.name === name);
   }
 }
-
-export const isSameHead = (one: Selection, other: Selection): boolean =>
-  one.kind === other.kind && one.layer === other.layer && one.head === other.head;

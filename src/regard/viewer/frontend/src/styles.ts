@@ -71,6 +71,8 @@ figure[hidden], .inside [hidden] { display: none; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
+.take { display: inline-flex; gap: 3px; }
+.take button { font-size: 12px; font-weight: 400; padding: 1px 5px; }
 .kind { margin: 4px 0 2px; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
   max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px);

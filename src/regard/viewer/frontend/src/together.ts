@@ -4,8 +4,9 @@ import { findLayer } from "./checks";
 import { combine } from "./combined";
 import type { Look, Selection, Weights } from "./contract";
 import { filtered } from "./filtered";
+import { isSameHead } from "./look";
 import type { Shown } from "./shown";
-import { isSameHead, type State } from "./state";
+import type { State } from "./state";
 
 export const MOST_BESIDE = 3; // and the chosen head
 
