@@ -1,5 +1,5 @@
 // Built from viewer/frontend by `make frontend`: change it there.
-// sources 5bbaceed7909be4b0ace8ba4f934024cf49cf4ac66cc554a55143eb8a39a3cc8
+// sources 9309f8fd71b26c0743d8a5fbeb907bbe2ec1034b73da3a7bbd87b6215d2daf67
 
 // src/dom.ts
 function make(tag, attributes = {}, ...children) {
@@ -376,9 +376,9 @@ input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px;
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
-figure.matrix { flex: 1 1 340px; max-width: clamp(660px, 100vh, 1760px); }
+figure.matrix { flex: 6 1 340px; max-width: clamp(660px, 100vh, 1760px); }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
-figure.inside { flex: 1 1 100%; max-width: 760px; }
+figure.inside { flex: 1 1 420px; max-width: 760px; }
 figure[hidden], .inside [hidden] { display: none; }
 .steps { margin: 2px 0; padding-left: 24px; font-size: 13px; }
 .inside p { margin: 0; font-size: 13px; }
@@ -416,6 +416,10 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margi
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 kbd { font: 12px ui-monospace, monospace; }
 @container (max-width: 720px) { figure.matrix, figure.lines { flex-basis: 100%; } }
+@container (min-width: 1480px) {
+  figure.lines { flex-basis: 230px; }
+  figure.inside { flex-basis: 260px; max-width: 380px; }
+}
 @media print {
   .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
   .sentence { position: static; }
@@ -565,14 +569,14 @@ function luminance(rgb) {
   const [r = 0, g = 0, b = 0] = Array.from(rgb, (channel) => linear(channel / 255));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
-function rgbaOf(written2) {
-  const plain = /^rgba?\(([\d.]+), ([\d.]+), ([\d.]+)(?:, ([\d.]+))?\)$/.exec(written2);
+function rgbaOf(written3) {
+  const plain = /^rgba?\(([\d.]+), ([\d.]+), ([\d.]+)(?:, ([\d.]+))?\)$/.exec(written3);
   if (plain) return [plain[1], plain[2], plain[3], plain[4] ?? 1].map(Number);
-  if (!CSS.supports("color", written2) || /var\(|currentcolor/i.test(written2)) return null;
+  if (!CSS.supports("color", written3) || /var\(|currentcolor/i.test(written3)) return null;
   const brush = new OffscreenCanvas(1, 1).getContext("2d");
   if (!brush) return null;
   brush.fillStyle = "#0000";
-  brush.fillStyle = written2;
+  brush.fillStyle = written3;
   brush.fillRect(0, 0, 1, 1);
   const [r = 0, g = 0, b = 0, opacity = 0] = brush.getImageData(0, 0, 1, 1).data;
   return [r, g, b, opacity / 255];
@@ -587,9 +591,9 @@ var asBytes = (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.by
 function unpack({ bytes, scale, power }) {
   const weights = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255) ** power * scale);
   const packed = asBytes(bytes);
-  const unpacked2 = new Float32Array(packed.length);
-  for (let at = 0; at < packed.length; at++) unpacked2[at] = weights[packed[at] ?? 0] ?? 0;
-  return unpacked2;
+  const unpacked3 = new Float32Array(packed.length);
+  for (let at = 0; at < packed.length; at++) unpacked3[at] = weights[packed[at] ?? 0] ?? 0;
+  return unpacked3;
 }
 function largestOf(values) {
   let most = 0;
@@ -733,6 +737,16 @@ function said({ value, error }) {
   const unit = value < 0.1 ? 1e-3 : 0.01;
   const about = `about ${written(value)}`;
   return error <= unit / 2 ? about : `${about} ± ${roundedUp(error + unit / 2)}`;
+}
+function holding({ value, error }, digits = 4) {
+  if (!error) return rounded(value, digits);
+  const size = Math.floor(Math.log10(Math.abs(value)));
+  const finest = Math.ceil(Math.log10(2 * error));
+  const count = Math.min(digits, size - finest + 1);
+  if (!(count >= 1)) return `about 0 ± ${roundedUp(Math.abs(value) + error)}`;
+  const unit = 10 ** (size - count + 1);
+  const about = `about ${rounded(value, count)}`;
+  return unit > 1 ? `${about} ± ${rounded(unit, 1)}` : about;
 }
 var weightAt = (shown, { row, column }) => ({
   value: item(shown.values, row * shown.columns.names.length + column),
@@ -990,8 +1004,8 @@ var Foot = class {
     brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
     brush.fillStyle = theme.ink;
     brush.textAlign = "center";
-    const written2 = (share) => rounded(top * share, 2).replace(/^0\./, ".");
-    const ticks = log ? [`≤${written2(1e-3)}`, ...[0.01, 0.1, 1].map(written2)] : ["0", ...[0.5, 1].map(written2)];
+    const written3 = (share) => rounded(top * share, 2).replace(/^0\./, ".");
+    const ticks = log ? [`≤${written3(1e-3)}`, ...[0.01, 0.1, 1].map(written3)] : ["0", ...[0.5, 1].map(written3)];
     ticks.forEach((tick, at) => {
       brush.fillText(tick, LEFT + WIDE * at / (ticks.length - 1), 24);
     });
@@ -1030,20 +1044,22 @@ var Kernel = class {
   explain(cell) {
     clearTimeout(this.asking);
     this.asking = setTimeout(() => {
-      const { shown } = this.state;
+      const { shown, model } = this.state;
       if (cell !== this.state.cell || !shown) return;
       const tokens = {
-        queries: shown.rows.groups[cell.row],
-        keys: shown.columns.groups[cell.column]
+        queries: item(shown.rows.groups, cell.row),
+        keys: item(shown.columns.groups, cell.column)
       };
       this.ask("weight", { ...tokens, among: shown.groups }, (reply) => {
         if (cell === this.state.cell) this.put("exact", reply);
       });
-      this.ask("anatomy", tokens, (reply) => {
-        if (cell !== this.state.cell) return;
+      const take = (reply) => {
+        if (cell !== this.state.cell || shown !== this.state.shown) return;
         this.state.explained = cell;
         this.put("anatomy", reply);
-      });
+      };
+      if (model.explain) model.explain(tokens, take);
+      else this.ask("anatomy", tokens, (reply) => take(reply));
     }, 80);
   }
   /** Ask what some tokens read most, or are read most by, once they are rested on. */
@@ -1460,26 +1476,37 @@ var Grid = class {
 // src/inside.ts
 var HEIGHT = 214;
 var LEFT2 = 8;
+var EXACT = { query: 0, key: 0, dot: 0 };
 var productsOf = ({ query, key }) => query.map((q, at) => q * item(key, at));
-var signed = (x) => rounded(x, 4).replace("-", "−");
-function stepsOf(found) {
+var written2 = (estimate) => holding(estimate).replace("-", "−");
+var signed = (value) => written2({ value, error: 0 });
+function productAt({ query, key }, off, at) {
+  const [q, k] = [item(query, at), item(key, at)];
+  const error = Math.abs(q) * off.key + Math.abs(k) * off.query + off.query * off.key;
+  return { value: q * k, error };
+}
+function stepsOf(found, off = EXACT) {
   const { query, dot, scale, bias, softcap, score, log_sum: logSum, weight } = found;
-  const largest = [...productsOf(found).entries()].sort(([, a], [, b]) => Math.abs(b) - Math.abs(a)).slice(0, 3).map(([at, product]) => `${signed(product)} in dimension ${at}`).join(", ");
+  const error = Math.abs(scale) * off.dot;
+  const about = (value) => written2({ value, error });
+  const largest = [...productsOf(found).entries()].sort(([, a], [, b]) => Math.abs(b) - Math.abs(a)).slice(0, 3).map(([at]) => `${written2(productAt(found, off, at))} in dimension ${at}`).join(", ");
   const added = dot * scale + bias;
+  const ofAll = `the sum of ${query.length} products; the largest: ${largest}`;
   const steps = [
-    `q · k = ${signed(dot)}, the sum of ${query.length} products; the largest: ${largest}`,
-    `× scale ${signed(scale)} = ${signed(dot * scale)}`
+    `q · k = ${written2({ value: dot, error: off.dot })}, ${ofAll}`,
+    `× scale ${signed(scale)} = ${about(dot * scale)}`
   ];
-  if (bias) steps.push(`+ bias, such as a position term, ${signed(bias)} = ${signed(added)}`);
+  if (bias) steps.push(`+ bias, such as a position term, ${signed(bias)} = ${about(added)}`);
   if (softcap !== null) {
     const squeezed = softcap * Math.tanh(added / softcap);
-    steps.push(`squeezed to ±${signed(softcap)} = ${signed(squeezed)}`);
+    steps.push(`squeezed to ±${signed(softcap)} = ${about(squeezed)}`);
   }
   if (score === null) {
     return [...steps, "masked: this query may not read this key, so the weight is 0"];
   }
   const divided = `divided by its sum ${denominatorOf(found)}, exp(${signed(logSum)})`;
-  return [...steps, `softmax: exp(${signed(score)}), ${divided}, = ${signed(weight)}`];
+  const share = written2({ value: weight, error: weight * Math.expm1(error) });
+  return [...steps, `softmax: exp(${about(score)}), ${divided}, = ${share}`];
 }
 function denominatorOf({ num_keys: count, sink }) {
   const keys = `over the ${count} ${count === 1 ? "key" : "keys"} that it may read`;
@@ -1492,7 +1519,7 @@ var Inside = class {
     const heading = make("figcaption", {}, "Why this weight");
     const parts = [heading, this.note, this.canvas, this.steps];
     this.element = make("figure", { class: "inside" }, ...parts);
-    this.element.hidden = !state.isLive;
+    this.element.hidden = !state.isLive && !state.model.explain;
     this.canvas.addEventListener("pointermove", (event) => this.point(this.dimensionAt(event)));
     this.canvas.addEventListener("pointerleave", () => this.point(-1));
     this.canvas.addEventListener("keydown", (event) => this.press(event));
@@ -1513,7 +1540,10 @@ var Inside = class {
   get found() {
     return this.state.anatomy?.anatomy;
   }
-  /** Say what the kernel replied, or what to do. */
+  get off() {
+    return this.state.anatomy?.off ?? EXACT;
+  }
+  /** Say what the kernel or the page replied, or what to do. */
   show() {
     const { found } = this;
     const point = "Point at a cell of the matrix to see why its weight is what it is.";
@@ -1521,7 +1551,7 @@ var Inside = class {
     this.canvas.hidden = !found;
     this.note.hidden = found !== void 0;
     this.note.textContent = this.state.anatomy?.why_not ?? point;
-    const steps = found ? stepsOf(found) : [];
+    const steps = found ? stepsOf(found, this.off) : [];
     this.steps.replaceChildren(...steps.map((step) => make("li", {}, step)));
   }
   draw() {
@@ -1576,14 +1606,16 @@ var Inside = class {
     const { found } = this;
     if (!found || dimension === this.dimension) return;
     this.dimension = dimension;
-    this.state.say(dimension < 0 ? [] : [productSentence(found, dimension)]);
+    this.state.say(dimension < 0 ? [] : [productSentence(found, this.off, dimension)]);
     this.draw();
   }
 };
-function productSentence({ query, key, dot }, at) {
-  const [q, k] = [item(query, at), item(key, at)];
-  const n = (x) => rounded(x, 3);
-  return `dimension ${at}: ${n(q)} × ${n(k)} = ${n(q * k)}, of ${n(dot)} in all`;
+function productSentence(found, off, at) {
+  const [q, k] = [item(found.query, at), item(found.key, at)];
+  const n = (value, error) => holding({ value, error }, 3);
+  const product = holding(productAt(found, off, at), 3);
+  const all = n(found.dot, off.dot);
+  return `dimension ${at}: ${n(q, off.query)} × ${n(k, off.key)} = ${product}, of ${all} in all`;
 }
 
 // src/pointing.ts
@@ -2420,7 +2452,7 @@ var Pictures = class {
     this.reading = new Reading(state);
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
-    const others = [this.matrix, this.lines, this.reading, this.inside].map(
+    const others = [this.matrix, this.lines, this.inside, this.reading].map(
       ({ element }) => element
     );
     this.element = make("div", { class: "pictures" }, heads, ...others);
@@ -3016,18 +3048,117 @@ function mount(el, model) {
   return () => view.close();
 }
 
-// src/saved.ts
+// src/inflate.ts
 async function inflate(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
+
+// src/apart.ts
+var NONE = {
+  why_not: "This page holds no queries and keys of this head, only of some: save fewer heads, with layers=[...] or heads=[...], or open it with a kernel."
+};
+async function explain2({ parts, heads }, meta, selection, { queries, keys }) {
+  const ofLayer = heads[selection.kind]?.[selection.layer];
+  if (typeof ofLayer === "string") return { why_not: ofLayer };
+  const held = ofLayer?.[selection.head];
+  if (!held) return NONE;
+  const head = await unpacked(parts, held);
+  const { layer } = findLayer(meta, selection);
+  const rows = item(meta.sides, layer.rows).names;
+  const columns = item(meta.sides, layer.columns).names;
+  const pairs = queries.flatMap((query) => keys.map((key) => ({ query, key })));
+  const found = pairs.map(({ query, key }) => ({
+    query_token: item(rows, query),
+    key_token: item(columns, key),
+    ...head.dissect(query, key)
+  }));
+  const anatomy = found.reduce((best, one) => one.weight > best.weight ? one : best);
+  return { anatomy, off: head.off };
+}
+var kept = /* @__PURE__ */ new WeakMap();
+function unpacked(parts, held) {
+  const known = kept.get(held) ?? unpack2(parts, held);
+  kept.set(held, known);
+  return known;
+}
+async function unpack2(parts, held) {
+  const places = [held.query, held.key, held.sums, held.mask];
+  if (held.bias !== null) places.push(held.bias);
+  const bytes = await Promise.all(places.map((at) => inflate(item(parts, at))));
+  const [query, key, sums2, mask, bias] = bytes.map(({ buffer }) => new DataView(buffer));
+  if (!query || !key || !sums2 || !mask) throw new Error("It lacks queries and keys.");
+  return new Head(held, { query, key, sums: sums2, mask, bias: bias ?? null });
+}
+var Head = class {
+  constructor(held, parts) {
+    this.held = held;
+    this.parts = parts;
+    const [query, key] = held.steps;
+    this.off = { query: query / 2, key: key / 2, dot: held.off };
+    this.numKeys = parts.key.byteLength / 2 / held.dimensions;
+  }
+  held;
+  parts;
+  off;
+  numKeys;
+  /** Take the steps that `dissect` takes. */
+  dissect(queryAt, keyAt) {
+    const { held, parts } = this;
+    const { scale, softcap, sink } = held;
+    const query = this.vector(parts.query, queryAt, held.steps[0]);
+    const key = this.vector(parts.key, keyAt, held.steps[1]);
+    const dot = query.reduce((sum, q, at) => sum + q * item(key, at), 0);
+    const bias = this.biasAt(queryAt, keyAt);
+    const added = dot * scale + bias;
+    const squeezed = softcap === null ? added : softcap * Math.tanh(added / softcap);
+    const score = this.mayRead(queryAt, keyAt) ? squeezed : null;
+    const logSum = parts.sums.getFloat32(4 * queryAt, true);
+    return {
+      ...{ query, key, dot, scale, bias, softcap, score, sink },
+      log_sum: logSum,
+      weight: score === null ? 0 : Math.exp(score - logSum),
+      num_keys: this.countOf(queryAt)
+    };
+  }
+  /** Give one row of vectors, whose high bytes come before all low ones. */
+  vector(bytes, row, step) {
+    const { dimensions } = this.held;
+    const low = bytes.byteLength / 2;
+    return Array.from({ length: dimensions }, (_, dimension) => {
+      const at = row * dimensions + dimension;
+      return (bytes.getInt8(at) * 256 + bytes.getUint8(low + at)) * step;
+    });
+  }
+  biasAt(query, key) {
+    const { bias } = this.parts;
+    if (!bias) return 0;
+    const [high, wide] = this.held.bias_shape ?? [1, 1];
+    const at = (high > 1 ? query : 0) * wide + (wide > 1 ? key : 0);
+    return bias.getFloat32(4 * at, true);
+  }
+  mayRead(query, key) {
+    const bytes = Math.ceil(this.numKeys / 8);
+    return (this.parts.mask.getUint8(query * bytes + (key >> 3)) >> (key & 7) & 1) === 1;
+  }
+  countOf(query) {
+    let count = 0;
+    for (let key = 0; key < this.numKeys; key++) if (this.mayRead(query, key)) count++;
+    return count;
+  }
+};
+
+// src/saved.ts
 var SavedModel = class {
   constructor(saved, thumbnails, weights) {
     this.saved = saved;
     this.traits = { meta: saved.meta, selection: saved.selection, thumbnails, weights };
+    const { why } = saved;
+    this.explain = why && ((tokens, take) => this.dissect(why, tokens, take));
   }
   saved;
+  explain;
   traits;
   ears = /* @__PURE__ */ new Map();
   get(name) {
@@ -3054,21 +3185,29 @@ var SavedModel = class {
   vary({ words, hide }, take) {
     const found = this.saved.variants.find((one) => one.words === words && one.hide === hide);
     if (!found) return;
-    inflate(found.thumbnails).then((thumbnails) => take(found, thumbnails)).catch((error) => this.tell("msg:custom", { answer: "problem", text: damaged(error) }));
+    inflate(found.thumbnails).then((thumbnails) => take(found, thumbnails)).catch((error) => this.fail(error));
+  }
+  /** Take a weight of the chosen head apart. */
+  dissect(why, tokens, take) {
+    const { meta, selection } = this.traits;
+    explain2(why, meta, selection, tokens).then((reply) => this.traits.selection === selection && take(reply)).catch((error) => this.fail(error));
+  }
+  fail(error) {
+    this.tell("msg:custom", { answer: "problem", text: damaged(error) });
   }
   /** Unpack the chosen head; say what is wrong with it, if anything is. */
   async load() {
     const { selection } = this.traits;
     try {
-      const weights = await unpacked(this.saved, selection);
+      const weights = await unpacked2(this.saved, selection);
       const isMeant = this.traits.selection === selection;
       if (isMeant) this.set("weights", weights);
     } catch (error) {
-      this.tell("msg:custom", { answer: "problem", text: damaged(error) });
+      this.fail(error);
     }
   }
 };
-async function unpacked(saved, selection) {
+async function unpacked2(saved, selection) {
   const { kind, layer, head } = selection;
   const packed = saved.heads[kind]?.[layer]?.[head];
   if (!packed) throw new Error(`It lacks ${describe(kind, layer, head)}.`);
@@ -3091,7 +3230,7 @@ async function openSaved(page) {
     let problem = null;
     const [thumbnails, weights] = await Promise.all([
       inflate(saved.thumbnails),
-      unpacked(saved, saved.selection).catch((error) => {
+      unpacked2(saved, saved.selection).catch((error) => {
         problem = { answer: "problem", text: damaged(error) };
         return { ...saved.selection, ...nothing, kind: "" };
       })

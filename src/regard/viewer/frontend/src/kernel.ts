@@ -10,6 +10,7 @@ import type {
   VariantReply,
 } from "./contract";
 import type { Choice } from "./grid_heads";
+import { item } from "./items";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
 import type { Shown } from "./shown";
@@ -50,20 +51,22 @@ export class Kernel {
   explain(cell: Cell): void {
     clearTimeout(this.asking);
     this.asking = setTimeout(() => {
-      const { shown } = this.state;
+      const { shown, model } = this.state;
       if (cell !== this.state.cell || !shown) return;
       const tokens = {
-        queries: shown.rows.groups[cell.row],
-        keys: shown.columns.groups[cell.column],
+        queries: item(shown.rows.groups, cell.row),
+        keys: item(shown.columns.groups, cell.column),
       };
       this.ask("weight", { ...tokens, among: shown.groups }, (reply) => {
         if (cell === this.state.cell) this.put("exact", reply as ExactReply);
       });
-      this.ask("anatomy", tokens, (reply) => {
-        if (cell !== this.state.cell) return;
+      const take = (reply: AnatomyReply) => {
+        if (cell !== this.state.cell || shown !== this.state.shown) return;
         this.state.explained = cell;
-        this.put("anatomy", reply as AnatomyReply);
-      });
+        this.put("anatomy", reply);
+      };
+      if (model.explain) model.explain(tokens, take);
+      else this.ask("anatomy", tokens, (reply) => take(reply as AnatomyReply));
     }, 80);
   }
 

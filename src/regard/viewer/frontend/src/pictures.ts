@@ -39,7 +39,7 @@ export class Pictures {
     this.reading = new Reading(state);
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
-    const others = [this.matrix, this.lines, this.reading, this.inside].map(
+    const others = [this.matrix, this.lines, this.inside, this.reading].map(
       ({ element }) => element,
     );
     this.element = make("div", { class: "pictures" }, heads, ...others);
