@@ -17,8 +17,9 @@ from regard.record.trace import Trace
 from regard.viewer import apart
 from tests.browser.lab import Watch
 from tests.browser.test_truth import gpt2, minilm
-from tests.browser.test_view import Pictures, ink, with_words
+from tests.browser.test_view import Pictures, ink
 from tests.tiny_models import build, inputs_for
+from tests.viewer.test_view import with_words
 
 pytestmark = pytest.mark.browser
 
@@ -139,6 +140,7 @@ def test_of_words_the_strongest_pair_of_tokens_is_taken_apart(
     pictures.open(seen, tmp_path, layer=2, head=3)
     pictures.page.get_by_label("words").check()
     pictures.page.get_by_label("hide special tokens").set_checked(hide)
+    pictures.drawn  # noqa: B018  waits for it
     split = [row for row, group in enumerate(layer.query_groups) if len(group) > 1]
     assert split
     for row, column in itertools.product(split, range(0, layer.shape[2], 4)):
@@ -154,8 +156,7 @@ def test_a_head_that_a_page_does_not_hold_is_said_to_be_missing(
     pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside = pictures.page.locator(".inside")
-    monkeypatch.setattr(apart, "WHY_BYTES", 6000)
-    monkeypatch.setattr(apart, "LEAST", 0)
+    monkeypatch.setattr(apart, "WHY_BYTES", 8000)
     pictures.open(minilm(24), tmp_path, layer=3, head=5)
     pictures.page.mouse.move(*pictures.cell(2, 2))
     expect(inside).to_contain_text("q · k = ")

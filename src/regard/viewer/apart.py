@@ -82,6 +82,7 @@ def queries_and_keys(places: Sequence[Place], selected: Head, room: int) -> dict
 
     Examples
     --------
+    >>> import torch
     >>> q, k = torch.tensor([[[2.0, 0.0]]]), torch.tensor([[[1.0, 5.0], [0.0, 1.0]]])
     >>> layer = ScoredLayer("cross", q, k, None, scale=0.5)
     >>> found = queries_and_keys([("cross", 0, layer, 0)], Head("cross", 0, 0), room=9000)
@@ -182,6 +183,7 @@ def in_planes(steps: Tensor) -> bytes:
 
     Examples
     --------
+    >>> import torch
     >>> list(in_planes(torch.tensor([1.0, -1.0, 256.0])))
     [0, 255, 1, 1, 255, 0]
     """
