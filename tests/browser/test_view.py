@@ -231,7 +231,7 @@ def test_a_person_walks_by_keyboard(pictures: Pictures, tmp_path: Path) -> None:
 def test_tab_reaches_every_picture(pictures: Pictures, tmp_path: Path) -> None:
     pictures.open(with_words(), tmp_path)
     reached = []
-    for _ in range(20):
+    for _ in range(30):
         pictures.page.keyboard.press("Tab")
         label = "document.querySelector('[data-regard]').shadowRoot.activeElement?.ariaLabel"
         reached.append(str(pictures.page.evaluate(label)).split(":")[0])

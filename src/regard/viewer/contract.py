@@ -156,10 +156,19 @@ class StrongestReply(TypedDict):
     sum: float
 
 
+class Off(TypedDict):
+    """By how much a number of the query, one of the key, and q k^T may be off, at most."""
+
+    query: float
+    key: float
+    dot: float
+
+
 class AnatomyReply(TypedDict):
-    """Why a weight is what it is, or why nobody can tell."""
+    """Why a weight is what it is, or why nobody can tell; without `off`, it is exact."""
 
     anatomy: NotRequired[Anatomy]
+    off: NotRequired[Off]
     why_not: NotRequired[str]
 
 

@@ -5,7 +5,6 @@ import hashlib
 import html
 import json
 import math
-import zlib
 from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from regard.record.door import whole_number, whole_numbers
 from regard.record.kinds import Head
 from regard.record.layers import Layer
 from regard.record.trace import Trace
+from regard.viewer.apart import about_held, queries_and_keys, room_beside
 from regard.viewer.contract import Look, Meta
 from regard.viewer.opening import Opening
 from regard.viewer.packing import (
@@ -27,6 +27,7 @@ from regard.viewer.packing import (
     PackedHead,
     as_thumbnail,
     count_cells,
+    deflated,
     is_map,
     merged,
     pack_head,
@@ -177,9 +178,10 @@ def estimates(trace: Trace, choice: Choice) -> tuple[int, int]:
 
     best = min(weights / max(1, pixels) for pixels, weights, *_ in tried)
     pixels, weights, sums, tiles = (sum(sizes) for sizes in zip(*tried, strict=True))
+    about = size(weights / max(1, pixels), sums / len(tried), tiles / len(tried))
     return (
         size(best, min(one[2] for one in tried), min(one[3] for one in tried)),
-        size(weights / max(1, pixels), sums / len(tried), tiles / len(tried)),
+        about + about_held(every, room_beside(about)),
     )
 
 
@@ -302,6 +304,9 @@ def page_of(
         "heads": packed,
         "variants": list(_variants(trace, meta, choice)),
     }
+    room = room_beside(len(write_html(data, title_of(trace)).encode()), largest)
+    if why := queries_and_keys(every, Head(kind, layer_number, head), room):
+        data["why"] = why
     page = write_html(data, title_of(trace))
     if largest is not None and len(page.encode()) > largest:
         raise too_large(trace, choice, len(page.encode()), largest)
@@ -390,8 +395,3 @@ def one_line(text: str) -> str:
 def fingerprint(source: str) -> str:
     """Give the hash by which a Content-Security-Policy allows a script or a style."""
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-
-
-def deflated(raw: bytes) -> str:
-    """Pack bytes for a page."""
-    return base64.b64encode(zlib.compress(raw, 6)).decode("ascii")

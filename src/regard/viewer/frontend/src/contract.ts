@@ -146,9 +146,17 @@ export interface StrongestReply {
   sum: number;
 }
 
-/** Why a weight is what it is, or why nobody can tell. */
+/** By how much a number of the query, one of the key, and q k^T may be off, at most. */
+export interface Off {
+  query: number;
+  key: number;
+  dot: number;
+}
+
+/** Why a weight is what it is, or why nobody can tell; without `off`, it is exact. */
 export interface AnatomyReply {
   anatomy?: Anatomy;
+  off?: Off;
   why_not?: string;
 }
 
@@ -186,6 +194,12 @@ export interface Traits {
   weights: Weights;
 }
 
+/** What a row and a column stand for. */
+export interface Tokens {
+  queries: number[];
+  keys: number[];
+}
+
 export type Hear = (message?: unknown, buffers?: DataView[]) => void;
 
 /** What anywidget hands over; a saved page has one without `send`. */
@@ -203,4 +217,6 @@ export interface Model {
     choice: { words: boolean; hide: boolean },
     take: (reply: VariantReply, thumbnails: Bytes) => void,
   ) => void;
+  /** Where there is no kernel, but queries and keys: say why a weight is what it is. */
+  explain?: ((tokens: Tokens, take: (reply: AnatomyReply) => void) => void) | undefined;
 }

@@ -2,7 +2,7 @@
 
 import type { Focus, Role } from "./contract";
 import { item } from "./items";
-import { written } from "./names";
+import { rounded, written } from "./names";
 import type { Cell } from "./news";
 import type { Shown } from "./shown";
 import { spanOf } from "./shown";
@@ -26,6 +26,18 @@ export function said({ value, error }: Estimate): string {
   const unit = value < 0.1 ? 0.001 : 0.01;
   const about = `about ${written(value)}`;
   return error <= unit / 2 ? about : `${about} ± ${roundedUp(error + unit / 2)}`;
+}
+
+/** Write a number with the digits that hold, so many at most; not exact, as *about*, too. */
+export function holding({ value, error }: Estimate, digits = 4): string {
+  if (!error) return rounded(value, digits);
+  const size = Math.floor(Math.log10(Math.abs(value)));
+  const finest = Math.ceil(Math.log10(2 * error)); // half a digit is for rounding
+  const count = Math.min(digits, size - finest + 1);
+  if (!(count >= 1)) return `about 0 ± ${roundedUp(Math.abs(value) + error)}`;
+  const unit = 10 ** (size - count + 1); // of the last digit
+  const about = `about ${rounded(value, count)}`;
+  return unit > 1 ? `${about} ± ${rounded(unit, 1)}` : about;
 }
 
 export const weightAt = (shown: Shown, { row, column }: Cell): Estimate => ({

@@ -2,42 +2,59 @@
 
 import type { Brush } from "./brush";
 import { paintOn } from "./brush";
-import type { Anatomy } from "./contract";
+import type { Anatomy, Off } from "./contract";
 import { clamp, make, stepOf } from "./dom";
+import type { Estimate } from "./estimates";
+import { holding } from "./estimates";
 import { item } from "./items";
-import { LONGEST_LABEL, legible, rounded } from "./names";
+import { LONGEST_LABEL, legible } from "./names";
 import type { State } from "./state";
 
 const HEIGHT = 214;
 const LEFT = 8;
 
+const EXACT: Off = { query: 0, key: 0, dot: 0 };
+
 const productsOf = ({ query, key }: Anatomy): number[] => query.map((q, at) => q * item(key, at));
 
-const signed = (x: number): string => rounded(x, 4).replace("-", "−");
+const written = (estimate: Estimate): string => holding(estimate).replace("-", "−");
+
+const signed = (value: number): string => written({ value, error: 0 });
+
+/** Give what a dimension adds to q k^T, and by how much that may be off. */
+function productAt({ query, key }: Anatomy, off: Off, at: number): Estimate {
+  const [q, k] = [item(query, at), item(key, at)];
+  const error = Math.abs(q) * off.key + Math.abs(k) * off.query + off.query * off.key;
+  return { value: q * k, error };
+}
 
 /** Say the steps from the products to the weight. */
-export function stepsOf(found: Anatomy): string[] {
+export function stepsOf(found: Anatomy, off: Off = EXACT): string[] {
   const { query, dot, scale, bias, softcap, score, log_sum: logSum, weight } = found;
+  const error = Math.abs(scale) * off.dot; // which no later step makes larger
+  const about = (value: number) => written({ value, error });
   const largest = [...productsOf(found).entries()]
     .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
     .slice(0, 3)
-    .map(([at, product]) => `${signed(product)} in dimension ${at}`)
+    .map(([at]) => `${written(productAt(found, off, at))} in dimension ${at}`)
     .join(", ");
   const added = dot * scale + bias;
+  const ofAll = `the sum of ${query.length} products; the largest: ${largest}`;
   const steps = [
-    `q · k = ${signed(dot)}, the sum of ${query.length} products; the largest: ${largest}`,
-    `× scale ${signed(scale)} = ${signed(dot * scale)}`,
+    `q · k = ${written({ value: dot, error: off.dot })}, ${ofAll}`,
+    `× scale ${signed(scale)} = ${about(dot * scale)}`,
   ];
-  if (bias) steps.push(`+ bias, such as a position term, ${signed(bias)} = ${signed(added)}`);
+  if (bias) steps.push(`+ bias, such as a position term, ${signed(bias)} = ${about(added)}`);
   if (softcap !== null) {
     const squeezed = softcap * Math.tanh(added / softcap);
-    steps.push(`squeezed to ±${signed(softcap)} = ${signed(squeezed)}`);
+    steps.push(`squeezed to ±${signed(softcap)} = ${about(squeezed)}`);
   }
   if (score === null) {
     return [...steps, "masked: this query may not read this key, so the weight is 0"];
   }
   const divided = `divided by its sum ${denominatorOf(found)}, exp(${signed(logSum)})`;
-  return [...steps, `softmax: exp(${signed(score)}), ${divided}, = ${signed(weight)}`];
+  const share = written({ value: weight, error: weight * Math.expm1(error) });
+  return [...steps, `softmax: exp(${about(score)}), ${divided}, = ${share}`];
 }
 
 function denominatorOf({ num_keys: count, sink }: Anatomy): string {
@@ -61,7 +78,7 @@ export class Inside {
     const heading = make("figcaption", {}, "Why this weight");
     const parts = [heading, this.note, this.canvas, this.steps];
     this.element = make("figure", { class: "inside" }, ...parts);
-    this.element.hidden = !state.isLive; // only a kernel knows queries and keys
+    this.element.hidden = !state.isLive && !state.model.explain; // nobody knows queries and keys
     this.canvas.addEventListener("pointermove", (event) => this.point(this.dimensionAt(event)));
     this.canvas.addEventListener("pointerleave", () => this.point(-1));
     this.canvas.addEventListener("keydown", (event) => this.press(event));
@@ -72,15 +89,21 @@ export class Inside {
     return this.state.anatomy?.anatomy;
   }
 
-  /** Say what the kernel replied, or what to do. */
+  private get off(): Off {
+    return this.state.anatomy?.off ?? EXACT;
+  }
+
+  /** Say what the kernel or the page replied, or what to do. */
   show(): void {
     const { found } = this;
-    const point = "Point at a cell of the matrix to see why its weight is what it is.";
+    const point = this.state.together.isOne
+      ? "Several heads are one here: choose a head to take its weights apart."
+      : "Point at a cell of the matrix to see why its weight is what it is.";
     this.dimension = -1;
     this.canvas.hidden = !found;
     this.note.hidden = found !== undefined;
     this.note.textContent = this.state.anatomy?.why_not ?? point;
-    const steps = found ? stepsOf(found) : [];
+    const steps = found ? stepsOf(found, this.off) : [];
     this.steps.replaceChildren(...steps.map((step) => make("li", {}, step)));
   }
 
@@ -140,13 +163,15 @@ export class Inside {
     const { found } = this;
     if (!found || dimension === this.dimension) return;
     this.dimension = dimension;
-    this.state.say(dimension < 0 ? [] : [productSentence(found, dimension)]);
+    this.state.say(dimension < 0 ? [] : [productSentence(found, this.off, dimension)]);
     this.draw();
   }
 }
 
-function productSentence({ query, key, dot }: Anatomy, at: number): string {
-  const [q, k] = [item(query, at), item(key, at)];
-  const n = (x: number) => rounded(x, 3);
-  return `dimension ${at}: ${n(q)} × ${n(k)} = ${n(q * k)}, of ${n(dot)} in all`;
+function productSentence(found: Anatomy, off: Off, at: number): string {
+  const [q, k] = [item(found.query, at), item(found.key, at)];
+  const n = (value: number, error: number) => holding({ value, error }, 3);
+  const product = holding(productAt(found, off, at), 3);
+  const all = n(found.dot, off.dot);
+  return `dimension ${at}: ${n(q, off.query)} × ${n(k, off.key)} = ${product}, of ${all} in all`;
 }

@@ -11,10 +11,12 @@ import type {
   StrongestReply,
   TableReply,
   TileReply,
+  Tokens,
   VariantReply,
   Weights,
 } from "./contract";
 import type { Choice } from "./grid_heads";
+import { item } from "./items";
 import type { Cell } from "./news";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
@@ -77,12 +79,17 @@ export class Kernel {
     if (anatomy && explained && isSamePlace(explained, cell)) return;
     clearTimeout(this.dissecting);
     this.dissecting = setTimeout(() => {
-      const { shown, inQuestion } = this.state;
-      if (!shown || !inQuestion || !isSamePlace(inQuestion, cell)) return;
-      this.ask("anatomy", tokensOf(shown, cell), (reply) => {
+      const { shown, model, together } = this.state;
+      const isMeant = () =>
+        this.state.inQuestion !== null && isSamePlace(this.state.inQuestion, cell);
+      if (!shown || !isMeant() || together.isOne) return;
+      const take = (reply: AnatomyReply) => {
+        if (shown !== this.state.shown || !isMeant()) return;
         this.state.explained = cell;
-        this.put("anatomy", reply as AnatomyReply);
-      });
+        this.put("anatomy", reply);
+      };
+      if (model.explain) model.explain(tokensOf(shown, cell), take);
+      else this.ask("anatomy", tokensOf(shown, cell), (reply) => take(reply as AnatomyReply));
     }, RESTED);
   }
 
@@ -166,9 +173,9 @@ export class Kernel {
 }
 
 /** The tokens that a cell stands for. */
-const tokensOf = ({ rows, columns }: Shown, { row, column }: Cell): object => ({
-  queries: rows.groups[row],
-  keys: columns.groups[column],
+const tokensOf = ({ rows, columns }: Shown, { row, column }: Cell): Tokens => ({
+  queries: item(rows.groups, row),
+  keys: item(columns.groups, column),
 });
 
 const isSamePlace = (one: Cell, other: Cell): boolean =>

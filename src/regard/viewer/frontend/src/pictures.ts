@@ -43,7 +43,7 @@ export class Pictures {
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.frame);
     this.matrices.append(this.matrix.element, this.beside.element);
-    const others = [this.lines, this.reading, this.inside].map(({ element }) => element);
+    const others = [this.lines, this.inside, this.reading].map(({ element }) => element);
     this.element = make("div", { class: "pictures" }, heads, this.matrices, ...others);
   }
 

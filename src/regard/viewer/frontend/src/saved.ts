@@ -1,19 +1,24 @@
 /** The saved page: a model that unpacks the head that is chosen, in place of a kernel. */
 
 import { read, written } from "./address";
+import type { Apart } from "./apart";
+import { explain } from "./apart";
 import type {
+  AnatomyReply,
   Bytes,
   Hear,
   Look,
   Meta,
   Model,
   Selection,
+  Tokens,
   Traits,
   VariantReply,
   Weights,
 } from "./contract";
 import { make } from "./dom";
 import type { Choice } from "./grid_heads";
+import { inflate } from "./inflate";
 import { sane } from "./look";
 import { describe } from "./names";
 import { mount } from "./view";
@@ -41,16 +46,12 @@ interface Saved {
   heads: Record<string, Record<string, Record<string, Packed | Refused>>>;
   /** Of words, or without special tokens. */
   variants: (Choice & VariantReply & { thumbnails: string })[];
-}
-
-/** Undo base64 of deflated bytes. */
-async function inflate(text: string): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  /** Not of weights of which nothing else is known. */
+  why?: Apart;
 }
 
 class SavedModel implements Model {
+  readonly explain: Model["explain"];
   private readonly traits: Traits;
   private readonly ears = new Map<string, Set<Hear>>();
 
@@ -59,8 +60,9 @@ class SavedModel implements Model {
     thumbnails: Bytes,
     weights: Weights,
   ) {
-    const { meta, selection, look } = saved;
+    const { meta, selection, look, why } = saved;
     this.traits = { meta, selection, look, thumbnails, weights };
+    this.explain = why && ((tokens, take) => this.dissect(why, tokens, take));
   }
 
   get<K extends keyof Traits>(name: K): Traits[K] {
@@ -114,7 +116,19 @@ class SavedModel implements Model {
     if (!found) return;
     inflate(found.thumbnails)
       .then((thumbnails) => take(found, thumbnails))
-      .catch((error) => this.tell("msg:custom", { answer: "problem", text: damaged(error) }));
+      .catch((error) => this.fail(error));
+  }
+
+  /** Take a weight of the chosen head apart. */
+  private dissect(why: Apart, tokens: Tokens, take: (reply: AnatomyReply) => void): void {
+    const { meta, selection } = this.traits;
+    explain(why, meta, selection, tokens)
+      .then((reply) => this.traits.selection === selection && take(reply))
+      .catch((error) => this.fail(error));
+  }
+
+  private fail(error: unknown): void {
+    this.tell("msg:custom", { answer: "problem", text: damaged(error) });
   }
 
   /** Unpack the chosen head; say what is wrong with it, if anything is. */
@@ -125,7 +139,7 @@ class SavedModel implements Model {
       const isMeant = this.traits.selection === selection; // else another was chosen meanwhile
       if (isMeant) this.set("weights", weights);
     } catch (error) {
-      this.tell("msg:custom", { answer: "problem", text: damaged(error) });
+      this.fail(error);
     }
   }
 }

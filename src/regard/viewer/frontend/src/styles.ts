@@ -60,11 +60,11 @@ input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px;
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
-.matrices { flex: 1 1 340px; max-width: clamp(660px, 100vh, 1760px); display: grid; gap: 12px 24px;
+.matrices { flex: 6 1 340px; max-width: clamp(660px, 100vh, 1760px); display: grid; gap: 12px 24px;
   min-width: 0; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
 .matrices.several { flex-basis: 900px; max-width: none; }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
-figure.inside { flex: 1 1 100%; max-width: 760px; }
+figure.inside { flex: 1 1 420px; max-width: 760px; }
 figure[hidden], .inside [hidden] { display: none; }
 .steps { margin: 2px 0; padding-left: 24px; font-size: 13px; }
 .inside p { margin: 0; font-size: 13px; }
@@ -104,6 +104,10 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margi
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 kbd { font: 12px ui-monospace, monospace; }
 @container (max-width: 720px) { .matrices, figure.lines { flex-basis: 100%; } }
+@container (min-width: 1480px) {
+  figure.lines { flex-basis: 230px; }
+  figure.inside { flex-basis: 260px; max-width: 380px; }
+}
 @media print {
   .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
   .sentence { position: static; }
