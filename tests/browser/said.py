@@ -11,6 +11,7 @@ from regard.record.trace import Trace
 NUMBER = r"(?:less than [\d.e-]+|(?:about )?[\d.]+(?:e-\d+)?(?: ± [\d.e-]+)?)"
 CELL = re.compile(rf" reads .*?: ({NUMBER}), (its .*|somewhere .*) of (\d+)$", re.DOTALL)
 STRONGEST = re.compile(rf" ({NUMBER})(?=, |; |$)")
+MOST = re.compile(r" most(?: by)?: ")
 TOTAL = re.compile(rf"; ({NUMBER}) from all (\d+) together$")
 SMALL = 2e-6  # what float32 and the fifth decimal of a sum may add
 
@@ -66,7 +67,8 @@ class Truth:
             return False
         if role == "columns" and not total:
             return " is read by " in sentence
-        found = STRONGEST.findall(sentence.partition(":")[2].partition(";")[0])
+        named = sentence[: total.start()] if total else sentence
+        found = STRONGEST.findall(MOST.split(named, maxsplit=1)[-1])
         best = np.sort(line)[::-1]
         return bool(found) and all(
             is_true(said, float(weight)) for said, weight in zip(found, best, strict=False)

@@ -489,7 +489,7 @@ def test_heads_that_are_not_there(model: Transformer) -> None:
     ):
         pass
     with (
-        pytest.raises(ValueError, match="No attention"),
+        pytest.raises(RuntimeError, match=r"never attended within.* was not called"),
         ablate(nn.Linear(1, 1), [("cross", 0, 0)]),
     ):
         pass

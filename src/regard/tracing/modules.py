@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, Recorder, WeighedLayer
+from regard.tracing.called import editing_calls, narrowing_calls, recording_calls
 from regard.tracing.calls import Allow, Attending, Edit, Numbers, Read, arguments_of
 from regard.tracing.expected import check_call
 from regard.tracing.inputs import Inputs, inputs_of_module
@@ -26,9 +27,9 @@ from regard.tracing.texts import Sentence
 Reader = Callable[[Mapping[str, Any], Any], Layer | None]
 """From the arguments of a module's forward by name and what it returned, to the layer."""
 
-NONE_FOUND = (
-    "it must be nn.MultiheadAttention, follow the protocol of "
-    "regard.tracing.protocol.AttentionModule"
+SEEN = (
+    "no nn.MultiheadAttention or module of the protocol ran, F.scaled_dot_product_attention was "
+    "not called, no softmax stood between a product of queries and keys and one with values"
 )
 
 
@@ -52,8 +53,8 @@ class Hooked:
     @property
     def kinds(self) -> set[str] | None:
         """Its kinds of attention, where it tells before it runs."""
-        kinds = {getattr(module, "kind", None) for module in self._editable()}
-        return None if None in kinds else cast("set[str]", kinds)
+        kinds = {getattr(module, "kind", None) for module in attending_modules(self.model)}
+        return None if None in kinds or not kinds else cast("set[str]", kinds)
 
     @property
     def embeddings(self) -> nn.Module | None:
@@ -63,7 +64,7 @@ class Hooked:
     @property
     def hint(self) -> str:
         """What to say where nothing attended, though the model ran."""
-        return ""
+        return f" If you did: {SEEN}."
 
     def inputs(
         self,
@@ -73,11 +74,6 @@ class Hooked:
         max_new_tokens: int | None = None,
     ) -> Inputs:
         """Prepare what the model is called with."""
-        if not _attends(self.model, self.attention):
-            raise ValueError(
-                f"No attention that can be traced was found in {type(self.model).__name__}: "
-                f"{NONE_FOUND}, or be named by attention={{Class: read}} (docs/own-models.md)."
-            )
         return inputs_of_module(sentence, self.model, tokenizer, target, max_new_tokens)
 
     def write_on(self, inputs: Inputs, *_: Any) -> Inputs:
@@ -92,36 +88,34 @@ class Hooked:
         check_call(self.model, inputs.positional, inputs.named)
         with recording(self.model, recorder, self.attention), refusing_batches(self.model):
             outputs = self.model(*inputs.positional, **inputs.named)
+        if not recorder.counts:
+            raise ValueError(
+                f"No attention was seen in {type(self.model).__name__}: {SEEN}. What attends in "
+                "another way is named by attention={Class: read} (docs/own-models.md)."
+            )
         return recorder, outputs, _how(recorder)
 
     @contextmanager
     def editing(self, numbers: Numbers, edit: Edit) -> Iterator[None]:
         """Edit what the heads write, while within."""
+        known = attending_modules(self.model)
         with ExitStack() as hooks:
-            for module, attending in self._editable().items():
+            for module, attending in known.items():
                 hook = _edit_hook(numbers, attending, edit)
                 hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
+            hooks.enter_context(editing_calls(self.model, numbers, edit, frozenset(known)))
             yield
 
     @contextmanager
     def narrowing(self, numbers: Numbers, allow: Allow) -> Iterator[None]:
         """Narrow what the heads may read, while within."""
+        known = attending_modules(self.model)
         with ExitStack() as hooks:
-            for module, attending in self._editable().items():
+            for module, attending in known.items():
                 hook = _narrow_hook(numbers, attending, allow)
                 hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+            hooks.enter_context(narrowing_calls(self.model, numbers, allow, frozenset(known)))
             yield
-
-    def _editable(self) -> dict[nn.Module, Attending]:
-        """Find the submodules that attend, or say why there are none."""
-        found = attending_modules(self.model)
-        if not found:
-            raise ValueError(
-                f"No attention that can be edited was found in {type(self.model).__name__}: "
-                + NONE_FOUND.replace(", follow", " or follow")
-                + "."
-            )
-        return found
 
 
 def _how(recorder: Recorder) -> str:
@@ -178,9 +172,11 @@ def recording(
         for stack in model.modules():
             if isinstance(stack, nn.TransformerEncoder):
                 hooks.callback(_note_length(stack, lengths))
-        for module, read in readers(model, attention or {}, lengths).items():
+        known = readers(model, attention or {}, lengths)
+        for module, read in known.items():
             hook = _record_hook(numbers, read, recorder)
             hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
+        hooks.enter_context(recording_calls(model, numbers, recorder, frozenset(known)))
         yield
 
 
@@ -246,15 +242,6 @@ def readers(
     inside = {part for module in named for part in module.modules()}
     found = {module: read for module, read in known.items() if module not in inside} | named
     return {module: found[module] for module in model.modules() if module in found}
-
-
-def _attends(model: nn.Module, attention: Mapping[type[nn.Module], Read]) -> bool:
-    """Say whether any submodule is known to attend."""
-    classes = tuple(attention)
-    return any(
-        isinstance(module, classes) or follows_protocol(module) or is_multihead(module)
-        for module in model.modules()
-    )
 
 
 def _record_hook(numbers: Numbers, read: Reader, recorder: Recorder) -> Callable[..., None]:
