@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,9 @@ from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
 from regard.tracing.functions import Attention, GoOn, watching
 from regard.tracing.places import parted
 from regard.tracing.whose import Whose
+
+RECORDING: ContextVar[object] = ContextVar("recording", default=None)  # the innermost trace
+
 
 # reading
 
@@ -28,16 +33,22 @@ def recording_calls(
     ValueError
         Within, if a call attends in several sentences or windows at once.
     """
-    whose = Whose()
+    whose, me = Whose(), object()
 
     def tell(attention: Attention, go_on: GoOn) -> Tensor:
         output, done = go_on()
+        if RECORDING.get() is not me:  # a trace within this one: of another model, or its own
+            return output
         layer = layer_of(done, whose.kind_of(attention))
         recorder.add(layer, numbers.give(attention.module, layer.kind))
         return output
 
-    with watching(model, tell, known):
-        yield
+    token = RECORDING.set(me)
+    try:
+        with watching(model, tell, known):
+            yield
+    finally:
+        RECORDING.reset(token)
 
 
 def layer_of(attention: Attention, kind: str) -> Layer:
@@ -82,7 +93,7 @@ def _one(x: Tensor, attention: Attention) -> Tensor:
     """Take the one sentence, (h, T, d): of (B, h, T, d), (h, T, d), (T, d), or with more sides."""
     sides = [side for side in x.shape[:-2] if side > 1]
     is_batch = x.dim() >= 4 and x.size(0) > 1
-    if len(sides) > 1 or is_batch or (x.dim() == 3 and x.size(0) == attention.batch > 1):
+    if len(sides) > 1 or is_batch or attention.batch > 1:
         raise ValueError(
             f"{attention.name or 'The model'} attends as {tuple(x.shape)}: in several sentences or "
             "windows at once, so that a head has no one matrix of weights. Pass one sentence; what "
@@ -149,7 +160,7 @@ def _narrowed(
     check_fit(may, (batch, num_heads, num_queries, key.size(2)))
     may = may.to(query.device)
     if attention.weights is not None:
-        return go_on(weights=_renewed(attention.weights, may, attention))[0]
+        return go_on(weights=_renewed(attention, may))[0]
     before = _may_read(attention)
     after = before & may
     output, _ = go_on(mask=_joined(attention.mask, after, attention))
@@ -160,12 +171,12 @@ def _narrowed(
     return written.reshape(output.shape)
 
 
-def _renewed(weights: Tensor, may: Tensor, attention: Attention) -> Tensor:
-    """Let each query share what it read among what it may read: what a masked softmax gives."""
-    apart = _apart(weights, attention)
-    left = apart * may
-    share = apart.sum(-1, keepdim=True) / left.sum(-1, keepdim=True)
-    return (left * share.nan_to_num(posinf=0.0)).reshape(weights.shape)
+def _renewed(attention: Attention, may: Tensor) -> Tensor:
+    """Take the softmax anew, among what may be read; of nothing, it is zeros."""
+    weights = cast("Tensor", attention.weights)
+    logits = _apart(cast("Tensor", attention.logits), attention)
+    renewed = logits.masked_fill(~may, float("-inf")).softmax(-1).nan_to_num()
+    return renewed.to(weights.dtype).reshape(weights.shape)
 
 
 def _joined(mask: Tensor | None, after: Tensor, attention: Attention) -> Tensor:

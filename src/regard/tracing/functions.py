@@ -53,6 +53,14 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Softmax:
+    """What is, or was, a softmax of scores."""
+
+    scores: Scores
+    logits: Tensor
+
+
+@dataclass(frozen=True)
 class Attention:
     """One call of attention: of B sentences and h heads, (B, h, T, d) each, or with fewer sides.
 
@@ -70,6 +78,7 @@ class Attention:
     is_causal: bool = False
     scale: float | None = None
     weights: Tensor | None = None
+    logits: Tensor | None = None  # what they are the softmax of, of as many numbers
 
 
 GoOn = Callable[..., tuple[Tensor, Attention]]
@@ -87,7 +96,7 @@ class Watching(TorchFunctionMode):
         self.running = running
         self.handle = handle
         self.scores = WeakTensorKeyDictionary()
-        self.weights = WeakTensorKeyDictionary()  # and of which scores they are
+        self.weights = WeakTensorKeyDictionary()
 
     def __torch_function__(
         self, func: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -128,9 +137,12 @@ class Watching(TorchFunctionMode):
     def _product(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         """See a product of weights and values, or else note one of queries and keys."""
         factors = factors_of(func, args, kwargs)
-        scores = None if factors is None else self.weights.get(factors.left)
-        if factors and scores and factors.is_over_keys and self.running.depends(factors.right):
-            attention = self._attention(scores, factors.values, weights=factors.weights)
+        made = None if factors is None else self.weights.get(factors.left)
+        if factors and made and factors.is_over_keys and self.running.depends(factors.right):
+            logits = factors.of_left.put(made.logits.reshape(factors.left.shape))
+            attention = self._attention(
+                made.scores, factors.values, weights=factors.weights, logits=logits
+            )
             output = self.handle(attention, partial(_multiplied, factors, attention))
             return factors.of_result.back(output)
         result: Tensor = func(*args, **kwargs)
@@ -154,7 +166,7 @@ class Watching(TorchFunctionMode):
             if func not in SOFTMAXES:
                 self.scores[result] = scores
             elif _dim_of(args, kwargs) in {-1, result.dim() - 1}:
-                self.weights[result] = scores
+                self.weights[result] = Softmax(scores, given)
 
     def _shares(self, query: Tensor, key: Tensor) -> bool:
         """Say whether queries and keys were computed from one of the arguments."""

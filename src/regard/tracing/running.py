@@ -51,6 +51,28 @@ class Frame:
                 self.origins[result] = origin
 
 
+class _Silence(threading.local):
+    """No mode of this thread sees torch's functions: from the first beginning to the last end."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.guard: Any = None
+
+    def begin(self) -> None:
+        if self.depth == 0:
+            self.guard = torch._C.DisableTorchFunction()  # noqa: SLF001  it has no public name
+            self.guard.__enter__()
+        self.depth += 1
+
+    def end(self) -> None:
+        self.depth -= 1
+        if self.depth == 0:
+            self.guard.__exit__(None, None, None)
+
+
+SILENCE = _Silence()
+
+
 class Running:
     """The modules of a model that run in this thread, the innermost last.
 
@@ -64,7 +86,7 @@ class Running:
         self.names = {module: name for name, module in model.named_modules()}
         self.thread = threading.get_ident()
         self.frames: list[Frame] = []
-        self.silences: list[Any] = []
+        self.silences = 0  # that have begun
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -77,7 +99,11 @@ class Running:
                 end = module.register_forward_hook(self._end, with_kwargs=True, always_call=True)
                 hooks.callback(begin.remove)
                 hooks.callback(end.remove)
-            yield
+            try:
+                yield
+            finally:
+                for _ in range(self.silences):  # a KeyboardInterrupt kept modules from their end
+                    SILENCE.end()
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if threading.get_ident() != self.thread:
@@ -85,9 +111,8 @@ class Running:
         arguments = list(tensors_in([args, kwargs]))
         self.frames.append(Frame(module, self.names[module], arguments))
         if module in self.quiet:
-            silence = torch._C.DisableTorchFunction()  # noqa: SLF001  torch has no public name for it
-            silence.__enter__()
-            self.silences.append(silence)
+            SILENCE.begin()
+            self.silences += 1
 
     def _end(self, module: nn.Module, _: Any, __: Any, output: Any) -> None:
         is_mine = threading.get_ident() == self.thread
@@ -95,7 +120,8 @@ class Running:
             return  # it was refused before it began
         frame = self.frames.pop()
         if module in self.quiet:
-            self.silences.pop().__exit__(None, None, None)
+            SILENCE.end()
+            self.silences -= 1
         if self.frames:
             self.frames[-1].note(tensors_in(output), frame.arguments)
 
@@ -125,9 +151,10 @@ class Running:
 
     @property
     def batch(self) -> int:
-        """How many sentences the model was given: the first side of its first tensor."""
+        """How many sentences the model was given: ids (B, T), or features (B, T, ...); else one."""
         first = next(iter(self.frames[0].arguments), None) if self.frames else None
-        return 1 if first is None or first.dim() == 0 else first.size(0)
+        is_batch = first is not None and first.dim() > 1 + first.is_floating_point()
+        return first.size(0) if first is not None and is_batch else 1
 
 
 def _parameters(module: nn.Module) -> Iterator[bool]:
