@@ -233,3 +233,6 @@ def model_of(style: str, **options: Any) -> Writer:
         for parameter in model.parameters():
             parameter.mul_(3 if parameter.dim() > 1 else 1)
     return model
+
+
+IDS = torch.randint(TOKENS, (1, 9), generator=torch.Generator().manual_seed(1))

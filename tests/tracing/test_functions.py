@@ -15,6 +15,7 @@ import regard
 from regard.record.layers import ScoredLayer, WeighedLayer
 from tests.attention_styles import (
     HEADS,
+    IDS,
     SIZE,
     STYLES,
     TOKENS,
@@ -29,7 +30,6 @@ from tests.attention_styles import (
 )
 
 KINDS = {"flash": "decoder", "eager": "decoder", "grouped": "decoder"}
-IDS = torch.randint(TOKENS, (1, 9), generator=torch.Generator().manual_seed(1))
 
 
 def kind(style: str) -> str:

@@ -73,8 +73,7 @@ def block(
     Parameters
     ----------
     model
-        A transformers model; or any module with `nn.MultiheadAttention` or the protocol of
-        `regard.tracing.protocol.AttentionModule`.
+        Any that `trace` opens, but for transformers models that are traced through eager weights.
     forbidden
         Bool (B, Q, K), for the batch that the model is given: True where query may not read key.
     kind
@@ -155,9 +154,8 @@ def ablate(
     Parameters
     ----------
     model
-        A transformers model that attends through `AttentionInterface`; or any module with
-        `nn.MultiheadAttention` or the protocol of `regard.tracing.protocol.AttentionModule`, whose
-        modules then return a named tuple of `output` (B, T, d_model) and `weights`.
+        Any that `trace` opens, but for transformers models that are traced through eager weights.
+        Modules of the protocol return a named tuple of `output` (B, T, d_model) and `weights`.
     heads
         Each (kind, layer, head), as a trace counts them: kind "encoder", "decoder" or "cross".
     mode

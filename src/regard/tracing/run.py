@@ -46,8 +46,10 @@ def trace(
         tensor, a tuple of tensors, or tensors by name.
     model
         A transformers model of any kind; or any PyTorch module that attends by
-        `nn.MultiheadAttention`, by the protocol of `regard.tracing.protocol.AttentionModule`, or by
-        the classes that `attention` names. Or what wraps one such model: a pipeline,
+        `scaled_dot_product_attention`, by a softmax between two products (the rule stands in
+        `regard.tracing.functions`), by `nn.MultiheadAttention`, by the protocol of
+        `regard.tracing.protocol.AttentionModule`, or by the classes that `attention` names. Or what
+        wraps one such model: a pipeline,
         `torch.compile`, DataParallel, PEFT, a module of one's own; `.how` then says so.
     tokenizer
         With the Hugging Face interface; needed for text, unless a wrapper brings its own.
