@@ -202,8 +202,12 @@ def watching(
     Modules that are `known` attend in ways of their own, and are left alone.
     """
     running = Running(model, known | torchs_own(model))
-    with running.following(), Watching(running, handle):
-        yield
+    token = DONE.set({})
+    try:
+        with running.following(), Watching(running, handle):
+            yield
+    finally:
+        DONE.reset(token)  # let go of the last weights
 
 
 def torchs_own(model: nn.Module) -> frozenset[nn.Module]:
