@@ -9,11 +9,13 @@ import type { Stage } from "./stage";
 import type { State } from "./state";
 import { tallest } from "./styles";
 
-const LARGEST_CELL = 28;
+const LARGEST_CELL = 44; // CSS pixels, where few tokens have much room
 const WIDEST_LABEL = 130;
 const RIGHT = 10;
-const MOST_CELL = 40; // CSS pixels of a cell, however near one looks
+const MOST_CELL = 48; // CSS pixels of a cell, however near one looks
 const ROUNDED = 1.5; // CSS pixels that scrolling may be off
+
+const roomFor = (names: string[]): number => Math.min(labelWidth(names), WIDEST_LABEL) + 26;
 
 export class Frame {
   cell = 1; // CSS pixels of a side
@@ -29,9 +31,14 @@ export class Frame {
     stage.element.addEventListener("scroll", () => this.scrolled());
   }
 
+  /** Give how wide it is with the largest cells: more room than that, it leaves to others. */
+  widest({ rows, columns }: Shown): number {
+    return roomFor(rows.names) + columns.names.length * LARGEST_CELL + RIGHT;
+  }
+
   /** Choose the size of a cell and the room for the names. */
   measure({ rows, columns }: Shown): void {
-    this.left = Math.min(labelWidth(rows.names), WIDEST_LABEL) + 26;
+    this.left = roomFor(rows.names);
     this.top = Math.min(labelWidth(columns.names), WIDEST_LABEL) + 30;
     const width = Math.max(220, this.outside.clientWidth);
     const [high, wide] = [Math.max(rows.names.length, 1), Math.max(columns.names.length, 1)];
