@@ -575,6 +575,7 @@ def test_a_weight_is_taken_apart(live: Pictures) -> None:
     expect(inside).to_contain_text("q · k = ")
     found = dissect(seen, 0, 0, 2, 5)
     expect(inside).to_contain_text(f"= {float(f'{found.weight:.4g}')}".replace("-", "−"))
+    live.drawn  # noqa: B018  waits for it
     assert ink(live, ".inside") > 2
     live.shoot("inside")
     page.locator(".inside canvas").focus()

@@ -36,7 +36,7 @@ const byLayerOf = (tile: number): Layout => {
   return { left: 24, top: 18, wide: side, high: side, x: 2, y: 2 };
 };
 const rankedOf = (tile: number): Layout => {
-  return { left: 2, top: 18, wide: 44, high: tile + 32, x: (44 - tile) / 2, y: 15 };
+  return { left: 2, top: 18, wide: 44, high: tile + 38, x: (44 - tile) / 2, y: 15 };
 };
 
 export class Grid {

@@ -57,10 +57,10 @@ export class Sentence {
 
   /** Keep what is below where it is: a shorter sentence leaves room for the longest one so far. */
   hold(): void {
-    const { offsetWidth: wide, offsetHeight: high, style } = this.element;
+    const { width: wide, height: high } = this.element.getBoundingClientRect();
     this.most = wide === this.wide ? Math.max(this.most, high) : high;
     this.wide = wide;
-    style.marginBottom = `${GAP + this.most - high}px`;
+    this.element.style.marginBottom = `${GAP + this.most - high}px`;
   }
 }
 

@@ -105,6 +105,7 @@ kbd { font: 12px ui-monospace, monospace; }
   .texts { line-height: 2.6; }
   .kinds { max-width: ${GRID_WIDE + 100}px; }
 }
+@container (max-width: 480px) { .sentence { font-size: 14px; line-height: 1.35; } }
 @container (max-width: 720px) { .matrices, figure.lines { flex-basis: 100%; } }
 @container (min-width: 1480px) {
   figure.lines { flex-basis: 230px; }
