@@ -9,7 +9,8 @@ import type { Stage } from "./stage";
 import type { State } from "./state";
 import { tallest } from "./styles";
 
-const LARGEST_CELL = 40; // CSS pixels, where few tokens have much room, or however near one looks
+const LARGEST_CELL = 40; // CSS pixels, where few tokens have much room
+const ALWAYS = 1.5; // one may look so much nearer, however large cells are
 const LOWEST = 120; // CSS pixels of a few rows of many columns, to zoom in
 const WIDEST_LABEL = 130;
 const RIGHT = 10;
@@ -56,7 +57,7 @@ export class Frame {
 
   /** Keep a zoom between all and a cell that is large enough. */
   private near(zoom: number): number {
-    return clamp(zoom, 1, Math.max(1, LARGEST_CELL / this.fit));
+    return clamp(zoom, 1, Math.max(ALWAYS, LARGEST_CELL / this.fit));
   }
 
   /** Scroll to where one looks; browsers round that, which is many cells where cells are small. */
