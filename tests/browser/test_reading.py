@@ -140,8 +140,11 @@ def test_the_sentence_stays_in_sight_in_a_small_window(opened: Pictures) -> None
 def test_a_tap_shows_a_cell_and_a_second_one_locks_its_row(phone: Pictures) -> None:
     phone.page.locator(".matrix canvas").first.scroll_into_view_if_needed()
     place = phone.middle(".matrix")
+    before = phone.sentence.bounding_box()
     phone.page.touchscreen.tap(*place)
     expect(phone.sentence).to_contain_text(re.compile(r" reads word\d+: "))
+    assert phone.sentence.bounding_box()["height"] < before["height"]
+    assert phone.middle(".matrix") == pytest.approx(place, abs=1)  # nothing moves under the finger
     said = phone.sentence.inner_text()
     expect(phone.page.locator(".tip")).to_have_text(said)
     phone.page.touchscreen.tap(*place)
@@ -172,6 +175,9 @@ def test_targets_are_large_enough_for_a_finger(phone: Pictures) -> None:
             box = target.bounding_box()
             assert box
             assert box["height"] >= 44
+    tile = phone.page.locator(".kinds canvas").bounding_box()
+    assert tile
+    assert min(tile["width"] - 24, tile["height"] - 18) >= 44
     assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

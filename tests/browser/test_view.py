@@ -337,6 +337,31 @@ def test_the_matrix_zooms_and_stays_in_its_frame(pictures: Pictures, tmp_path: P
     pictures.shoot("whole")
 
 
+@pytest.mark.parametrize("width", [800, 1280, 1920])
+def test_cells_of_few_tokens_fill_the_room(pictures: Pictures, tmp_path: Path, width: int) -> None:
+    pictures.page.set_viewport_size({"width": width, "height": 1000})
+    pictures.open(Trace.from_weights(random_weights(10, 10)), tmp_path)
+    place = pictures.page.locator(".matrix").get_attribute("data-place") or ""
+    left, _, size = map(float, place.split())
+    assert 30 < size <= 40
+    room = pictures.page.locator(".matrix canvas").first.bounding_box()
+    assert room
+    assert left + 10 * size > 0.85 * room["width"]  # what it leaves, others have
+
+
+def test_three_rows_of_many_columns_can_be_looked_at_nearer(
+    pictures: Pictures, tmp_path: Path
+) -> None:
+    pictures.open(Trace.from_weights(random_weights(3, 90), kind="cross"), tmp_path)
+    for _ in range(8):
+        pictures.page.get_by_label("Zoom in").click()
+    frame = pictures.page.locator(".matrix .scroll")
+    place = pictures.page.locator(".matrix").get_attribute("data-place") or ""
+    _, top, size = map(float, place.split())
+    assert size == 40
+    assert frame.evaluate("frame => frame.clientHeight") >= top + 3 * size - 16
+
+
 def test_hostile_tokens_are_text(pictures: Pictures, tmp_path: Path) -> None:
     asked: list[str] = []
     pictures.page.on("dialog", lambda dialog: asked.append(dialog.message))
@@ -550,6 +575,7 @@ def test_a_weight_is_taken_apart(live: Pictures) -> None:
     expect(inside).to_contain_text("q · k = ")
     found = dissect(seen, 0, 0, 2, 5)
     expect(inside).to_contain_text(f"= {float(f'{found.weight:.4g}')}".replace("-", "−"))
+    live.drawn  # noqa: B018  waits for it
     assert ink(live, ".inside") > 2
     live.shoot("inside")
     page.locator(".inside canvas").focus()
@@ -706,6 +732,28 @@ def test_a_page_is_printed_across_so_that_its_pictures_fit(
     pictures.page.emulate_media(media="print")
     zoom = pictures.page.evaluate("getComputedStyle(document.querySelector('main')).zoom")
     assert 0.6 < float(zoom) <= 0.7
+
+
+def test_a_dark_page_is_printed_as_ink_on_white(pictures: Pictures, tmp_path: Path) -> None:
+    page = pictures.page
+    page.emulate_media(color_scheme="dark")
+    pictures.open(Trace.from_weights(np.eye(3)), tmp_path)
+    expect(page.locator("[data-theme=dark]")).to_be_attached()
+    page.evaluate("""() => addEventListener("beforeprint", () => {
+        window.printed = document.querySelector('[data-regard]').dataset.theme;
+    })""")
+    page.pdf()
+    assert page.evaluate("window.printed") == "light"
+    expect(page.locator("[data-theme=dark]")).to_be_attached()
+    place = pictures.cell(0, 1)
+    dark = page.locator(".matrix canvas").first.evaluate(PIXEL, place)
+    page.emulate_media(media="print")
+    expect(page.locator("[data-theme=light]")).to_be_attached()
+    pictures.drawn  # noqa: B018  waits for it
+    light = page.locator(".matrix canvas").first.evaluate(PIXEL, pictures.cell(0, 1))
+    assert sum(light[:3]) > 720
+    assert sum(dark[:3]) < 300
+    expect(page.locator(".matrix .over")).to_be_hidden()  # a printed canvas is not transparent
 
 
 @pytest.mark.parametrize("width", [1280, 1920, 2560])

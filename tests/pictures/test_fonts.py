@@ -84,6 +84,18 @@ def test_without_such_a_font_letters_are_told_by_their_numbers() -> None:
     assert mpl.rcParams["font.family"] == ["DejaVu Sans"]
 
 
+def test_what_is_joined_is_written_whole_or_by_all_its_numbers() -> None:
+    assert style.literal("👩\u200d👧é") == "\\U0001f469\\u200d\\U0001f467é"
+    assert style.literal("牛" * 9, 15) == "\\u725b…\\u725b"  # no number is cut
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_text_is_given_in_the_fonts_that_have_its_letters() -> None:
+    pieces = fonts.in_fonts("the 東京 dog 牛")
+    assert [piece for _, piece in pieces] == ["the ", "東京", " dog \\u725b"]
+    assert [Path(file).stem for file, _ in pieces] == ["DejaVuSans", "tiny", "DejaVuSans"]
+
+
 @pytest.mark.usefixtures("tiny")
 def test_a_font_that_has_the_letters_is_found_whatever_its_name(
     caplog: pytest.LogCaptureFixture,

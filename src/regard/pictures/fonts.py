@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from itertools import groupby
+from operator import itemgetter
 
 import matplotlib as mpl
 import numpy as np
@@ -20,6 +22,7 @@ from matplotlib.font_manager import (
 from matplotlib.ft2font import FaceFlags
 from numpy.typing import NDArray
 
+from regard.pictures.letters import as_drawn
 from regard.pictures.markup import JOINERS
 
 # Other writings, where a machine has one of these. Colour fonts are none that matplotlib draws.
@@ -104,6 +107,28 @@ def warn_of_missing(texts: Iterable[str]) -> None:
     )
 
 
+def in_fonts(text: str) -> list[tuple[str, str]]:
+    """Give a text in pieces, each with the file of a font that has its letters.
+
+    As in `drawable`, all fonts of this machine are looked through; what none has is written by its
+    numbers.
+
+    Examples
+    --------
+    >>> [piece for _, piece in in_fonts("the dog")]
+    ['the dog']
+    """
+    letters = as_drawn(text, drawable(text))
+    names = list(mpl.rcParams["font.family"])
+    homes = [next(filter(partial(_has, letter), names), names[0]) for letter in letters]
+    pieces = groupby(zip(homes, letters, strict=True), key=itemgetter(0))
+    return [(_file_of(name), "".join(letter for _, letter in piece)) for name, piece in pieces]
+
+
+def _has(letter: str, name: str) -> bool:
+    return {ord(c) for c in letter if c not in JOINERS} <= _letters_of((name,))
+
+
 def font_for(letter: str) -> str:
     """Name a font that has a letter.
 
@@ -151,7 +176,7 @@ def _homes(names: tuple[str, ...]) -> NDArray[np.int16]:
     homes = np.full(sys.maxunicode + 1, -1, np.int16)
     for at, name in reversed(list(enumerate(names))):
         with suppress(RuntimeError, OSError, ValueError):  # a broken font has no letters
-            font = get_font(findfont(FontProperties(family=[name])))
+            font = get_font(_file_of(name))
             is_outlined = FaceFlags.SCALABLE in font.face_flags
             if is_outlined and (FaceFlags.COLOR not in font.face_flags or name in FALLBACKS):
                 homes[list(font.get_charmap())] = at
@@ -161,5 +186,8 @@ def _homes(names: tuple[str, ...]) -> NDArray[np.int16]:
 @cache
 def _letters_of(names: tuple[str, ...]) -> frozenset[int]:
     """Give the characters that these fonts have."""
-    paths = (findfont(FontProperties(family=[name])) for name in names)
-    return frozenset().union(*(get_font(path).get_charmap() for path in paths))
+    return frozenset().union(*(get_font(_file_of(name)).get_charmap() for name in names))
+
+
+def _file_of(name: str) -> str:
+    return str(findfont(FontProperties(family=[name])))

@@ -5,6 +5,7 @@ from cycler import cycler
 from matplotlib.colors import LinearSegmentedColormap
 
 from regard.pictures.fonts import drawable, families
+from regard.pictures.letters import as_drawn, fitting
 
 PAPER = "#ffffff"
 INK = "#222222"
@@ -88,16 +89,16 @@ def literal(text: str, longest: int | None = None) -> str:
     r"""Write a text so that matplotlib shows its characters and nothing else.
 
     A dollar sign starts no formula; what no font here can draw is written as Python writes it. More
-    than `longest` characters are shown by the two ends.
+    than `longest` characters are shown by the two ends, of whole letters.
 
     Examples
     --------
     >>> print(literal("the"), literal("$x$"), literal("a\n"), literal("antidisestablished", 9))
     the \$x\$ a\n anti…shed
     """
-    shown = drawable(text)
-    written = "".join(c if c in shown else c.encode("unicode_escape").decode() for c in text)
-    if longest is not None and len(written) > longest:
+    letters = as_drawn(text, drawable(text))
+    if longest is not None and sum(map(len, letters)) > longest:
         half = (longest - 1) // 2
-        written = f"{written[:half]}…{written[-half:]}"
-    return written.replace("$", r"\$")
+        start, end = fitting(letters, half), fitting(letters[::-1], half)[::-1]
+        letters = [*start, "…", *end]
+    return "".join(letters).replace("$", r"\$")

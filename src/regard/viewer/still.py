@@ -6,8 +6,10 @@ from io import BytesIO
 from typing import Any
 
 import ipywidgets as widgets
-from matplotlib.font_manager import findfont
+import matplotlib as mpl
 from PIL import Image, ImageDraw, ImageFont
+
+from regard.pictures.fonts import in_fonts, warn_of_missing
 
 INK, LINE, PAPER = "#222222", "#9a9a9a", "#ffffff"
 SIZE, PADDING = 15, 6  # pixels, as JupyterLab's own controls
@@ -63,27 +65,43 @@ def _controls_of(child: Any) -> Iterator[Control]:
         yield child.description, str(child.value)
 
 
+class Words:
+    """A text in the fonts of this machine that have its letters."""
+
+    def __init__(self, text: str) -> None:
+        self.pieces = [(ImageFont.truetype(file, SIZE), piece) for file, piece in in_fonts(text)]
+        self.length = sum(font.getlength(piece) for font, piece in self.pieces)
+
+    def write(self, pen: ImageDraw.ImageDraw, left: float, top: float) -> None:
+        """Write it on one line, whatever the fonts."""
+        for font, piece in self.pieces:
+            pen.text((left, top + SIZE - 1), piece, INK, font, anchor="ls")
+            left += font.getlength(piece)
+
+
 def _controls_as_picture(lines: list[list[Control]]) -> Image.Image:
     """Draw each control as its name, and its value in a frame."""
-    font = ImageFont.truetype(findfont("DejaVu Sans"), SIZE)
-    width = max((_width(line, font) for line in lines), default=0) + PADDING
+    with mpl.rc_context({"font.family": ["DejaVu Sans"]}):  # and what has other letters
+        warn_of_missing(text for line in lines for control in line for text in control)
+        written = [[(Words(name), Words(value)) for name, value in line] for line in lines]
+    width = max(map(_width, written), default=0) + PADDING
     row = SIZE + 3 * PADDING
     picture = Image.new("RGB", (int(width), row * len(lines) + 1), PAPER)
     pen = ImageDraw.Draw(picture)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(written):
         left, top = 0.0, number * row
         for name, value in line:
-            pen.text((left + PADDING, top + PADDING), name, INK, font)
-            left += font.getlength(name) + 2 * PADDING
-            right = left + font.getlength(value) + 2 * PADDING
+            name.write(pen, left + PADDING, top + PADDING)
+            left += name.length + 2 * PADDING
+            right = left + value.length + 2 * PADDING
             pen.rectangle((left, top + 2, right, top + row - PADDING), outline=LINE)
-            pen.text((left + PADDING, top + PADDING), value, INK, font)
+            value.write(pen, left + PADDING, top + PADDING)
             left = right + PADDING
     return picture
 
 
-def _width(line: list[Control], font: ImageFont.FreeTypeFont) -> float:
-    return sum(font.getlength(name) + font.getlength(value) + 5 * PADDING for name, value in line)
+def _width(line: list[tuple[Words, Words]]) -> float:
+    return sum(name.length + value.length + 5 * PADDING for name, value in line)
 
 
 def _stacked(pictures: list[Image.Image]) -> Image.Image:

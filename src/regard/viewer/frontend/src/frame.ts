@@ -9,11 +9,14 @@ import type { Stage } from "./stage";
 import type { State } from "./state";
 import { tallest } from "./styles";
 
-const LARGEST_CELL = 28;
+const LARGEST_CELL = 40; // CSS pixels, where few tokens have much room
+const ALWAYS = 1.5; // one may look so much nearer, however large cells are
+const LOWEST = 120; // CSS pixels of a few rows of many columns, to zoom in
 const WIDEST_LABEL = 130;
 const RIGHT = 10;
-const MOST_CELL = 40; // CSS pixels of a cell, however near one looks
 const ROUNDED = 1.5; // CSS pixels that scrolling may be off
+
+const roomFor = (names: string[]): number => Math.min(labelWidth(names), WIDEST_LABEL) + 26;
 
 export class Frame {
   cell = 1; // CSS pixels of a side
@@ -29,9 +32,14 @@ export class Frame {
     stage.element.addEventListener("scroll", () => this.scrolled());
   }
 
+  /** Give how wide it is with the largest cells: more room than that, it leaves to others. */
+  widest({ rows, columns }: Shown): number {
+    return roomFor(rows.names) + columns.names.length * LARGEST_CELL + RIGHT;
+  }
+
   /** Choose the size of a cell and the room for the names. */
   measure({ rows, columns }: Shown): void {
-    this.left = Math.min(labelWidth(rows.names), WIDEST_LABEL) + 26;
+    this.left = roomFor(rows.names);
     this.top = Math.min(labelWidth(columns.names), WIDEST_LABEL) + 30;
     const width = Math.max(220, this.outside.clientWidth);
     const [high, wide] = [Math.max(rows.names.length, 1), Math.max(columns.names.length, 1)];
@@ -40,7 +48,8 @@ export class Frame {
     this.cell = this.fit * this.near(this.state.look.zoom);
     this.outside.dataset.place = [this.left, this.top, this.cell].join(" "); // for who points
     // the frame stays as it is when one zooms
-    const height = Math.min(tallest(), this.top + high * this.fit + 10);
+    const room = Math.max(high * this.fit, Math.min(high * LARGEST_CELL, LOWEST));
+    const height = Math.min(tallest(), this.top + room + 10);
     const [allWide, allHigh] = [wide * this.cell + RIGHT, high * this.cell + 10];
     this.stage.measure(width, height, this.left + allWide, this.top + allHigh);
     this.scroll();
@@ -48,7 +57,7 @@ export class Frame {
 
   /** Keep a zoom between all and a cell that is large enough. */
   private near(zoom: number): number {
-    return clamp(zoom, 1, Math.max(1, MOST_CELL / this.fit));
+    return clamp(zoom, 1, Math.max(ALWAYS, LARGEST_CELL / this.fit));
   }
 
   /** Scroll to where one looks; browsers round that, which is many cells where cells are small. */

@@ -16,7 +16,8 @@ import type { State } from "./state";
 import { FONT } from "./styles";
 import type { Source, Variants } from "./variants";
 
-const TILE = 32; // CSS pixels of a thumbnail, as many as it has at most
+const MOUSE_TILE = 32; // CSS pixels of a thumbnail, as many as it has at most
+const FINGER_TILE = 40; // with what is around it, as large as a finger asks for
 const MOST_ACROSS = 10; // where heads are sorted by a measure
 const EDGE = 2; // around all tiles, for the frame of the chosen one
 
@@ -30,8 +31,13 @@ interface Layout {
   y: number;
 }
 
-const BY_LAYER: Layout = { left: 24, top: 18, wide: 36, high: 36, x: 2, y: 2 };
-const RANKED: Layout = { left: 2, top: 18, wide: 44, high: 64, x: 6, y: 15 };
+const byLayerOf = (tile: number): Layout => {
+  const side = tile + 4;
+  return { left: 24, top: 18, wide: side, high: side, x: 2, y: 2 };
+};
+const rankedOf = (tile: number): Layout => {
+  return { left: 2, top: 18, wide: 44, high: tile + 38, x: (44 - tile) / 2, y: 15 };
+};
 
 export class Grid {
   readonly canvas: HTMLCanvasElement;
@@ -39,7 +45,8 @@ export class Grid {
   private readonly plane: HTMLElement; // as large as all tiles
   private readonly tiles: Tiles;
   private rows: Head[][] = [];
-  private layout = BY_LAYER;
+  private readonly tile = matchMedia("(pointer: coarse)").matches ? FINGER_TILE : MOUSE_TILE;
+  private layout = byLayerOf(this.tile);
   private hovered: Head | undefined;
   private arranged: unknown[] = []; // what the rows hang on
 
@@ -81,10 +88,11 @@ export class Grid {
   /** Put the heads in their places, of which so many CSS pixels across are seen. */
   arrange(room: number): void {
     const { kind, heads, values, state } = this;
-    const across = Math.floor((room - RANKED.left - 2 * EDGE) / RANKED.wide);
+    const byValue = rankedOf(this.tile);
+    const across = Math.floor((room - byValue.left - 2 * EDGE) / byValue.wide);
     const hangsOn = [heads, values, state.look.rising, across];
     if (hangsOn.some((one, at) => one !== this.arranged[at])) {
-      this.layout = values ? RANKED : BY_LAYER;
+      this.layout = values ? byValue : byLayerOf(this.tile);
       this.rows = values
         ? ranked(heads, values, state.look.rising, Math.max(1, Math.min(across, MOST_ACROSS)))
         : byLayer(kind, heads);
@@ -160,13 +168,14 @@ export class Grid {
   }
 
   private drawHead(brush: CanvasBrush, head: Head, left: number, top: number): void {
+    const { tile } = this;
     const { theme } = this.state;
     const [x, y] = [left + this.layout.x, top + this.layout.y];
-    const hasInk = this.tiles.draw(brush, head, x, y, TILE);
+    const hasInk = this.tiles.draw(brush, head, x, y, tile);
     if (!hasInk) {
       brush.beginPath();
-      brush.rect(x, y, TILE, TILE);
-      hatch(brush, theme, [x, y, TILE, TILE]);
+      brush.rect(x, y, tile, tile);
+      hatch(brush, theme, [x, y, tile, tile]);
     }
     if (this.values) this.title(brush, head, left + this.layout.wide / 2, y);
     const isChosen = this.isChosen(head);
@@ -174,7 +183,7 @@ export class Grid {
     const grown = isMarked ? 1 : 0.5;
     brush.strokeStyle = isChosen ? theme.accent : isMarked ? theme.quiet : theme.faint;
     brush.lineWidth = isChosen ? 3 : isMarked ? 2 : 1;
-    brush.strokeRect(x - grown, y - grown, TILE + 2 * grown, TILE + 2 * grown);
+    brush.strokeRect(x - grown, y - grown, tile + 2 * grown, tile + 2 * grown);
   }
 
   /** Write which head it is, and by which value it stands there. */
@@ -185,7 +194,7 @@ export class Grid {
     brush.fillStyle = theme.ink;
     brush.fillText(`${head.layer}.${head.head}`, middle, y - 8);
     brush.fillStyle = theme.quiet;
-    brush.fillText(short(this.values?.[head.index]), middle, y + TILE + 9);
+    brush.fillText(short(this.values?.[head.index]), middle, y + this.tile + 9);
   }
 
   private isChosen({ layer, head }: Head): boolean {

@@ -10,6 +10,7 @@ import { listenTo } from "./pointing";
 import type { Shown } from "./shown";
 import { Stage } from "./stage";
 import type { State } from "./state";
+import { isOnPaper } from "./theme";
 
 export const NEARER = 1.5; // a step of zooming
 
@@ -37,6 +38,11 @@ export class Matrix {
   /** Show it nearer by a factor, or the whole. */
   near(factor: number): void {
     this.zoomTo(factor ? this.state.look.zoom * factor : 1);
+  }
+
+  /** How wide it is at most, in CSS pixels. */
+  get widest(): number {
+    return this.shown ? this.frame.widest(this.shown) : 0;
   }
 
   private get shown(): Shown | null {
@@ -75,8 +81,11 @@ export class Matrix {
     this.caption.textContent = writes
       ? "rows read (→ what is written next), columns are read"
       : "rows read, columns are read";
-    this.paintBase(paintOn(stage.base, stage.width, stage.height), shown);
-    this.drawOver();
+    const brush = paintOn(stage.base, stage.width, stage.height);
+    this.paintBase(brush, shown);
+    if (isOnPaper())
+      drawOver(brush, frame, state, shown); // a second canvas would hide the first
+    else this.drawOver();
   }
 
   private paintBase(brush: Brush, shown: Shown): void {

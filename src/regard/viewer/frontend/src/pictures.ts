@@ -78,6 +78,7 @@ export class Pictures {
     const alone = isOneOfSeveral ? nameOf(selection) : "Matrix";
     this.title.textContent = together.isOne ? together.title() : alone;
     this.matrices.classList.toggle("several", isOneOfSeveral);
+    this.matrices.style.setProperty("--widest", `${this.matrix.widest}px`);
     this.matrix.draw();
     this.beside.draw();
     this.lines.draw();

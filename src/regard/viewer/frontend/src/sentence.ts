@@ -6,8 +6,13 @@ import { besides, cellSentence, focusSentence, titleOf } from "./sentences";
 import type { State } from "./state";
 import type { Tip } from "./tip";
 
+const GAP = 4; // CSS pixels below it, as in styles.ts
+
 export class Sentence {
   readonly element = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
+
+  private wide = 0; // CSS pixels
+  private most = 0; // how high it was, at this width
 
   /** `sayHead` says the chosen head, where there is nothing else to say. */
   constructor(
@@ -47,6 +52,15 @@ export class Sentence {
     this.state.spoken = text;
     if (this.element.textContent === text) return;
     this.element.replaceChildren(...piecesOf(parts));
+    this.hold();
+  }
+
+  /** Keep what is below where it is: a shorter sentence leaves room for the longest one so far. */
+  hold(): void {
+    const { width: wide, height: high } = this.element.getBoundingClientRect();
+    this.most = wide === this.wide ? Math.max(this.most, high) : high;
+    this.wide = wide;
+    this.element.style.marginBottom = `${GAP + this.most - high}px`;
   }
 }
 

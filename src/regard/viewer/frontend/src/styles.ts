@@ -52,16 +52,12 @@ input[type=range] { width: 110px; }
   font-size: 13px; }
 input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px; padding: 2px 6px;
   color: var(--ink); background: var(--field); border: 1px solid var(--edge); border-radius: 4px; }
-@media (pointer: coarse) {
-  button, select, input[type=search], .bar label, summary { min-height: 44px; min-width: 44px; }
-  input[type=checkbox] { width: 24px; height: 24px; }
-  .texts { line-height: 2.6; }
-}
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
 figure { margin: 0; min-width: 0; max-width: 100%; }
 figure.heads { flex: 0 1 auto; }
-.matrices { flex: 6 1 340px; max-width: clamp(660px, 100vh, 1760px); display: grid; gap: 12px 24px;
-  min-width: 0; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
+.matrices { flex: 6 1 440px; min-width: 0; display: grid; gap: 12px 24px;
+  max-width: min(clamp(660px, 100vh, 1760px), max(440px, var(--widest)));
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
 .matrices.several { flex-basis: 900px; max-width: none; }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
 figure.inside { flex: 1 1 420px; max-width: 760px; }
@@ -73,7 +69,7 @@ figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: fl
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .take { display: inline-flex; gap: 3px; }
 .take button { font-size: 12px; font-weight: 400; padding: 1px 5px; }
-.kind { margin: 4px 0 2px; }
+.kind { margin: 4px 0 2px; position: sticky; left: 0; width: max-content; max-width: 100%; }
 .kinds { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: ${GRID_WIDE}px;
   max-height: clamp(${LEAST}px, calc(100vh - ${BESIDE}px), ${MOST}px);
   overflow: auto; padding: 3px; }
@@ -103,14 +99,23 @@ summary { cursor: pointer; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margin: 4px 0; }
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 kbd { font: 12px ui-monospace, monospace; }
+@media (pointer: coarse) {
+  button, select, input[type=search], .bar label, summary { min-height: 44px; min-width: 44px; }
+  input[type=checkbox] { width: 24px; height: 24px; }
+  .texts { line-height: 2.6; }
+  .kinds { max-width: ${GRID_WIDE + 100}px; }
+}
+@container (max-width: 480px) { .sentence { font-size: 14px; line-height: 1.35; } }
 @container (max-width: 720px) { .matrices, figure.lines { flex-basis: 100%; } }
 @container (min-width: 1480px) {
   figure.lines { flex-basis: 230px; }
   figure.inside { flex-basis: 260px; max-width: 380px; }
 }
 @media print {
+  .view { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
   .sentence { position: static; }
+  .glass canvas.over { display: none; }
   .texts, .ranked { max-height: none; overflow: visible; }
   figure { break-inside: avoid; }
 }

@@ -16,6 +16,8 @@ const GROUNDS = [
 ];
 const DARK = "(prefers-color-scheme: dark)";
 const FORCED = "(forced-colors: active)"; // the user's own colours, on all pages
+const PAPER = "print";
+let isPrinting = false; // browsers say so before they lay pages out
 
 const isOpaque = (colour: number[] | null): colour is number[] => (colour?.[3] ?? 0) > 0.5;
 
@@ -30,8 +32,11 @@ function* ancestorsOf(element: Element): Generator<Element> {
   for (let next = parentOf(element); next; next = parentOf(next)) yield next;
 }
 
+export const isOnPaper = (): boolean => isPrinting || matchMedia(PAPER).matches;
+
 /** Give the theme that is read on what is behind an element of a page. */
 export function themeOf(element: HTMLElement): Theme {
+  if (isOnPaper()) return THEMES.light;
   if (matchMedia(FORCED).matches) return matchMedia(DARK).matches ? THEMES.dark : THEMES.light;
   const ground = groundBehind(element) ?? namedGround(element);
   const isDark = ground ? luminance(ground) < MIDDLE : luminance(inkAround(element)) > MIDDLE;
@@ -68,9 +73,14 @@ export function wear(host: HTMLElement, view: HTMLElement, theme: Theme): void {
 
 /**
  * Call when an element may stand on another ground: it was put into the page or moved in it, or
- * the page changed its theme. Gives what ends it.
+ * the page changed its theme. `printing` is called where it is to be drawn at once, as pages are
+ * laid out before the next frame. Gives what ends it.
  */
-export function followTheme(host: HTMLElement, changed: () => void): () => void {
+export function followTheme(
+  host: HTMLElement,
+  changed: () => void,
+  printing: () => void,
+): () => void {
   const ended = new AbortController();
   const { signal } = ended;
   const attributes = new MutationObserver(changed);
@@ -87,8 +97,15 @@ export function followTheme(host: HTMLElement, changed: () => void): () => void 
   host.shadowRoot?.addEventListener("animationstart", placed, { signal });
   document.addEventListener("load", changed, { capture: true, signal }); // of a style sheet
   document.addEventListener("transitionend", faded(changed), { signal });
-  for (const query of [DARK, FORCED]) {
+  for (const query of [DARK, FORCED, PAPER]) {
     matchMedia(query).addEventListener("change", changed, { signal });
+  }
+  for (const event of ["beforeprint", "afterprint"]) {
+    const heard = () => {
+      isPrinting = event === "beforeprint";
+      printing();
+    };
+    window.addEventListener(event, heard, { signal });
   }
   return () => {
     ended.abort();

@@ -56,7 +56,8 @@ export class View {
     this.ears = this.hear();
     for (const [event, ear] of this.ears) model.on(event, ear);
     wear(this.host, this.section, this.state.theme);
-    this.unfollow = followTheme(this.host, () => this.restyle());
+    const printing = () => this.attempt(() => this.redraw());
+    this.unfollow = followTheme(this.host, () => this.restyle(), printing);
     this.size.observe(this.host);
     this.restyle();
     this.attempt(() => this.build());
@@ -126,6 +127,12 @@ export class View {
     wear(this.host, this.section, theme);
     this.state.theme = theme;
     this.state.tell("theme");
+  }
+
+  /** Draw at once in the theme of where it stands: on paper, that is ink on white. */
+  private redraw(): void {
+    this.restyle();
+    this.draw("all");
   }
 
   /** Another head was chosen, here or elsewhere. */
@@ -227,8 +234,10 @@ export class View {
   }
 
   private draw(due: "all" | "over"): void {
-    if (due === "all") this.pictures?.draw();
-    else this.pictures?.drawOver();
+    if (due === "all") {
+      this.sentence?.hold(); // there may be more or less room now
+      this.pictures?.draw();
+    } else this.pictures?.drawOver();
     if (this.isElsewhere) this.pictures?.reveal();
     this.isElsewhere = false;
     if (!this.state.shown || !this.pictures) return;
