@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 import regard.pictures
 from regard.pictures.architecture import plot_architecture
-from regard.pictures.difference import plot_difference
+from regard.pictures.difference import plot_changes, plot_difference
 from regard.pictures.head import plot_attention, plot_heatmap
 from regard.pictures.heads import plot_heads
 from regard.pictures.leak import plot_leak
@@ -32,6 +32,7 @@ SEEN = Trace.from_weights(np.eye(3), words(3))
 ON_AXES: dict[str, Callable[[Axes | None], Axes]] = {
     "architecture": lambda ax: plot_architecture(ax=ax),
     "attention": lambda ax: plot_attention(SEEN, 0, 0, ax=ax),
+    "changes": lambda ax: plot_changes(np.eye(3), words(3), words(3), title="more", ax=ax),
     "difference": lambda ax: plot_difference(SEEN, SEEN, 0, 0, ax=ax),
     "heatmap": lambda ax: plot_heatmap(np.eye(3), words(3), words(3), ax=ax),
     "readings": lambda ax: plot_readings([[0.5, 0.5]], [["it", "saw"]], [0], ax=ax),
