@@ -501,16 +501,37 @@ def test_heads_that_are_not_there(model: Transformer) -> None:
         pass
 
 
-@pytest.mark.parametrize("name", ["bloom", "xlnet"])
-def test_a_model_that_attends_in_a_way_of_its_own(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "projection"),
+    [
+        ("bloom", "h.0.self_attention.dense"),
+        ("codegen", "h.0.attn.out_proj"),
+        ("gptj", "h.0.attn.out_proj"),
+        ("luke", "layer.0.attention.output.dense"),
+        ("mpt", "blocks.0.attn.out_proj"),
+    ],
+)
+def test_a_model_that_attends_in_a_way_of_its_own(name: str, projection: str) -> None:
     family = next(family for family in families() if family.model_type == name)
     model = build(family.model_type, family.auto_class)
-    message = f"{type(model).__name__} does not attend through .*forward-pre-hook"
-    with (
-        pytest.raises((ValueError, RuntimeError), match=message),
-        ablate(model, [("decoder", 0, 0)]),
-    ):
-        output_of(model, inputs_for(model, family.use))
+    inputs = inputs_for(model, family.use)
+    (kind,) = trace(inputs, model).kinds
+    (module,) = (m for path, m in model.named_modules() if path.endswith(projection))
+    num_heads = trace(inputs, model).num_heads
+
+    def cut(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        heads = args[0].unflatten(-1, (num_heads, -1)).clone()
+        heads[..., 1, :] = 0
+        return (heads.flatten(-2), *args[1:])
+
+    with torch.no_grad():
+        plain = output_of(model, inputs)
+        with module.register_forward_pre_hook(cut):
+            expected = output_of(model, inputs)
+        with ablate(model, [(kind, 0, 1)]):
+            ours = output_of(model, inputs)
+    assert torch.equal(ours, expected)
+    assert not torch.equal(ours, plain)
 
 
 def test_attention_that_gives_no_named_tuple() -> None:

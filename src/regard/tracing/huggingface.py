@@ -20,13 +20,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.layers import Recorder, ScoredLayer
 from regard.tracing.agreement import NotUnderstoodError, check_output
+from regard.tracing.called import editing_calls, narrowing_calls
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
-from regard.tracing.implementations import (
-    attending,
-    eager_outputs,
-    eager_weights,
-    implementations,
-)
+from regard.tracing.eager import watch_eager
+from regard.tracing.implementations import attending, implementations
 from regard.tracing.inputs import Inputs, inputs_of_pretrained, write_on
 from regard.tracing.interface import Asked, GoOn, Stage, wrapping
 from regard.tracing.places import Place, Places
@@ -113,34 +110,44 @@ class Pretrained:
             needed = {"encoder", "decoder"} if self.is_two_sided else set()
             if recorder.counts and needed <= recorder.counts.keys():
                 return recorder, outputs, "queries and keys"
-        outputs = eager_outputs(self.model, inputs.named)
-        recorder = eager_weights(outputs, new_recorder())
+        recorder, outputs, how = watch_eager(self.model, inputs.named, new_recorder)
         if not recorder.counts:
             raise ValueError(
                 f"{type(self.model).__name__} has no attention that can be traced: it attends "
                 "neither through transformers' AttentionInterface, nor does it give weights for "
                 "output_attentions=True under eager."
             )
-        return recorder, outputs, "eager weights"
+        return recorder, outputs, how
 
     @contextmanager
     def editing(self, numbers: Numbers, edit: Edit) -> Iterator[None]:
         """Edit what the heads write, while within."""
-        with self._handling(Stage.EDIT, numbers, partial(_edited, edit=edit)):
+        if self._is_asked:
+            within = self._handling(Stage.EDIT, numbers, partial(_edited, edit=edit))
+        else:
+            within = editing_calls(self.model, numbers, edit, frozenset())
+        with within:
             yield
 
     @contextmanager
     def narrowing(self, numbers: Numbers, allow: Allow) -> Iterator[None]:
         """Narrow what the heads may read, while within."""
-        with self._handling(Stage.NARROW, numbers, partial(_narrowed, allow=allow)):
+        if self._is_asked:
+            within = self._handling(Stage.NARROW, numbers, partial(_narrowed, allow=allow))
+        else:
+            within = narrowing_calls(self.model, numbers, allow, frozenset())
+        with within:
             yield
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether it attends through `AttentionInterface`; else its calls are watched."""
+        return bool(self.model._can_set_attn_implementation())  # noqa: SLF001  said nowhere else
 
     @contextmanager
     def _handling(
         self, stage: Stage, numbers: Numbers, change: Callable[..., Attended]
     ) -> Iterator[None]:
-        if not self.model._can_set_attn_implementation():  # noqa: SLF001  said nowhere else
-            raise ValueError(self._not_through_interface)
         places = Places(self.model, numbers)
 
         def handle(asked: Asked, go_on: GoOn) -> Attended:

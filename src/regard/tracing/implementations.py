@@ -1,15 +1,12 @@
 """Under which implementations of attention a transformers model can be run and watched."""
 
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from regard.record.layers import Recorder, WeighedLayer
 from regard.tracing.agreement import NotUnderstoodError
 
 TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
@@ -48,41 +45,8 @@ def _configs(model: PreTrainedModel) -> Iterator[Any]:
         waiting += [part for part in parts if part is not None]
 
 
-def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
-    """Ask the model itself for its weights; where it cannot be set to eager, as it is."""
-    try:
-        with attending(model, "eager"):
-            return model(**inputs, output_attentions=True)
-    except NotUnderstoodError:
-        return model(**inputs, output_attentions=True)
-
-
 def implementations(model: PreTrainedModel) -> tuple[str, ...]:
     """Give the implementations under which the model can be watched, the leaner first."""
     if not model._can_set_attn_implementation():  # noqa: SLF001  transformers says it nowhere else
         return ()
     return ("sdpa", "eager") if model._supports_sdpa else ("eager",)  # noqa: SLF001  likewise
-
-
-def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
-    """Take the weights that a model gave for output_attentions=True."""
-    kinds = {
-        "encoder_attentions": "encoder",
-        "attentions": None,
-        "decoder_attentions": "decoder",
-        "cross_attentions": "cross",
-    }
-    numbers: Counter[str] = Counter()
-    for name, kind in kinds.items():
-        for weights in getattr(outputs, name, None) or ():
-            if isinstance(weights, Tensor) and weights.dim() == 4:
-                if weights.size(0) > 1:
-                    raise ValueError(
-                        f"The model attends within {weights.size(0)} windows or blocks at once, so "
-                        "that a head has no one matrix of weights: it cannot be traced."
-                    )
-                sees_the_future = bool(weights.triu(1).any())
-                of_kind = kind or ("encoder" if sees_the_future else "decoder")
-                recorder.add(WeighedLayer(of_kind, weights[0].detach()), numbers[of_kind])
-                numbers[of_kind] += 1
-    return recorder

@@ -66,6 +66,9 @@ def factors_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Factor
     """Take a product apart; None, where it is none of two matrices, or of stacks of them."""
     if func is torch.einsum:
         return _einsum(args)
+    if func in BIASED:
+        args = [*args, *(kwargs[name] for name in ("batch1", "batch2") if name in kwargs)]
+        kwargs = {name: x for name, x in kwargs.items() if name not in {"batch1", "batch2"}}
     first, left, right = args[:3] if func in BIASED else (None, *args[:2])
     if not all(isinstance(x, Tensor) and x.dim() > 1 for x in (left, right)):
         return None

@@ -1,0 +1,127 @@
+"""What a transformers model itself gives for `output_attentions=True`, and whether that is true.
+
+While it does, its calls of attention are watched. Where these are what it gives, they are kept:
+queries and keys, of layers that can be edited. Else its weights are, if they are attention over the
+tokens: a row for each query, a column for each key, summing to 1.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
+from regard.tracing.agreement import NotUnderstoodError, gives
+from regard.tracing.called import recording_calls
+from regard.tracing.calls import Numbers
+from regard.tracing.implementations import attending
+
+GIVEN = {  # the names of what is given, and the kind where the name tells it
+    "encoder_attentions": "encoder",
+    "attentions": None,
+    "decoder_attentions": "decoder",
+    "cross_attentions": "cross",
+}
+
+
+def watch_eager(
+    model: PreTrainedModel, inputs: Mapping[str, Any], new_recorder: Callable[[], Recorder]
+) -> tuple[Recorder, Any, str]:
+    """Run a model under eager; give its layers, its outputs, and what weights are computed from.
+
+    Raises
+    ------
+    ValueError
+        If it gives no weights, or such as are no attention over its tokens.
+    """
+    called, numbers = new_recorder(), Numbers(model)
+    try:
+        with numbers.counting(), recording_calls(model, numbers, called, frozenset()):
+            outputs = eager_outputs(model, inputs)
+    except ValueError:  # in windows: what it gives may be of whole sentences
+        called, outputs = new_recorder(), eager_outputs(model, inputs)
+    given = eager_weights(outputs, new_recorder())
+    seen = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
+    are_scored = all(isinstance(layer, ScoredLayer) for layer in seen)
+    if given.counts and are_scored and agree(called, given):
+        return called, outputs, "queries and keys"
+    for of_kind in given.layers.values():
+        for number, layer in of_kind.items():
+            if not any(_are_alike(other, layer) for other in seen):
+                check_weights(layer, number, type(model).__name__)
+    return given, outputs, "eager weights"
+
+
+def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
+    """Ask the model itself for its weights; where it cannot be set to eager, as it is."""
+    try:
+        with attending(model, "eager"):
+            return model(**inputs, output_attentions=True)
+    except NotUnderstoodError:
+        return model(**inputs, output_attentions=True)
+
+
+def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
+    """Take the weights that a model gave for output_attentions=True."""
+    numbers: Counter[str] = Counter()
+    for name, kind in GIVEN.items():
+        for weights in getattr(outputs, name, None) or ():
+            if isinstance(weights, Tensor) and weights.dim() == 4:
+                if weights.size(0) > 1:
+                    raise ValueError(
+                        f"The model attends within {weights.size(0)} windows or blocks at once, so "
+                        "that a head has no one matrix of weights: it cannot be traced."
+                    )
+                sees_the_future = bool(weights.triu(1).any())
+                of_kind = kind or ("encoder" if sees_the_future else "decoder")
+                recorder.add(WeighedLayer(of_kind, weights[0].detach()), numbers[of_kind])
+                numbers[of_kind] += 1
+    return recorder
+
+
+def agree(called: Recorder, given: Recorder) -> bool:
+    """Say whether the calls that were seen are the weights that were given, layer by layer."""
+    return called.counts == given.counts and all(
+        _are_alike(called.layers[kind][number], layer)
+        for kind, of_kind in given.layers.items()
+        for number, layer in of_kind.items()
+    )
+
+
+def _are_alike(called: Layer, given: Layer) -> bool:
+    """Say whether a call has the weights that were given."""
+    weights = given.weigh()
+    if called.shape != weights.shape:
+        return False
+    if isinstance(called, ScoredLayer):
+        return gives(called, weights)
+    return bool(torch.allclose(called.weigh(), weights, atol=1e-5))
+
+
+def check_weights(layer: Layer, number: int, model: str) -> None:
+    """Raise where weights are no attention of each token over all.
+
+    Raises
+    ------
+    ValueError
+        If they have not a column for each key, are negative, or do not sum to 1 or to nothing.
+    """
+    _, num_queries, num_keys = layer.shape
+    weights = layer.weigh()
+    sums, off = weights.sum(-1), 1e-2  # half precision leaves as much
+    is_whole = ((sums - 1).abs() < off) | (sums.abs() < off)
+    if layer.kind != "cross" and num_queries != num_keys:
+        wrong = f"{num_keys} columns for {num_queries} tokens"
+    elif float(weights.min()) < -off:
+        wrong = "weights below zero"
+    elif not bool(is_whole.all()):
+        wrong = f"rows that sum to {float(sums.min()):.2g} up to {float(sums.max()):.2g}"
+    else:
+        return
+    raise ValueError(
+        f"{model} gives no attention over its tokens for output_attentions=True: in {layer.kind} "
+        f"layer {number} there are {wrong}. It cannot be traced."
+    )
