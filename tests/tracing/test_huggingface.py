@@ -16,6 +16,7 @@ import pytest
 import torch
 import transformers
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -24,6 +25,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from regard.record.layers import ScoredLayer
 from regard.record.trace import Trace
@@ -563,3 +565,73 @@ def test_what_would_be_silently_wrong_is_refused(tokenizer: PreTrainedTokenizerB
         layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=batch_first)
         with pytest.raises(ValueError, match="got a batch of 2"):
             trace(torch.randn(shape), nn.TransformerEncoder(layer, 1, enable_nested_tensor=False))
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 2.0])
+def test_a_function_that_a_user_registered_is_the_models(
+    sharpness: float, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Tensor] = []
+
+    def sharper(
+        module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Any, **options: Any
+    ) -> tuple[Tensor, None]:
+        scaling = options["scaling"]
+        used.append((query * sharpness @ key.mT * scaling).softmax(-1)[0])
+        written = F.scaled_dot_product_attention(query * sharpness, key, value, scale=scaling)
+        return written.transpose(1, 2).contiguous(), None
+
+    def invented(module: nn.Module, query: Tensor, *_: Any, **__: Any) -> tuple[Tensor, None]:
+        return query.transpose(1, 2).contiguous(), None
+
+    own = {"sharper": sharper, "invented": invented}
+    monkeypatch.setattr(ALL_ATTENTION_FUNCTIONS, "_local_mapping", own)
+    model = tiny("bert", AutoModel, **SIZES, intermediate_size=64)
+    model.set_attn_implementation("sharper")
+    seen = trace(SENTENCE, model, tokenizer)
+    of_last = used[-len(seen.layers["encoder"]) :]
+    for number, weights in enumerate(of_last):
+        assert (seen.layers["encoder"][number].weigh() - weights).abs().max() < 1e-6
+    assert model.config._attn_implementation == "sharper"  # noqa: SLF001
+    model.set_attn_implementation("invented")
+    with pytest.raises(ValueError, match=r"attends by 'invented', a function that was registered"):
+        trace(SENTENCE, model, tokenizer)
+
+
+@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
+@pytest.mark.parametrize("alibi", [False, True])
+def test_falcon_is_not_taken_at_its_word(implementation: str, *, alibi: bool) -> None:
+    """Under sdpa, with output_attentions=True it runs without its causal mask."""
+    config = transformers.FalconConfig(
+        vocab_size=99,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        initializer_range=0.5,
+        alibi=alibi,
+    )
+    torch.manual_seed(0)
+    model: Any = transformers.AutoModelForCausalLM.from_config(
+        config, attn_implementation=implementation
+    ).eval()
+    ids = torch.randint(99, (1, 8))
+    seen = trace(ids, model)
+    assert seen.kinds == ("decoder",)
+    used = []
+    attend = F.scaled_dot_product_attention
+
+    def noted(query: Tensor, key: Tensor, value: Tensor, mask: Any = None, **more: Any) -> Tensor:
+        more |= {"attn_mask": mask} if mask is not None else {}
+        eye = torch.eye(key.size(-2)).expand(*key.shape[:-2], -1, -1)
+        used.append(attend(query, key, eye, **more)[0])
+        return attend(query, key, value, **more)
+
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(F, "scaled_dot_product_attention", noted)
+        plain = model(ids, use_cache=False)
+    if implementation == "eager":
+        used = [x[0] for x in model(ids, use_cache=False, output_attentions=True).attentions]
+    for number, weights in enumerate(used):
+        assert (seen.layers["decoder"][number].weigh() - weights).abs().max() < 1e-5
+    assert len(used) == 2
+    assert plain.logits.isfinite().all()

@@ -110,6 +110,18 @@ def _mask_of(attention: Attention) -> tuple[Tensor | None, Tensor | None]:
     return parted(mask.reshape(-1, *mask.shape[-2:]) if mask.dim() > 1 else mask[None, None])
 
 
+def how_of(recorder: Recorder) -> str:
+    """Say what the weights are computed from, and which are held themselves."""
+    layers = [layer for of_kind in recorder.layers.values() for layer in of_kind.values()]
+    weighed = [layer for layer in layers if isinstance(layer, WeighedLayer)]
+    if not weighed:
+        return "queries and keys"
+    own = "weights as the module gave them, heads x queries x keys numbers a layer"
+    if len(weighed) == len(layers):
+        return own
+    return f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
+
+
 # editing
 
 

@@ -1,8 +1,9 @@
 """What a transformers model itself gives for `output_attentions=True`, and whether that is true.
 
-While it does, its calls of attention are watched. Where these are what it gives, they are kept:
-queries and keys, of layers that can be edited. Else its weights are, if they are attention over the
-tokens: a row for each query, a column for each key, summing to 1.
+In a plain run, its calls of attention are watched. Where these are what it gives, they are kept:
+queries and keys, of layers that can be edited. Else its weights are, if it computes under eager what
+it computes as it is, and they are attention over the tokens: a row for each query, a column for each
+key, summing to 1.
 """
 
 from collections import Counter
@@ -14,8 +15,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
-from regard.tracing.agreement import NotUnderstoodError, gives
-from regard.tracing.called import recording_calls
+from regard.tracing.agreement import TOLERANCES, NotUnderstoodError, gives
+from regard.tracing.called import how_of, recording_calls
 from regard.tracing.calls import Numbers
 from regard.tracing.implementations import attending
 
@@ -30,29 +31,54 @@ GIVEN = {  # the names of what is given, and the kind where the name tells it
 def watch_eager(
     model: PreTrainedModel, inputs: Mapping[str, Any], new_recorder: Callable[[], Recorder]
 ) -> tuple[Recorder, Any, str]:
-    """Run a model under eager; give its layers, its outputs, and what weights are computed from.
+    """Run a model as it is and under eager; give its layers, its outputs, and how they are known.
 
     Raises
     ------
     ValueError
-        If it gives no weights, or such as are no attention over its tokens.
+        If the weights that it gives are no attention over its tokens, or not those of a plain run.
     """
-    called, numbers = new_recorder(), Numbers(model)
-    try:
-        with numbers.counting(), recording_calls(model, numbers, called, frozenset()):
-            outputs = eager_outputs(model, inputs)
-    except ValueError:  # in windows: what it gives may be of whole sentences
-        called, outputs = new_recorder(), eager_outputs(model, inputs)
+    called, plain = watch_calls(model, inputs, new_recorder)
+    outputs = eager_outputs(model, inputs)
     given = eager_weights(outputs, new_recorder())
-    seen = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
-    are_scored = all(isinstance(layer, ScoredLayer) for layer in seen)
+    layers = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
+    are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
     if given.counts and are_scored and agree(called, given):
-        return called, outputs, "queries and keys"
+        return called, plain, "queries and keys"
+    if given.counts and not _is_same(plain, outputs):
+        if called.counts.total() == given.counts.total():
+            return called, plain, how_of(called)  # what it gives is of another run
+        raise ValueError(
+            f"{type(model).__name__} computes other outputs with output_attentions=True than "
+            "without, so the weights that it gives are not those of a plain run: it cannot be "
+            'traced. Load it with attn_implementation="eager".'
+        )
     for of_kind in given.layers.values():
         for number, layer in of_kind.items():
-            if not any(_are_alike(other, layer) for other in seen):
+            if not any(_are_alike(other, layer) for other in layers):
                 check_weights(layer, number, type(model).__name__)
     return given, outputs, "eager weights"
+
+
+def watch_calls(
+    model: PreTrainedModel, inputs: Mapping[str, Any], new_recorder: Callable[[], Recorder]
+) -> tuple[Recorder, Any]:
+    """Run a model as it is; give the calls of attention that are seen, and its outputs."""
+    recorder, numbers = new_recorder(), Numbers(model)
+    try:
+        with numbers.counting(), recording_calls(model, numbers, recorder, frozenset()):
+            return recorder, model(**inputs)
+    except ValueError:  # in windows: what it gives itself may be of whole sentences
+        return new_recorder(), model(**inputs)
+
+
+def _is_same(plain: Any, outputs: Any) -> bool:
+    """Say whether two runs computed the same: the first of what they give."""
+    one, other = plain[0], outputs[0]
+    if not (isinstance(one, Tensor) and isinstance(other, Tensor)) or one.shape != other.shape:
+        return True  # of which nothing can be said
+    tolerance = TOLERANCES.get(one.dtype, 1e-4) * 10 * (1 + float(one.abs().max()))
+    return bool(torch.allclose(one, other, rtol=0, atol=tolerance, equal_nan=True))
 
 
 def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:

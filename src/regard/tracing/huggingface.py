@@ -20,10 +20,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.layers import Recorder, ScoredLayer
 from regard.tracing.agreement import NotUnderstoodError, check_output
-from regard.tracing.called import editing_calls, narrowing_calls
+from regard.tracing.called import editing_calls, how_of, narrowing_calls, recording_calls
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
 from regard.tracing.eager import watch_eager
-from regard.tracing.implementations import attending, implementations
+from regard.tracing.implementations import attending, implementations, own_implementation
 from regard.tracing.inputs import Inputs, inputs_of_pretrained, write_on
 from regard.tracing.interface import Asked, GoOn, Stage, wrapping
 from regard.tracing.places import Place, Places
@@ -110,6 +110,8 @@ class Pretrained:
             needed = {"encoder", "decoder"} if self.is_two_sided else set()
             if recorder.counts and needed <= recorder.counts.keys():
                 return recorder, outputs, "queries and keys"
+        if own := own_implementation(self.model):
+            return self._watch_within(own, inputs, new_recorder())
         recorder, outputs, how = watch_eager(self.model, inputs.named, new_recorder)
         if not recorder.counts:
             raise ValueError(
@@ -118,6 +120,22 @@ class Pretrained:
                 "output_attentions=True under eager."
             )
         return recorder, outputs, how
+
+    def _watch_within(
+        self, own: str, inputs: Inputs, recorder: Recorder
+    ) -> tuple[Recorder, Any, str]:
+        """Watch what a user's attention function calls: it does not do what it is asked alone."""
+        numbers = Numbers(self.model)
+        with numbers.counting(), recording_calls(self.model, numbers, recorder, frozenset()):
+            outputs = self.model(**inputs.named)
+        if recorder.counts:
+            return recorder, outputs, f"{how_of(recorder)}, within {own!r}"
+        raise ValueError(
+            f"{type(self.model).__name__} attends by {own!r}, a function that was registered: what "
+            "it writes is not what the softmax of its queries and keys, under its mask, makes of "
+            "the values, and no attention that it calls was seen. Trace it under one of "
+            'transformers\' own: model.set_attn_implementation("sdpa").'
+        )
 
     @contextmanager
     def editing(self, numbers: Numbers, edit: Edit) -> Iterator[None]:

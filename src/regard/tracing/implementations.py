@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from transformers import PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from regard.tracing.agreement import NotUnderstoodError
 
+THEIRS = ("eager", "sdpa", "flash_attention", "flex_attention", "paged")  # that transformers has
 TRACING = threading.RLock()  # an implementation is a setting of the model: one trace at a time
 
 
@@ -35,6 +37,13 @@ def _set_implementation(model: PreTrainedModel, implementation: str) -> None:
         raise NotUnderstoodError from error
 
 
+def own_implementation(model: PreTrainedModel) -> str:
+    """Give the name of the attention function that a user registered for this model, if any."""
+    name = str(getattr(model.config, "_attn_implementation", None) or "eager")
+    is_theirs = name.startswith(THEIRS) or "/" in name  # kernels of the hub, by repository
+    return "" if is_theirs or name not in ALL_ATTENTION_FUNCTIONS else name
+
+
 def _configs(model: PreTrainedModel) -> Iterator[Any]:
     """Give every configuration in use, those inside others too."""
     waiting = [m.config for m in model.modules() if isinstance(m, PreTrainedModel)]
@@ -46,7 +55,12 @@ def _configs(model: PreTrainedModel) -> Iterator[Any]:
 
 
 def implementations(model: PreTrainedModel) -> tuple[str, ...]:
-    """Give the implementations under which the model can be watched, the leaner first."""
+    """Give the implementations under which the model can be watched, the leaner first.
+
+    Under one that a user registered the model is another one: then it alone is.
+    """
+    if own := own_implementation(model):
+        return (own,)
     if not model._can_set_attn_implementation():  # noqa: SLF001  transformers says it nowhere else
         return ()
     return ("sdpa", "eager") if model._supports_sdpa else ("eager",)  # noqa: SLF001  likewise

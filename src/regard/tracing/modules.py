@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, Recorder, WeighedLayer
-from regard.tracing.called import editing_calls, narrowing_calls, recording_calls
+from regard.tracing.called import editing_calls, how_of, narrowing_calls, recording_calls
 from regard.tracing.calls import Allow, Attending, Edit, Numbers, Read, arguments_of
 from regard.tracing.expected import check_call
 from regard.tracing.inputs import Inputs, inputs_of_module
@@ -93,7 +93,7 @@ class Hooked:
                 f"No attention was seen in {type(self.model).__name__}: {SEEN}. What attends in "
                 "another way is named by attention={Class: read} (docs/own-models.md)."
             )
-        return recorder, outputs, _how(recorder)
+        return recorder, outputs, how_of(recorder)
 
     @contextmanager
     def editing(self, numbers: Numbers, edit: Edit) -> Iterator[None]:
@@ -116,18 +116,6 @@ class Hooked:
                 hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
             hooks.enter_context(narrowing_calls(self.model, numbers, allow, frozenset(known)))
             yield
-
-
-def _how(recorder: Recorder) -> str:
-    """Say what the weights are computed from, and which are held themselves."""
-    layers = [layer for of_kind in recorder.layers.values() for layer in of_kind.values()]
-    weighed = [layer for layer in layers if isinstance(layer, WeighedLayer)]
-    if not weighed:
-        return "queries and keys"
-    own = "weights as the module gave them, heads x queries x keys numbers a layer"
-    if len(weighed) == len(layers):
-        return own
-    return f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
 
 
 @contextmanager
