@@ -156,7 +156,7 @@ export class View {
       pointed: () => this.pointed(),
       locked: () => this.locked(),
       weights: () => this.received(),
-      order: () => this.sentence?.point(),
+      order: () => this.ordered(),
       said: () => this.said(),
       exact: () => this.sentence?.point(),
       strongest: () => this.sentence?.rank(),
@@ -191,6 +191,12 @@ export class View {
   private looked(): void {
     this.bar?.show();
     this.foot?.show();
+    this.sentence?.point();
+  }
+
+  /** The heads are sorted otherwise, or measured: the bar has a button that turns the order. */
+  private ordered(): void {
+    this.bar?.show();
     this.sentence?.point();
   }
 
