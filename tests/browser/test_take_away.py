@@ -216,7 +216,7 @@ def test_a_copy_has_the_picture_and_what_is_said(pictures: Pictures, tmp_path: P
     pictures.page.keyboard.press("Enter")
     said = pictures.sentence.inner_text()
     for _ in range(2):  # what it says then is nothing to copy
-        pictures.page.get_by_role("button", name="copy of the matrix").focus()
+        pictures.page.get_by_role("button", name="copy the picture").focus()
         pictures.page.keyboard.press("Enter")
         expect(pictures.sentence).to_contain_text("Copied: the picture")
         assert pictures.page.evaluate(READ) == f"{HEAD}: {said}"
@@ -227,13 +227,13 @@ def test_a_copy_is_text_where_no_picture_is_taken(pictures: Pictures, tmp_path: 
     pictures.page.add_init_script(NO_CLIPBOARD)
     pictures.open(with_words(), tmp_path, head=1)
     said = pictures.sentence.inner_text()
-    pictures.page.get_by_role("button", name="copy of the matrix").click()
+    pictures.page.get_by_role("button", name="copy the picture").click()
     expect(pictures.sentence).to_contain_text("Copied, but only what was said")
     search = pictures.page.get_by_role("searchbox")
     search.press("Control+v")
     expect(search).to_have_value(said)
     pictures.page.evaluate("document.execCommand = () => false")
-    pictures.page.get_by_role("button", name="copy of the matrix").click()
+    pictures.page.get_by_role("button", name="copy the picture").click()
     expect(pictures.sentence).to_contain_text("Nothing can be copied here: press PNG")
 
 
@@ -250,7 +250,7 @@ def test_a_frame_in_a_notebook_gives_files_and_copies(browser: Browser, tmp_path
             assert saved.value.suggested_filename == f"{FILE}{ending}"
             saved.value.save_as(tmp_path / f"x{ending}")
         assert "cow" in texts_of(tmp_path / "x.svg")
-        frame.get_by_role("button", name="copy of the matrix").click()
+        frame.get_by_role("button", name="copy the picture").click()
         expect(frame.locator(".sentence")).to_contain_text("Copied")
         page.locator("input").press("Control+v")
         expect(page.locator("input")).to_have_value(re.compile(f"^{HEAD}: entropy"))

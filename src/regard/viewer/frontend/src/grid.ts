@@ -11,6 +11,7 @@ import { next } from "./grid_keys";
 import { Tiles } from "./grid_tiles";
 import { item } from "./items";
 import { nameOf, short } from "./measures";
+import type { Part } from "./news";
 import { headSentence } from "./sentences";
 import type { State } from "./state";
 import { FONT } from "./styles";
@@ -171,6 +172,10 @@ export class Grid {
     if (this.values) this.title(brush, head, left + this.layout.wide / 2, y);
     const isChosen = this.isChosen(head);
     const isMarked = isChosen || head === this.hovered;
+    if (this.isPinned(head)) {
+      this.outline(brush, isChosen ? 2 : 0, x, y);
+      if (!isMarked) return;
+    }
     const grown = isMarked ? 1 : 0.5;
     brush.strokeStyle = isChosen ? theme.accent : isMarked ? theme.quiet : theme.faint;
     brush.lineWidth = isChosen ? 3 : isMarked ? 2 : 1;
@@ -186,6 +191,17 @@ export class Grid {
     brush.fillText(`${head.layer}.${head.head}`, middle, y - 8);
     brush.fillStyle = theme.quiet;
     brush.fillText(short(this.values?.[head.index]), middle, y + TILE + 9);
+  }
+
+  /** Mark a pinned head, within the frame of the chosen one. */
+  private outline(brush: CanvasBrush, inset: number, x: number, y: number): void {
+    brush.strokeStyle = this.state.theme.link;
+    brush.lineWidth = 2;
+    brush.strokeRect(x + inset, y + inset, TILE - 2 * inset, TILE - 2 * inset);
+  }
+
+  private isPinned({ layer, head }: Head): boolean {
+    return this.state.together.isPinned({ kind: this.kind.name, layer, head });
   }
 
   private isChosen({ layer, head }: Head): boolean {
@@ -247,15 +263,18 @@ export class Grid {
   /** Say the chosen head, if it is of this kind. */
   say(): void {
     const chosen = this.heads.find((head) => this.isChosen(head));
-    if (chosen) this.describe(chosen);
+    if (!chosen) return;
+    const isAlone = this.state.together.isAlone;
+    this.describe(chosen, isAlone ? ["; pinned: choose another head to compare it with"] : []);
   }
 
-  private describe(head: Head): void {
+  private describe(head: Head, more: Part[] = []): void {
     const { source, isOther }: { source: Source; isOther: boolean } = this.variants;
     const kind = { ...this.kind, measures: source.measures[this.kind.name] ?? {} };
     const parts = headSentence(this.state, kind, head, source.choice.words);
     const isMeasured = Object.keys(kind.measures).length > 0;
-    this.state.say(isOther && isMeasured ? [...parts, " (of all tokens)"] : parts);
+    const note = isOther && isMeasured ? [" (of all tokens)"] : [];
+    this.state.say([...parts, ...note, ...more]);
   }
 
   private press(event: KeyboardEvent): void {

@@ -18,6 +18,7 @@ import type {
 import type { Choice } from "./grid_heads";
 import { item } from "./items";
 import type { Cell } from "./news";
+import { isSameCell } from "./places";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
 import type { Shown } from "./shown";
@@ -65,9 +66,10 @@ export class Kernel {
   weigh(cell: Cell): void {
     clearTimeout(this.weighing);
     this.weighing = setTimeout(() => {
-      const { shown } = this.state;
-      if (cell !== this.state.cell || !shown) return;
-      this.ask("weight", { ...tokensOf(shown, cell), among: shown.groups }, (reply) => {
+      const owner = this.state.ownerOf(cell);
+      if (cell !== this.state.cell || !owner) return;
+      const { head, shown } = owner;
+      this.ask("weight", { ...head, ...tokensOf(shown, cell), among: shown.groups }, (reply) => {
         if (cell === this.state.cell) this.put("exact", reply as ExactReply);
       });
     }, RESTED);
@@ -76,20 +78,22 @@ export class Kernel {
   /** Ask why the weight of a cell is what it is, once one rests on it. */
   dissect(cell: Cell): void {
     const { explained, anatomy } = this.state;
-    if (anatomy && explained && isSamePlace(explained, cell)) return;
+    if (anatomy && isSameCell(explained, cell)) return;
     clearTimeout(this.dissecting);
     this.dissecting = setTimeout(() => {
-      const { shown, model, together } = this.state;
-      const isMeant = () =>
-        this.state.inQuestion !== null && isSamePlace(this.state.inQuestion, cell);
-      if (!shown || !isMeant() || together.isOne) return;
+      const { model, together } = this.state;
+      const owner = this.state.ownerOf(cell);
+      const isMeant = () => isSameCell(this.state.inQuestion, cell);
+      if (!owner || !isMeant() || together.isOne) return;
+      const { head, shown } = owner;
       const take = (reply: AnatomyReply) => {
-        if (shown !== this.state.shown || !isMeant()) return;
-        this.state.explained = cell;
+        if (shown !== this.state.shownOf(cell) || !isMeant()) return;
+        this.state.explained = { ...cell, of: head };
         this.put("anatomy", reply);
       };
-      if (model.explain) model.explain(tokensOf(shown, cell), take);
-      else this.ask("anatomy", tokensOf(shown, cell), (reply) => take(reply as AnatomyReply));
+      const tokens = tokensOf(shown, cell);
+      if (model.explain) model.explain(head, tokens, take);
+      else this.ask("anatomy", { ...head, ...tokens }, (reply) => take(reply as AnatomyReply));
     }, RESTED);
   }
 
@@ -177,6 +181,3 @@ const tokensOf = ({ rows, columns }: Shown, { row, column }: Cell): Tokens => ({
   queries: item(rows.groups, row),
   keys: item(columns.groups, column),
 });
-
-const isSamePlace = (one: Cell, other: Cell): boolean =>
-  one.row === other.row && one.column === other.column;

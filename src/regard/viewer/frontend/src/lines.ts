@@ -9,6 +9,7 @@ import { sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_LABEL, legible } from "./names";
 import { listenTo } from "./pointing";
+import { whoseOf } from "./sentences";
 import type { Shown } from "./shown";
 import { isOfTokens } from "./shown";
 import { Stage } from "./stage";
@@ -29,6 +30,7 @@ interface Link {
 export class Lines {
   readonly name = "lines";
   readonly element: HTMLElement;
+  private readonly title = make("span");
   private readonly caption = make("small");
   private wide = 0; // of a column of names
   readonly stage = new Stage(
@@ -37,7 +39,7 @@ export class Lines {
   );
 
   constructor(private readonly state: State) {
-    const heading = make("figcaption", {}, "Lines", new TakeAway(state, this).element);
+    const heading = make("figcaption", {}, this.title, new TakeAway(state, this).element);
     this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
     const { base, element } = this.stage;
     element.addEventListener("scroll", () => state.tell("sight"));
@@ -62,6 +64,8 @@ export class Lines {
     const { shown } = state;
     this.element.hidden = !shown || !isOfTokens(shown);
     if (!shown || !isOfTokens(shown)) return;
+    const whose = whoseOf(state);
+    this.title.textContent = whose ? `Lines: ${whose}` : "Lines";
     const count = Math.max(shown.rows.names.length, shown.columns.names.length);
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;

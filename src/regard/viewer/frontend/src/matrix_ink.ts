@@ -3,12 +3,13 @@
 import type { Brush } from "./brush";
 import { hatch, picture, ratio } from "./brush";
 import type { Theme } from "./colours";
-import type { Focus, Role } from "./contract";
+import type { Role } from "./contract";
 import { clamp } from "./dom";
 import type { Frame } from "./frame";
 import { item } from "./items";
 import { LONGEST_LABEL, legible } from "./names";
 import type { Cell } from "./news";
+import { isAlike } from "./places";
 import type { Place } from "./pooling";
 import { pool } from "./pooling";
 import type { Shown } from "./shown";
@@ -169,10 +170,12 @@ function standOut(
 }
 
 /** Mark what is pointed at and what is locked. */
-export function drawOver(brush: Brush, frame: Frame, state: State, { rows, columns }: Shown): void {
+export function drawOver(brush: Brush, frame: Frame, state: State, shown: Shown): void {
+  const { rows, columns } = shown;
   const counts = { rows: rows.names.length, columns: columns.names.length };
-  const focus = focusWithin(state, counts);
-  const cells = [state.inQuestion, state.cell].filter((cell) => cell && isWithin(cell, counts));
+  const focus = isAlike(shown, state.shown) ? state.focus() : null;
+  const isHere = (cell: Cell | null) => cell && isAlike(shown, state.shownOf(cell));
+  const cells = [state.inQuestion, state.cell].filter(isHere);
   const pointed = (role: Role) => (focus?.role === role ? focus.ats : []);
   for (const at of [...pointed("rows"), ...cells.map((cell) => cell?.row ?? 0)]) {
     standOut(brush, frame, state.theme, "rows", at, item(rows.names, at));
@@ -206,14 +209,3 @@ export function drawOver(brush: Brush, frame: Frame, state: State, { rows, colum
   }
   brush.restore();
 }
-
-type Counts = Record<Role, number>;
-
-/** What is pointed at may be no place of a pinned head, which may have other tokens. */
-function focusWithin(state: State, counts: Counts): Focus | null {
-  const focus = state.focus();
-  return focus?.ats.every((at) => at < counts[focus.role]) ? focus : null;
-}
-
-const isWithin = ({ row, column }: Cell, counts: Counts): boolean =>
-  row < counts.rows && column < counts.columns;

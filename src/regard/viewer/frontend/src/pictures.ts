@@ -7,10 +7,10 @@ import { Inside } from "./inside";
 import { Lines } from "./lines";
 import { Matrix, NEARER } from "./matrix";
 import { Reading } from "./reading";
+import { whoseOf } from "./sentences";
 import type { State } from "./state";
 import { GRID_WIDE } from "./styles";
 import { TakeAway } from "./take_away";
-import { nameOf } from "./together";
 import { Variants } from "./variants";
 
 const BESIDE = 22; // CSS pixels that the padding and the scrollbar of the grids take
@@ -73,10 +73,8 @@ export class Pictures {
     const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE;
     for (const grid of this.grids) grid.arrange(room);
     this.drawGrids();
-    const { together, selection } = this.state;
-    const isOneOfSeveral = together.beside().length > 0;
-    const alone = isOneOfSeveral ? nameOf(selection) : "Matrix";
-    this.title.textContent = together.isOne ? together.title() : alone;
+    const isOneOfSeveral = this.state.together.beside().length > 0;
+    this.title.textContent = whoseOf(this.state) || "Matrix";
     this.matrices.classList.toggle("several", isOneOfSeveral);
     this.matrix.draw();
     this.beside.draw();

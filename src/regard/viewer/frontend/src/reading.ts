@@ -7,6 +7,7 @@ import { errorAt, otherOf, said, sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_NAME, legible } from "./names";
 import type { Strongest } from "./news";
+import { whoseOf } from "./sentences";
 import type { Shown } from "./shown";
 import { isOfTokens } from "./shown";
 import type { State } from "./state";
@@ -23,6 +24,7 @@ export class Reading {
     "aria-label": "Find a token: type it, Enter locks it, and again the next",
   });
   private readonly side = make("select", { "aria-label": "Of a token, show" });
+  private readonly title = make("span");
   private readonly hint = make("small");
   private readonly texts = make("div", { class: "texts" });
   private readonly list = make("ol", { class: "ranked", tabindex: "0", "aria-label": "In order" });
@@ -37,7 +39,7 @@ export class Reading {
   constructor(private readonly state: State) {
     const roles = Object.entries(TITLES);
     this.side.append(...roles.map(([value, title]) => make("option", { value }, title)));
-    const heading = make("figcaption", {}, "Text ", this.search, this.side, this.hint);
+    const heading = make("figcaption", {}, this.title, this.search, this.side, this.hint);
     const panel = make("div", { class: "panel" }, this.texts, this.list);
     this.element = make("figure", { class: "reading" }, heading, panel);
     this.search.addEventListener("input", () => this.find(0));
@@ -53,6 +55,8 @@ export class Reading {
     const { shown } = this.state;
     this.element.hidden = !shown || !isOfTokens(shown);
     if (!shown || !isOfTokens(shown)) return;
+    const whose = whoseOf(this.state);
+    this.title.textContent = whose ? `Text: ${whose}` : "Text";
     if (this.drawn === shown) this.render(shown);
     else {
       clearTimeout(this.writing); // the matrix comes first

@@ -2,7 +2,8 @@
 
 import { make } from "./dom";
 import type { Part } from "./news";
-import { besides, cellSentence, focusSentence, titleOf } from "./sentences";
+import { cellSentence } from "./sentence_cells";
+import { focusSentence, titleOf } from "./sentences";
 import type { State } from "./state";
 import type { Tip } from "./tip";
 
@@ -18,10 +19,10 @@ export class Sentence {
 
   /** Say a cell, a token or a lock; if there is none, the chosen head. */
   point(): void {
-    const { shown, cell, token, look, exact } = this.state;
+    const { shown, cell, token, look } = this.state;
     if (!shown) return;
     const focus = token ?? look.locked;
-    if (cell) this.say([...cellSentence(shown, cell, exact), ...besides(this.state, cell)]);
+    if (cell) this.say(cellSentence(this.state, cell));
     else if (focus) this.say(focusSentence(this.state, focus));
     else if (this.state.together.isOne) this.say([titleOf(this.state)]);
     else this.sayHead();

@@ -19,10 +19,12 @@ import type {
 import { clamp } from "./dom";
 import { item } from "./items";
 import { Kernel } from "./kernel";
-import { isSame, isSameHead, PLAIN, sane } from "./look";
+import { isSame, isSameHead, PLAIN, possible } from "./look";
 import type { Cell, Change, Part, Strongest, Tile } from "./news";
+import { isAlike, isAsLarge, isSameCell, isWithin, kept } from "./places";
 import type { Shown } from "./shown";
 import { show } from "./shown";
+import type { Pinned } from "./together";
 import { Together } from "./together";
 
 const SCALES: Change[] = ["weights", "scale", "pins", "look"]; // what changes colours
@@ -45,7 +47,8 @@ export class State {
   exact: ExactReply | null = null; // of the cell
   strongest: Strongest | null = null;
   anatomy: AnatomyReply | null = null; // of the cell that is explained
-  explained: Cell | null = null;
+  explained: (Cell & { of: Selection }) | null = null; // and whose it is
+  private lockedIn: Selection | undefined; // the pinned head whose cell was clicked
 
   private readonly ears = new Set<(change: Change) => void>();
   private publishing = 0;
@@ -134,17 +137,8 @@ export class State {
     this.opening = this.selection;
     this.together.forget();
     checkMeta(this.meta, this.thumbnails);
-    this.look = this.possible(this.model.get("look"));
+    this.look = possible(this.model.get("look"), this.meta);
     this.together.want();
-  }
-
-  /** Take from a look what can be of these heads. */
-  private possible(given: Partial<Look>): Look {
-    const look = sane(given);
-    const measure = this.measures.includes(look.measure) ? look.measure : "";
-    const isThere = ({ kind, layer, head }: Selection) =>
-      this.kindOf(kind)?.layers.some((one) => one.number === layer && one.heads.includes(head));
-    return { ...look, measure, pins: look.pins.filter(isThere) };
   }
 
   select(selection: Selection): void {
@@ -176,10 +170,11 @@ export class State {
 
   /** Look as someone else wishes: the kernel, another view of the same, an address. */
   adopt(): void {
-    const look = this.possible(this.model.get("look"));
+    const look = possible(this.model.get("look"), this.meta);
     if (isSame(look, this.look)) return;
     clearTimeout(this.publishing);
     this.look = look;
+    this.lockedIn = undefined;
     this.shown = null; // what it says of places holds for what it shows
     this.together.want();
     this.receive();
@@ -203,20 +198,12 @@ export class State {
   }
 
   /** Keep what is pointed at and locked, where the tokens are alike and there is such a place. */
-  private keepPlaces(before: Shown | null, { rows, columns }: Shown): void {
-    const counts = { rows: rows.names.length, columns: columns.names.length };
-    const isAlike =
-      !before ||
-      (before.rows.names.length === counts.rows && before.columns.names.length === counts.columns);
-    const { locked, cell } = this.look;
-    const isLocked = locked?.ats.every((at) => at < counts[locked.role]);
-    const isCell = cell && cell[0] < counts.rows && cell[1] < counts.columns;
-    if (!isAlike) this.cell = this.token = null;
-    if (locked && !(isAlike && isLocked)) this.look = { ...this.look, locked: null };
-    if (cell && !(isAlike && isCell)) this.look = { ...this.look, cell: null };
-    const { explained } = this; // the same cell is explained again
-    const isThere = explained && explained.row < counts.rows && explained.column < counts.columns;
-    if (isThere) this.cell = explained;
+  private keepPlaces(before: Shown | null, after: Shown): void {
+    const { look, explained } = this;
+    const isLike = !before || isAsLarge(before, after);
+    if (!isLike) this.cell = this.token = null;
+    this.look = { ...look, ...(isLike ? kept(look, after) : { locked: null, cell: null }) };
+    if (explained && isWithin(explained, after)) this.cell = explained; // it is explained again
   }
 
   /** Show other tokens: words, without special ones, or what one sentence reads of another. */
@@ -232,7 +219,7 @@ export class State {
   }
 
   point(cell: Cell | null): void {
-    if (cell && cell.row === this.cell?.row && cell.column === this.cell.column) return;
+    if (cell && isSameCell(cell, this.cell)) return;
     this.cell = cell;
     this.token = this.exact = null;
     this.tell("pointed");
@@ -258,21 +245,37 @@ export class State {
     const others = before.filter((other) => other !== at);
     let ats = [at];
     if (several) ats = isLocked ? others : [...before, at];
-    else if (isLocked && !others.length && this.isPinned(cell)) ats = [];
+    else if (isLocked && !others.length && this.isClicked(cell)) ats = [];
+    this.lockedIn = cell?.head;
     const pinned: Look["cell"] = cell && ats.length ? [cell.row, cell.column] : null;
     this.change({ locked: ats.length ? { role, ats } : null, cell: pinned }, "locked");
   }
 
   /** Is this the cell that was clicked? No cell is, where none was. */
-  private isPinned(cell: Cell | null): boolean {
-    const [row, column] = this.look.cell ?? [];
-    return row === cell?.row && column === cell?.column;
+  private isClicked(cell: Cell | null): boolean {
+    return isSameCell(cell, this.clicked);
+  }
+
+  private get clicked(): Cell | null {
+    const { cell } = this.look;
+    return cell && { row: cell[0], column: cell[1], head: this.lockedIn };
   }
 
   /** The cell whose weight is taken apart: the clicked one, else the one that is pointed at. */
   get inQuestion(): Cell | null {
-    const { cell } = this.look;
-    return cell ? { row: cell[0], column: cell[1] } : this.cell;
+    return this.clicked ?? this.cell;
+  }
+
+  /** The head whose weight a cell is, and what is shown of it. */
+  ownerOf({ head }: Cell): Pinned | null {
+    const { shown, weights } = this;
+    const { kind, layer, head: number } = weights;
+    const own = shown && { head: { kind, layer, head: number }, shown };
+    return (head && this.together.find(head)) ?? own;
+  }
+
+  shownOf(cell: Cell): Shown | null {
+    return this.ownerOf(cell)?.shown ?? null;
   }
 
   /** Ask the other way: what reads a token, not what it reads. */
@@ -289,7 +292,9 @@ export class State {
 
   /** What the lines are drawn for. */
   focus(): Focus | null {
-    return this.look.locked ?? this.token ?? (this.cell && { role: "rows", ats: [this.cell.row] });
+    const { cell, look, shown } = this;
+    const isOfShown = cell && isAlike(this.shownOf(cell), shown);
+    return look.locked ?? this.token ?? (isOfShown ? { role: "rows", ats: [cell.row] } : null);
   }
 
   kindOf(name: string): Kind | undefined {

@@ -3,6 +3,7 @@
 import type { Brush } from "./brush";
 import { paintOn, ratio } from "./brush";
 import { copy } from "./clipboard";
+import type { Selection } from "./contract";
 import { make } from "./dom";
 import { legible } from "./names";
 import { titleOf } from "./sentences";
@@ -10,6 +11,7 @@ import type { Stage } from "./stage";
 import type { State } from "./state";
 import { svgOf } from "./svg_brush";
 import { checkTable, tableOf } from "./table";
+import { nameOf } from "./together";
 
 const SHARPEST = 2; // pixels of a CSS pixel, at least: for paper and for large screens
 const COPIED = {
@@ -27,12 +29,15 @@ export interface Picture {
 
 export class TakeAway {
   readonly element: HTMLElement;
+  private readonly of: string; // what is taken away
 
   constructor(
     private readonly state: State,
     private readonly picture: Picture,
+    private readonly head?: Selection, // the pinned one
   ) {
-    const label = `Take the ${picture.name} away`;
+    this.of = head ? nameOf(head) : `the ${picture.name}`;
+    const label = `Take ${this.of} away`;
     this.element = make("span", { class: "take", role: "group", "aria-label": label });
     this.offer("SVG", () => this.save(".svg", this.svg()));
     this.offer("PNG", async () => this.save(".png", await this.png()));
@@ -41,11 +46,14 @@ export class TakeAway {
   /** Offer a table, too, which a kernel writes exactly, and a copy. */
   offerMore(): void {
     this.offer("CSV", () => this.table());
-    this.offer("copy", () => this.copy());
+    this.offer("copy", () => this.copy(), "copy the picture");
   }
 
-  private offer(text: string, act: () => Promise<void> | void): void {
-    const label = `${text} of the ${this.picture.name}`;
+  private offer(
+    text: string,
+    act: () => Promise<void> | void,
+    label = `${text} of ${this.of}`,
+  ): void {
     const button = make("button", { type: "button", "aria-label": label }, text);
     button.addEventListener("click", async () => {
       if (!this.state.shown) return;
@@ -60,7 +68,7 @@ export class TakeAway {
   }
 
   private get title(): string {
-    return titleOf(this.state);
+    return titleOf(this.state, this.head);
   }
 
   /** The title as the name of a file; what is no matrix says so. */
