@@ -1,9 +1,8 @@
 /** What stands below the pictures: the colours, remarks, the keys, where it all comes from. */
 
 import { paintOn } from "./brush";
-import { colour } from "./colours";
 import { make, offer } from "./dom";
-import { rounded } from "./names";
+import { drawColours, LEGEND } from "./legend";
 import { remark } from "./sentences";
 import type { State } from "./state";
 
@@ -17,7 +16,6 @@ const KEYS = [
   "number in brackets: the place of one of several tokens that are alike, counted from 0. About: ",
   "within one of the last digit, or within what stands after ±; the kernel knows it exactly.",
 ].join("");
-const [LEFT, WIDE] = [20, 160];
 
 export class Foot {
   readonly element: HTMLElement;
@@ -64,33 +62,6 @@ export class Foot {
     this.slider.hidden = common === null;
     this.slider.value = String(common ?? 1);
     if (this.state.shown) this.note.textContent = remark(this.state, this.state.shown);
-    this.drawLegend();
-  }
-
-  private drawLegend(): void {
-    const { theme, look, top, isSigned, table } = this.state;
-    const brush = paintOn(this.legend, 200, 32);
-    for (let x = 0; x < WIDE; x++) {
-      brush.fillStyle = colour(table, Math.round((x / (WIDE - 1)) * 255));
-      brush.fillRect(LEFT + x, 2, 1.2, 12);
-    }
-    brush.strokeStyle = theme.quiet;
-    brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
-    brush.fillStyle = theme.ink;
-    brush.textAlign = "center";
-    const written = (share: number) => rounded(top * share, 2).replace(/^(-?)0\./, "$1.");
-    const ticks = isSigned ? signedTicks(written) : ticksOf(written, look.log);
-    ticks.forEach((tick, at) => {
-      brush.fillText(tick, LEFT + (WIDE * at) / (ticks.length - 1), 24);
-    });
+    drawColours(paintOn(this.legend, ...LEGEND), this.state);
   }
 }
-
-const ticksOf = (written: (share: number) => string, log: boolean): string[] =>
-  log ? [`≤${written(0.001)}`, ...[0.01, 0.1, 1].map(written)] : ["0", ...[0.5, 1].map(written)];
-
-const signedTicks = (written: (share: number) => string): string[] => [
-  `−${written(1)}`,
-  "0",
-  `+${written(1)}`,
-];

@@ -7,6 +7,7 @@ import type { Focus, Role } from "./contract";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { sums } from "./estimates";
 import { item } from "./items";
+import { drawStrokes, wear } from "./legend";
 import { LONGEST_LABEL, legible } from "./names";
 import { listenTo } from "./pointing";
 import { whoseOf } from "./sentences";
@@ -95,6 +96,11 @@ export class Lines {
     brush.restore();
   }
 
+  /** Draw which line is which weight. */
+  legend(brush: Brush): void {
+    drawStrokes(brush, this.state);
+  }
+
   /** Give the middle of a token. */
   private y(at: number): number {
     return TOP + (at + 0.5) * LINE - this.stage.element.scrollTop;
@@ -137,11 +143,9 @@ export class Lines {
   private drawLinks(brush: Brush, shown: Shown): void {
     const [from, to] = [this.wide + 3, this.stage.width - this.wide - 3];
     const bend = (to - from) * 0.4;
-    brush.strokeStyle = this.state.theme.link;
     for (const { row, column, shade } of this.links(shown)) {
       const [y, end] = [this.y(row), this.y(column)];
-      brush.globalAlpha = 0.06 + (0.94 * shade) / 255;
-      brush.lineWidth = 0.6 + (2.8 * shade) / 255;
+      wear(brush, this.state, shade);
       brush.beginPath();
       brush.moveTo(from, y);
       brush.bezierCurveTo(from + bend, y, to - bend, end, to, end);

@@ -5,6 +5,7 @@ import { paintOn } from "./brush";
 import type { Selection } from "./contract";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { Frame } from "./frame";
+import { drawColours } from "./legend";
 import { drawCells, drawNames, drawOver } from "./matrix_ink";
 import type { Cell } from "./news";
 import { isAlike, isSameCell } from "./places";
@@ -106,6 +107,11 @@ export class Matrix {
     if (!shown) return;
     this.paintBase(brush, shown);
     drawOver(brush, frame, state, shown);
+  }
+
+  /** Draw which colour is which weight. */
+  legend(brush: Brush): void {
+    drawColours(brush, this.state);
   }
 
   /** Mark what is pointed at and what is locked. */

@@ -1,13 +1,13 @@
 /** Buttons that give a picture, or its weights, to take away. */
 
-import type { Brush } from "./brush";
 import { paintOn, ratio } from "./brush";
 import { copy } from "./clipboard";
 import type { Selection } from "./contract";
 import { make } from "./dom";
 import { legible } from "./names";
 import { titleOf } from "./sentences";
-import type { Stage } from "./stage";
+import type { Picture } from "./sheet";
+import { sheetOf } from "./sheet";
 import type { State } from "./state";
 import { svgOf } from "./svg_brush";
 import { checkTable, tableOf } from "./table";
@@ -19,13 +19,6 @@ const COPIED = {
   text: "Copied, but only what was said: for the picture, press PNG.",
 };
 const REFUSED = "Nothing can be copied here: press PNG for the picture.";
-
-/** What can be taken away. */
-export interface Picture {
-  readonly name: string;
-  readonly stage: Stage;
-  paint(brush: Brush): void;
-}
 
 export class TakeAway {
   readonly element: HTMLElement;
@@ -84,17 +77,17 @@ export class TakeAway {
     const whole = (text: string) => legible(text, Infinity); // XML has no place for some letters
     const [title, description] = [whole(this.title), origin.map(whole).join("; ")];
     const caption = { name: this.fileName, title, description };
-    const drawn = svgOf(caption, state.theme, picture.stage, (brush) => picture.paint(brush));
+    const drawn = svgOf(caption, sheetOf(state, picture, this.title));
     return new Blob([drawn], { type: "image/svg+xml" });
   }
 
   private png(): Promise<Blob> {
-    const { width, height } = this.picture.stage;
+    const { width, height, ground, paint } = sheetOf(this.state, this.picture, this.title);
     const canvas = make("canvas");
     const brush = paintOn(canvas, width, height, Math.max(SHARPEST, ratio()));
-    brush.fillStyle = this.state.theme.ground;
+    brush.fillStyle = ground;
     brush.fillRect(0, 0, width, height);
-    this.picture.paint(brush);
+    paint(brush);
     return new Promise((done, fail) => {
       canvas.toBlob((blob) => (blob ? done(blob) : fail(new Error("It is too large for a PNG."))));
     });
