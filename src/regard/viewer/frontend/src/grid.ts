@@ -12,7 +12,7 @@ import { Tiles } from "./grid_tiles";
 import { item } from "./items";
 import { nameOf, short } from "./measures";
 import type { Part } from "./news";
-import { headSentence } from "./sentences";
+import { headSentence, measuredOf } from "./sentences";
 import type { State } from "./state";
 import { FONT } from "./styles";
 import type { Source, Variants } from "./variants";
@@ -188,7 +188,7 @@ export class Grid {
     brush.font = `11px ${FONT}`;
     brush.textAlign = "center";
     brush.fillStyle = theme.ink;
-    brush.fillText(`${head.layer}.${head.head}`, middle, y - 8);
+    brush.fillText(`L${head.layer} H${head.head}`, middle, y - 8, this.layout.wide - 2);
     brush.fillStyle = theme.quiet;
     brush.fillText(short(this.values?.[head.index]), middle, y + TILE + 9);
   }
@@ -266,6 +266,14 @@ export class Grid {
     if (!chosen) return;
     const isAlone = this.state.together.isAlone;
     this.describe(chosen, isAlone ? ["; pinned: choose another head to compare it with"] : []);
+  }
+
+  /** The chosen head's measures, which stay in sight; empty, if it is of another kind. */
+  get measured(): string {
+    const { measures, choice } = this.variants.source;
+    const chosen = this.heads.find((head) => this.isChosen(head));
+    const found = chosen && measuredOf(measures[this.kind.name] ?? {}, chosen.index, choice.words);
+    return found?.length ? `layer ${chosen?.layer}, head ${chosen?.head}: ${found.join(", ")}` : "";
   }
 
   private describe(head: Head, more: Part[] = []): void {

@@ -4,7 +4,6 @@ import type {
   AnatomyReply,
   Bytes,
   ExactReply,
-  Focus,
   HeadReply,
   ProblemReply,
   Selection,
@@ -17,7 +16,7 @@ import type {
 } from "./contract";
 import type { Choice } from "./grid_heads";
 import { item } from "./items";
-import type { Cell } from "./news";
+import type { Cell, Token } from "./news";
 import { isSameCell } from "./places";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
@@ -98,8 +97,8 @@ export class Kernel {
   }
 
   /** Ask what some tokens read most, or are read most by, once they are rested on. */
-  rank(focus: Focus): void {
-    if (this.state.strongest?.focus === focus) return;
+  rank(focus: Token): void {
+    if (focus.head || this.state.strongest?.focus === focus) return; // lists are the chosen head's
     clearTimeout(this.ranking);
     this.ranking = setTimeout(() => {
       const { shown } = this.state;

@@ -210,7 +210,6 @@ export class Lines {
       this.walk(state.shown, (step?.[1] ?? 0) < 0 ? "rows" : "columns", at);
     } else if (step) this.walk(state.shown, role, step[1]);
     else if (event.key === "Enter" || event.key === " ") state.lock(role, at, event.shiftKey);
-    else if (event.key === "Escape") state.unlock();
     else return;
     event.preventDefault();
   }

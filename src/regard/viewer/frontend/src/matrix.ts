@@ -6,8 +6,9 @@ import type { Selection } from "./contract";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { Frame } from "./frame";
 import { drawColours } from "./legend";
-import { drawCells, drawNames, drawOver } from "./matrix_ink";
-import type { Cell } from "./news";
+import { drawCells, drawOver } from "./matrix_ink";
+import { drawNames } from "./matrix_names";
+import type { Cell, Token } from "./news";
 import { isAlike, isSameCell } from "./places";
 import { listenTo } from "./pointing";
 import type { Shown } from "./shown";
@@ -53,13 +54,30 @@ export class Matrix {
     const cellAt = (event: MouseEvent) =>
       this.shown ? this.owned(this.frame.cellAt(event, this.shown)) : null;
     listenTo(base, {
-      point: (event) => state.point(cellAt(event)),
+      point: (event) => this.pointAt(cellAt(event), event),
       leave: () => state.leave(),
       press: (event, isTouch) => this.pressAt(cellAt(event), event.shiftKey, isTouch),
       pinch: (factor, x, y) => this.zoomTo(state.look.zoom * factor, x, y),
     });
     base.addEventListener("keydown", (event) => this.press(event));
     base.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+  }
+
+  /** Point at a cell, or at the token of a row's or a column's name. */
+  private pointAt(cell: Cell | null, event: MouseEvent): void {
+    const token = !cell && this.isAlike ? this.namedAt(event) : null;
+    if (token) this.state.hover(token);
+    else this.state.point(cell);
+  }
+
+  private namedAt({ offsetX, offsetY }: MouseEvent): Token | null {
+    const { frame, shown } = this;
+    const [isLeft, isAbove] = [offsetX < frame.left, offsetY < frame.top];
+    if (!shown || isLeft === isAbove) return null;
+    const role = isLeft ? "rows" : "columns";
+    const start = isLeft ? frame.y(0) : frame.x(0);
+    const at = Math.floor(((isLeft ? offsetY : offsetX) - start) / frame.cell);
+    return at < shown[role].names.length ? { role, ats: [at], head: this.head } : null;
   }
 
   /** Lock the row of a cell; a finger points first, and locks when it taps the cell again. */
@@ -152,7 +170,6 @@ export class Matrix {
       "-": () => this.near(1 / NEARER),
       "0": () => this.near(0),
       Enter: lock,
-      Escape: () => this.state.unlock(),
       " ": lock,
     };
     return acts[event.key];

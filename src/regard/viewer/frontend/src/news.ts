@@ -10,6 +10,11 @@ export interface Cell {
   head?: Selection | undefined;
 }
 
+/** A token that is pointed at: perhaps in the matrix of a pinned head. */
+export interface Token extends Focus {
+  head?: Selection | undefined;
+}
+
 /** A part of a map, as pixels. */
 export interface Tile {
   place: Place;

@@ -21,10 +21,11 @@ export class Pictures {
   readonly lines: Lines;
   readonly inside: Inside;
   private readonly beside: Beside;
-  private readonly reading: Reading;
+  readonly reading: Reading;
   private readonly grids: Grid[];
   private readonly variants: Variants;
   private readonly hint = make("small");
+  private readonly measured = make("p", { class: "measured" });
   private readonly title = make("span");
   private readonly matrices = make("div", { class: "matrices" });
   private readonly frame = make("div", { class: "kinds" });
@@ -41,7 +42,7 @@ export class Pictures {
     this.inside = new Inside(state);
     this.reading = new Reading(state);
     const heading = make("figcaption", {}, "Heads ", this.hint);
-    const heads = make("figure", { class: "heads" }, heading, this.frame);
+    const heads = make("figure", { class: "heads" }, heading, this.measured, this.frame);
     this.matrices.append(this.matrix.element, this.beside.element);
     const others = [this.lines, this.inside, this.reading].map(({ element }) => element);
     this.element = make("div", { class: "pictures" }, heads, this.matrices, ...others);
@@ -89,10 +90,11 @@ export class Pictures {
 
   /** Say of what the grids are, where words are merged or tokens hidden. */
   private say(): void {
-    const order = this.state.look.measure ? "layer.head and its value" : "a layer a row";
+    const order = this.state.look.measure ? "layer, head and value" : "a layer a row";
     const { said } = this.variants;
     const text = said ? `${order}; ${said}` : `${order}; choose one`;
     if (this.hint.textContent !== text) this.hint.textContent = text;
+    this.measured.textContent = this.grids.map((grid) => grid.measured).join("");
   }
 
   /** Draw what is pointed at and what hangs on it. */

@@ -2,16 +2,24 @@
 
 import type { Look } from "./contract";
 import { isSameHead } from "./look";
-import type { Cell } from "./news";
+import type { Cell, Token } from "./news";
 import type { Shown } from "./shown";
 
 const ROLES = ["rows", "columns"] as const;
 
+/** Are both of one head? */
+function isOfOne({ head: one }: Cell | Token, { head: other }: Cell | Token): boolean {
+  return one && other ? isSameHead(one, other) : one === other;
+}
+
 export function isSameCell(one: Cell | null, other: Cell | null): boolean {
   if (!one || !other) return one === other;
-  const [mine, its] = [one.head, other.head];
-  const isOfOne = mine && its ? isSameHead(mine, its) : mine === its;
-  return isOfOne && one.row === other.row && one.column === other.column;
+  return isOfOne(one, other) && one.row === other.row && one.column === other.column;
+}
+
+export function isSameToken(one: Token | null, other: Token | null): boolean {
+  if (!one || !other) return one === other;
+  return isOfOne(one, other) && one.role === other.role && one.ats[0] === other.ats[0];
 }
 
 /** Do two heads have the same tokens? */

@@ -7,8 +7,12 @@ import { focusSentence, titleOf } from "./sentences";
 import type { State } from "./state";
 import type { Tip } from "./tip";
 
+export const BRIEF = 4000; // milliseconds that what was done is said
+
 export class Sentence {
   readonly element = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
+
+  private leaving = 0;
 
   /** `sayHead` says the chosen head, where there is nothing else to say. */
   constructor(
@@ -31,6 +35,7 @@ export class Sentence {
   lock(): void {
     const { locked } = this.state.look;
     this.say(locked ? focusSentence(this.state, locked) : ["unlocked"]);
+    if (!locked) this.leaving = setTimeout(() => this.point(), BRIEF);
   }
 
   /** The kernel has ranked what the tokens of a map read, or are read by. */
@@ -42,6 +47,7 @@ export class Sentence {
   }
 
   say(parts: Part[]): void {
+    clearTimeout(this.leaving);
     const text = parts.map((part) => (typeof part === "string" ? part : part.em)).join("");
     const { cell, token, said } = this.state;
     this.tip.say(parts, cell !== null || token !== null || said === parts);

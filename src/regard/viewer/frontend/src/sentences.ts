@@ -5,7 +5,7 @@ import type { Estimate } from "./estimates";
 import { errorAt, otherOf, said, sums, totalOf } from "./estimates";
 import { item } from "./items";
 import { describe, LONGEST_NAME, legible, rounded } from "./names";
-import type { Part } from "./news";
+import type { Part, Token } from "./news";
 import type { Shown } from "./shown";
 import type { State } from "./state";
 import { nameOf } from "./together";
@@ -23,16 +23,16 @@ export function named(shown: Shown, role: Role, at: number): { em: string } {
 }
 
 /** Say what some tokens read most, or are read most by: of several heads, of which. */
-export function focusSentence(state: State, focus: Focus): Part[] {
-  const { weights, together } = state;
-  const parts = focusParts(state, focus);
-  return together.beside().length ? [`${nameOf(weights)}: `, ...parts] : parts;
+export function focusSentence(state: State, focus: Token): Part[] {
+  const owner = state.ownerOf(focus);
+  if (!owner) return [];
+  const parts = focusParts(state, owner.shown, focus);
+  return state.together.beside().length ? [`${nameOf(owner.head)}: `, ...parts] : parts;
 }
 
 /** Say it exactly, once the kernel has replied. */
-function focusParts(state: State, focus: Focus): Part[] {
-  const { shown, strongest: reply } = state;
-  if (!shown) return [];
+function focusParts(state: State, shown: Shown, focus: Focus): Part[] {
+  const { strongest: reply } = state;
   if (shown.signed) return comparedSentence(state, shown, focus);
   if (reply?.focus === focus) {
     const most = reply.found.slice(0, 3);
@@ -133,6 +133,15 @@ export function whoseOf({ together, weights }: State): string {
   return together.beside().length ? nameOf(weights) : "";
 }
 
+/** Say what was measured of a head. */
+export function measuredOf(measures: Kind["measures"], index: number, words: boolean): string[] {
+  return Object.entries(measures).flatMap(([measure, values]) => {
+    const value = values[index];
+    if (value === null || value === undefined) return [];
+    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${unitOf(measure, words)}`];
+  });
+}
+
 /** Say which head it is, and what was measured of it. */
 export function headSentence(
   state: State,
@@ -143,11 +152,7 @@ export function headSentence(
   const { looked, opened } = state.meta;
   const isFirst = opened && state.isOpening({ kind: kind.name, layer, head });
   const name = describe(kind.title, layer, head) + (isFirst ? `, ${opened}` : "");
-  const measured = Object.entries(kind.measures).flatMap(([measure, values]) => {
-    const value = values[index];
-    if (value === null || value === undefined) return [];
-    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${unitOf(measure, words)}`];
-  });
+  const measured = measuredOf(kind.measures, index, words);
   if (measured.length) return [`${name}: ${measured.join(", ")}`];
   return [name + (looked ? "" : ": the text is long, so a head is computed when it is chosen")];
 }
@@ -155,6 +160,10 @@ export function headSentence(
 /** Say what must be known about what is shown. */
 export function remark(state: State, shown: Shown): string {
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const { together } = state;
+  const { isOne } = together;
+  const owner = together.beside().length ? ` of ${nameOf(state.weights)}` : "";
+  const whose = isOne ? " of each of the heads, on average," : owner;
   const off = `rounded by at most ${rounded(shown.rounding, 2)}`;
   const notes = [
     state.isAsked ? `what is drawn is ${off}; what is said, not` : `weights are ${off}`,
@@ -162,15 +171,21 @@ export function remark(state: State, shown: Shown): string {
   if (shown.pixels) notes.unshift(mapRemark(shown, shown.pixels, state.isLive));
   else if (state.look.hide || state.look.pair) {
     const left = state.look.pair ? "to other tokens" : "to the hidden tokens";
-    notes.unshift(`${percent(shown.hiddenShare)} of the attention goes ${left}`);
+    notes.unshift(`${percent(shown.hiddenShare)} of the attention${whose} goes ${left}`);
   }
   if (shown.drawn !== shown.values) notes.unshift("not all weights are drawn");
   if (state.meta.hidden) {
-    const all = (shown.sums?.rows ?? shown.values).reduce((sum, value) => sum + value, 0);
-    const share = Math.max(0, 1 - all / Math.max(1, shown.rows.names.length));
-    notes.unshift(`about ${percent(share)} of the attention goes to tokens hidden before`);
+    const shares = (isOne ? together.whole().map((head) => head.shown) : [shown]).map(hiddenBefore);
+    const share = shares.reduce((sum, one) => sum + one, 0) / Math.max(1, shares.length);
+    notes.unshift(`about ${percent(share)} of the attention${whose} goes to tokens hidden before`);
   }
   return notes.join("; ");
+}
+
+/** Give the share of a head's attention that it spent on what was left out before. */
+function hiddenBefore({ sums, values, rows }: Shown): number {
+  const all = (sums?.rows ?? values).reduce((sum, value) => sum + value, 0);
+  return Math.max(0, 1 - all / Math.max(1, rows.names.length));
 }
 
 function mapRemark(shown: Shown, [high, wide]: [number, number], isLive: boolean): string {

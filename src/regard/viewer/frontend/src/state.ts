@@ -17,11 +17,10 @@ import type {
   Weights,
 } from "./contract";
 import { clamp } from "./dom";
-import { item } from "./items";
 import { Kernel } from "./kernel";
 import { isSame, isSameHead, PLAIN, possible } from "./look";
-import type { Cell, Change, Part, Strongest, Tile } from "./news";
-import { isAlike, isAsLarge, isSameCell, isWithin, kept } from "./places";
+import type { Cell, Change, Part, Strongest, Tile, Token } from "./news";
+import { isAlike, isAsLarge, isSameCell, isSameToken, isWithin, kept } from "./places";
 import type { Shown } from "./shown";
 import { show } from "./shown";
 import type { Pinned } from "./together";
@@ -35,7 +34,7 @@ export class State {
   top = 1; // the weight that has the darkest colour
   shown: Shown | null = null; // of the chosen head, or of several together
   cell: Cell | null = null; // pointed at
-  token: Focus | null = null; // pointed at
+  token: Token | null = null; // pointed at
   theme: Theme = THEMES.light;
   said: Part[] = [];
   readonly kernel: Kernel;
@@ -148,15 +147,6 @@ export class State {
     this.model.save_changes();
   }
 
-  /** Choose a head of a kind and a layer, or the nearest that there is. */
-  selectNearest({ kind, layer, head }: Selection): void {
-    const ofKind = this.meta.kinds.find(({ name }) => name === kind);
-    const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
-    if (!found) return;
-    const isThere = found.heads.includes(head);
-    this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
-  }
-
   /** Look otherwise, and tell those who see the same once one rests. */
   change(part: Partial<Look>, change: Change): void {
     this.look = { ...this.look, ...part };
@@ -186,10 +176,21 @@ export class State {
     if (this.isStale) return; // those of the chosen head are on their way
     const before = this.shown;
     this.shown = null;
-    this.shown = this.together.shown() ?? this.showOf(this.weights);
+    this.shown = this.seen();
     this.keepPlaces(before, this.shown);
+    this.renew();
+  }
+
+  /** Give what is seen of the weights that are there. */
+  seen(): Shown {
+    return this.together.shown() ?? this.showOf(this.weights);
+  }
+
+  /** Other weights are shown, perhaps because one looks otherwise: what is known is of others. */
+  renew(part?: Partial<Look>): void {
     this.tile = this.exact = this.strongest = this.anatomy = null;
-    this.tell("weights");
+    if (part) this.change(part, "weights");
+    else this.tell("weights");
   }
 
   /** Show weights as one looks at heads. */
@@ -206,13 +207,6 @@ export class State {
     if (explained && isWithin(explained, after)) this.cell = explained; // it is explained again
   }
 
-  /** Show other tokens: words, without special ones, or what one sentence reads of another. */
-  retoken(part: Partial<Pick<Look, "words" | "hide" | "pair">>): void {
-    this.cell = this.token = this.explained = null;
-    this.change({ ...part, locked: null, cell: null, zoom: 1, corner: [0, 0] }, "locked");
-    this.receive();
-  }
-
   say(parts: Part[]): void {
     this.said = parts;
     this.tell("said");
@@ -225,8 +219,8 @@ export class State {
     this.tell("pointed");
   }
 
-  hover(token: Focus | null): void {
-    if (token?.role === this.token?.role && token?.ats[0] === this.token?.ats[0]) return;
+  hover(token: Token | null): void {
+    if (isSameToken(token, this.token)) return;
     this.token = token;
     this.cell = this.exact = null;
     this.tell("pointed");
@@ -267,7 +261,7 @@ export class State {
   }
 
   /** The head whose weight a cell is, and what is shown of it. */
-  ownerOf({ head }: Cell): Pinned | null {
+  ownerOf({ head }: Cell | Token): Pinned | null {
     const { shown, weights } = this;
     const { kind, layer, head: number } = weights;
     const own = shown && { head: { kind, layer, head: number }, shown };

@@ -5,6 +5,7 @@ import { copy } from "./clipboard";
 import type { Selection } from "./contract";
 import { make } from "./dom";
 import { legible } from "./names";
+import { BRIEF } from "./sentence";
 import { titleOf } from "./sentences";
 import type { Picture } from "./sheet";
 import { sheetOf } from "./sheet";
@@ -112,20 +113,23 @@ export class TakeAway {
     const { spoken } = this.state;
     const text = spoken.startsWith(title) ? spoken : `${title}: ${spoken}`;
     const copied = await copy(text, this.png());
-    this.say(copied ? COPIED[copied] : REFUSED);
+    this.say(copied ? COPIED[copied] : REFUSED, true);
   }
 
   private save(ending: string, file: Blob, name = this.fileName): void {
     const link = make("a", { href: URL.createObjectURL(file), download: `${name}${ending}` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // when it surely is written
-    this.say(`Saved as ${link.download}.`);
+    this.say(`Saved as ${link.download}.`, true);
   }
 
   /** Say what has become of it, which is nothing to copy. */
-  private say(text: string): void {
-    const { spoken } = this.state;
-    this.state.say([text]);
-    this.state.spoken = spoken;
+  private say(text: string, isBrief = false): void {
+    const { state } = this;
+    const { spoken } = state;
+    const said = [text];
+    state.say(said);
+    state.spoken = spoken;
+    if (isBrief) setTimeout(() => state.said === said && state.say([]), BRIEF);
   }
 }
