@@ -47,6 +47,7 @@ def opened(where: str, pictures: Pictures, folder: Path, *heads: tuple[int, int]
     """Open the chosen head, and some that are pinned."""
     shown = view(minilm(), layer=CHOSEN[0], head=CHOSEN[1])
     shown.look = {"pins": pinned(*heads)}
+    pictures.page.set_viewport_size({"width": 1400, "height": 1300})  # for all rows
     if where == "kernel":
         pictures.page.evaluate(LOAD, FRONT_END.read_text("utf-8"))
         mount_with_kernel(pictures, shown)
@@ -55,6 +56,7 @@ def opened(where: str, pictures: Pictures, folder: Path, *heads: tuple[int, int]
         pictures.visit(folder / "view.html")
     for head in heads:
         expect(matrix_of(pictures, *head)).to_be_visible()
+    pictures.page.wait_for_timeout(300)  # until all have their places
 
 
 def matrix_of(pictures: Pictures, layer: int, head: int) -> Locator:
@@ -98,6 +100,8 @@ def test_the_pointed_head_is_explained_and_named(
     for head, (row, column) in ((OTHER, (2, 5)), (CHOSEN, (2, 5)), (OTHER, (3, 4))):
         pictures.page.mouse.click(*cell_of(matrix_of(pictures, *head), row, column))
         name = f"layer {head[0]}, head {head[1]}, {tokens[row]} → {tokens[column]}"
+        said = f"layer {head[0]}, head {head[1]}: {tokens[row]} reads most: "
+        expect(pictures.sentence).to_contain_text(said)
         expect(inside).to_contain_text(f"Why this weight: {name}")
         steps = [step.replace("−", "-") for step in inside.locator("li").all_inner_texts()]
         assert list(falsehoods(steps, dissect(minilm(), *head, row, column))) == []
@@ -114,6 +118,7 @@ def test_two_heads_can_be_one_once_both_are_on_screen(pictures: Pictures, tmp_pa
     expect(pictures.sentence).to_contain_text("pinned: choose another head to compare it with")
     expect(ways).to_be_hidden()
     page.get_by_role("combobox", name="Head", exact=True).select_option("7")
+    expect(page.locator("[data-drawn='encoder, layer 2, head 7']")).to_be_attached()
     expect(matrix_of(pictures, *CHOSEN)).to_be_visible()
     ways.select_option("difference")
     title = page.locator(".matrix figcaption").first

@@ -70,7 +70,7 @@ def test_the_list_has_a_title_and_says_when_it_is_cut(pictures: Pictures, tmp_pa
     expect(title).to_contain_text("seemed reads")
     lines = pictures.page.locator(".ranked li")
     assert lines.count() == len(minilm().tokens)
-    expect(title).to_contain_text(f"of {lines.count()} in sight: scroll for the rest")
+    expect(title).to_contain_text(f"of {lines.count()}, scroll for the rest")
     pictures.page.get_by_label("Of a token, show").select_option("columns")
     expect(title).to_contain_text("seemed is read by")
     pictures.open(Trace.from_weights(np.eye(3) / 2 + 1 / 6, ["a", "b", "c"]), tmp_path)
@@ -236,6 +236,31 @@ def test_a_name_that_stands_out_wipes_whole_names(pictures: Pictures, tmp_path: 
     box = [20, round(written - 5), round(left - 5), round(written + 5)]
     assert over.evaluate(PAINTED, box) == (box[2] - box[0]) * (box[3] - box[1])
     pictures.shoot("names")
+
+
+def test_what_measures_are_opens_below_the_pins(pictures: Pictures, tmp_path: Path) -> None:
+    pictures.open(minilm(), tmp_path, layer=2, head=3)
+    pin = pictures.page.get_by_role("button", name="Pin this head")
+    before = pin.bounding_box()
+    pictures.page.get_by_role("button", name="What the measures mean").click()
+    expect(pictures.page.locator(".measures")).to_be_visible()
+    assert pin.bounding_box() == before
+
+
+def test_thin_lines_are_seen_on_dark_ground(pictures: Pictures, tmp_path: Path) -> None:
+    """Compare how far the faintest lines stand off from the ground, on dark and on light."""
+    seen = Trace.from_weights(np.where(np.eye(6) > 0, 0.9, 0.02), list("abcdef"))
+    off = {}
+    for scheme in ("light", "dark"):
+        pictures.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        pictures.open(seen, tmp_path)
+        alphas = """canvas => {
+            const {width, height} = canvas;
+            const {data} = canvas.getContext('2d').getImageData(width / 2, 24, 1, height - 24);
+            return [...data].filter((_, at) => at % 4 === 3 && data[at] > 0);
+        }"""
+        off[scheme] = min(pictures.page.locator(".lines canvas").first.evaluate(alphas))
+    assert off["dark"] > 1.5 * off["light"]
 
 
 def test_a_grid_in_order_names_layer_and_head(pictures: Pictures, tmp_path: Path) -> None:

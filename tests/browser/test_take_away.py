@@ -171,7 +171,7 @@ def test_files_look_as_the_canvas_on_light_ground(
     again = Image.open(tmp_path / "svg.png").crop(place)
     assert np.abs(centres(pictures, again, tokens) - colours)[is_open].max() <= 2
     apart = np.abs(np.asarray(again.convert("L")) - np.asarray(canvas.convert("L")).astype(int))
-    assert apart.mean() < 2  # edges of letters and lines
+    assert apart.mean() < 2.5  # edges of letters, of which each row has some, and lines
 
 
 def test_what_is_locked_is_taken_along(pictures: Pictures, tmp_path: Path) -> None:

@@ -155,13 +155,16 @@ export class Reading {
     const names = ats.slice(0, 4).map((at) => named(shown, role, at).em);
     if (ats.length > 4) names.push(`${ats.length - 4} more`);
     const verb = role === "rows" ? "reads" : "is read by";
-    const bottom = list.getBoundingClientRect().bottom;
-    const isSeen = (line: Element) => line.getBoundingClientRect().bottom <= bottom + 1;
-    const lines = [...list.children];
+    const title = `${names.join(" and ")} ${verb}`;
+    this.listTitle.textContent = title;
     const isCut = list.scrollHeight > list.clientHeight + 1;
-    const part = `, ${lines.filter(isSeen).length} of ${lines.length} in sight: scroll for the rest`;
-    this.listTitle.textContent = `${names.join(" and ")} ${verb}${isCut ? part : ""}`;
     list.classList.toggle("cut", isCut);
+    list.scrollTop = 0;
+    if (!isCut) return;
+    const bottom = list.getBoundingClientRect().top + list.clientHeight;
+    const lines = [...list.children];
+    const seen = lines.filter((line) => line.getBoundingClientRect().bottom <= bottom + 1);
+    this.listTitle.textContent = `${title}: ${seen.length} of ${lines.length}, scroll for the rest`;
   }
 
   private linesOf(shown: Shown, focus: Focus): [number, string][] {

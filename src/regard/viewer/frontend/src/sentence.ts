@@ -33,14 +33,17 @@ export class Sentence {
   }
 
   lock(): void {
-    const { locked } = this.state.look;
-    this.say(locked ? focusSentence(this.state, locked) : ["unlocked"]);
+    const { look, cell } = this.state;
+    const { locked } = look;
+    const clicked = locked && cell?.head ? { ...locked, head: cell.head } : locked; // a pinned head
+    this.say(clicked ? focusSentence(this.state, clicked) : ["unlocked"]);
     if (!locked) this.leaving = setTimeout(() => this.point(), BRIEF);
   }
 
   /** The kernel has ranked what the tokens of a map read, or are read by. */
   rank(): void {
-    const { strongest, token, look } = this.state;
+    const { strongest, token, look, cell } = this.state;
+    if (cell?.head) return; // it is of the chosen head
     if (strongest && strongest.focus === (token ?? look.locked)) {
       this.say(focusSentence(this.state, strongest.focus));
     }

@@ -84,7 +84,8 @@ figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var
   overflow: auto; padding: 3px; }
 .plane { position: relative; }
 .plane canvas { position: sticky; left: 0; top: 0; }
-.measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
+.measures { flex-basis: 100%; font-size: 13px; }
+.measures > * { max-width: 720px; }
 .measures[hidden], .bar button[hidden] { display: none; }
 .measures p { margin: 0; }
 .scroll { overflow: auto; position: relative; width: 100%; }
@@ -105,6 +106,7 @@ canvas { display: block; touch-action: pan-x pan-y; }
 .alert[hidden] { display: none; }
 details { font-size: 12.5px; }
 summary { cursor: pointer; }
+details[open] { flex-basis: 100%; }
 .keys { margin: 4px 0; padding-left: 18px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margin: 4px 0; }
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
