@@ -252,7 +252,7 @@ def test_thin_lines_are_seen_on_dark_ground(pictures: Pictures, tmp_path: Path) 
     seen = Trace.from_weights(np.where(np.eye(6) > 0, 0.9, 0.02), list("abcdef"))
     off = {}
     for scheme in ("light", "dark"):
-        pictures.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        pictures.page.emulate_media(color_scheme=scheme)
         pictures.open(seen, tmp_path)
         alphas = """canvas => {
             const {width, height} = canvas;

@@ -17,7 +17,7 @@ const KEYS = [
   "Lines: Enter or a click locks and unlocks, with Shift several are summed.",
   "Hatched: masked, or read by no head of the layer.",
   "A number in brackets: the place of one of several tokens that are alike, counted from 0.",
-  "About: within one of the last digit, or within what stands after ±; the kernel knows it exactly.",
+  "About: within one of the last digit, or within what stands after ±; a kernel knows it exactly.",
 ];
 
 export class Foot {

@@ -1,4 +1,4 @@
-/** What one cell is, in words: one head's weight, that of several beside each other, a difference. */
+/** What one cell is, in words: one head's weight, those of several heads, or a difference. */
 
 import type { ExactReply } from "./contract";
 import { ranksOf, said, weightAt } from "./estimates";
