@@ -61,7 +61,9 @@ def compare_in(family: Family, dtype: torch.dtype) -> Outcome:
     except Exception as error:  # noqa: BLE001  likewise
         has_none = "no attention that can be traced" in str(error) and not expected
         verdict = "no attention" if has_none else "WRONG"
-        is_said = "windows or blocks" in str(error) or "no attention over its tokens" in str(error)
+        is_said = "windows or blocks" in str(error) or "no attention over its tokens" in " ".join(
+            str(error).split()
+        )
         verdict = "other" if is_said else verdict
         return Outcome(verdict, "" if has_none else reason(error))
     if seen.how == "eager weights":

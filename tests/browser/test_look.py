@@ -218,7 +218,7 @@ def test_a_kernel_knows_how_one_looks_and_may_say_how(live: Pictures) -> None:
     expect(heading).to_contain_text("layer 3, head 1 less layer 4, head 4")
 
 
-COMPARED = re.compile(r": (.*) (more|less) than the other head does$")
+COMPARED = re.compile(r": layer \d, head \d (.*) (more|less) than layer \d, head \d \(.*\)$")
 WEIGHED = re.compile(r": ((?:about |less than )?[\d.e-]+(?: ± [\d.e-]+)?), ")
 
 

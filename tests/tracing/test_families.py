@@ -59,7 +59,7 @@ def test_weights_are_those_that_eager_gave(name: str) -> None:
 def test_what_is_given_but_is_no_attention_over_the_tokens_is_refused() -> None:
     outcome = outcome_of("longformer")  # a few columns, of a window
     assert outcome.verdict == "other"
-    assert "gives no attention over its tokens" in outcome.detail
+    assert "gives for output_attentions=True is no attention" in outcome.detail
 
 
 def test_a_model_without_attention() -> None:

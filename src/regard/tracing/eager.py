@@ -1,9 +1,9 @@
 """What a transformers model itself gives for `output_attentions=True`, and whether that is true.
 
 In a plain run, its calls of attention are watched. Where these are what it gives, they are kept:
-queries and keys, of layers that can be edited. Else its weights are, if it computes under eager what
-it computes as it is, and they are attention over the tokens: a row for each query, a column for each
-key, summing to 1.
+queries and keys, of layers that can be edited; and where what it gives is of another run, or is no
+attention over the tokens: a row for each query, a column for each key, summing to 1. Else the
+weights are kept that it gives.
 """
 
 from collections import Counter
@@ -45,19 +45,27 @@ def watch_eager(
     are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
     if given.counts and are_scored and agree(called, given):
         return called, plain, "queries and keys"
-    if given.counts and not _is_same(plain, outputs):
-        if called.counts.total() == given.counts.total():
-            return called, plain, how_of(called)  # what it gives is of another run
+    wrong = _wrong(given, layers, plain, outputs)
+    if wrong and called.counts.total() == given.counts.total():
+        return called, plain, how_of(called)
+    if wrong:
         raise ValueError(
-            f"{type(model).__name__} computes other outputs with output_attentions=True than "
-            "without, so the weights that it gives are not those of a plain run: it cannot be "
-            'traced. Load it with attn_implementation="eager".'
+            f"What {type(model).__name__} gives for output_attentions=True is no attention over "
+            f"its tokens: {wrong}. It cannot be traced."
         )
+    return given, outputs, "eager weights"
+
+
+def _wrong(given: Recorder, called: list[Layer], plain: Any, outputs: Any) -> str:
+    """Say what is wrong with weights that were given, unless they are those of a call."""
+    if given.counts and not _is_same(plain, outputs):
+        return "without it, it computes something else"
     for of_kind in given.layers.values():
         for number, layer in of_kind.items():
-            if not any(_are_alike(other, layer) for other in layers):
-                check_weights(layer, number, type(model).__name__)
-    return given, outputs, "eager weights"
+            wrong = wrong_with(layer)
+            if wrong and not any(_are_alike(other, layer) for other in called):
+                return f"in {layer.kind} layer {number} there are {wrong}"
+    return ""
 
 
 def watch_calls(
@@ -127,27 +135,21 @@ def _are_alike(called: Layer, given: Layer) -> bool:
     return bool(torch.allclose(called.weigh(), weights, atol=1e-5))
 
 
-def check_weights(layer: Layer, number: int, model: str) -> None:
-    """Raise where weights are no attention of each token over all.
+def wrong_with(layer: Layer) -> str:
+    """Say what keeps weights from being attention of each token over all; empty, if nothing.
 
-    Raises
-    ------
-    ValueError
-        If they have not a column for each key, are negative, or do not sum to 1 or to nothing.
+    Examples
+    --------
+    >>> wrong_with(WeighedLayer("encoder", torch.tensor([[[0.5, 0.5], [0.4, 0.3]]])))
+    'rows that sum to 0.7 up to 1'
     """
     _, num_queries, num_keys = layer.shape
     weights = layer.weigh()
     sums, off = weights.sum(-1), 1e-2  # half precision leaves as much
-    is_whole = ((sums - 1).abs() < off) | (sums.abs() < off)
     if layer.kind != "cross" and num_queries != num_keys:
-        wrong = f"{num_keys} columns for {num_queries} tokens"
-    elif float(weights.min()) < -off:
-        wrong = "weights below zero"
-    elif not bool(is_whole.all()):
-        wrong = f"rows that sum to {float(sums.min()):.2g} up to {float(sums.max()):.2g}"
-    else:
-        return
-    raise ValueError(
-        f"{model} gives no attention over its tokens for output_attentions=True: in {layer.kind} "
-        f"layer {number} there are {wrong}. It cannot be traced."
-    )
+        return f"{num_keys} columns for {num_queries} tokens"
+    if float(weights.min()) < -off:
+        return "weights below zero"
+    if bool((((sums - 1).abs() < off) | (sums.abs() < off)).all()):
+        return ""
+    return f"rows that sum to {float(sums.min()):.2g} up to {float(sums.max()):.2g}"

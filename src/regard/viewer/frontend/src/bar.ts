@@ -1,10 +1,11 @@
 /** The menus and boxes above the pictures. */
 
-import { findLayer } from "./checks";
+import { findLayer, nearest } from "./checks";
 import type { Look } from "./contract";
 import { make, offer } from "./dom";
 import { explain, explainer, nameOf } from "./measures";
 import { Pins } from "./pins";
+import { retoken } from "./retoken";
 import { letterOf, numSentences } from "./sentence_pairs";
 import type { State } from "./state";
 
@@ -26,10 +27,10 @@ export class Bar {
     this.heads();
     this.sorting();
     if (sides.some((side) => side.words)) {
-      this.toggle("words", "words", (words) => state.retoken({ words }));
+      this.toggle("words", "words", (words) => retoken(state, { words }));
     }
     if (sides.some((side) => side.special.includes(true))) {
-      this.toggle("hide", "hide special tokens", (hide) => state.retoken({ hide }));
+      this.toggle("hide", "hide special tokens", (hide) => retoken(state, { hide }));
     }
     this.toggle("log", "log scale", (log) => state.change({ log }, "scale"));
     this.drawing();
@@ -50,8 +51,13 @@ export class Bar {
   /** Offer the kinds, layers and heads that there are. */
   private heads(): void {
     const { state } = this;
-    const choose = (changed: object) => state.selectNearest({ ...state.selection, ...changed });
+    const choose = (changed: object) => {
+      const found = nearest(state.meta, { ...state.selection, ...changed });
+      if (found) state.select(found);
+    };
     const kinds = this.menu("Attention", (kind) => choose({ kind }));
+    const isOnly = state.meta.kinds.length < 2;
+    if (isOnly) kinds.parentElement?.remove();
     const layers = this.menu("Layer", (layer) => choose({ layer: Number(layer) }));
     const heads = this.menu("Head", (head) =>
       state.select({ ...state.selection, head: Number(head) }),
@@ -124,7 +130,7 @@ export class Bar {
     const { state } = this;
     const menu = this.menu("Sentences", (chosen) => {
       const pair = chosen ? (chosen.split(" ").map(Number) as [number, number]) : null;
-      state.retoken({ pair });
+      retoken(state, { pair });
     });
     this.shows.push(() => {
       const count = numSentences(state.meta, findLayer(state.meta, state.selection).layer);
@@ -156,7 +162,10 @@ export class Bar {
     this.element.append(make("label", {}, box, label));
     this.shows.push(() => {
       box.checked = state.look[name];
-      box.disabled = name !== "log" && state.shown?.pixels !== null; // pixels are of no token
+      const isOfPixels = name !== "log" && state.shown?.pixels !== null; // they are of no token
+      const isOfDifference = name === "log" && state.isSigned;
+      box.disabled = isOfPixels || isOfDifference;
+      box.title = isOfDifference ? "A difference may be below zero, which has no logarithm" : "";
     });
   }
 }

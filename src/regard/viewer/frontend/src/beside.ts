@@ -2,9 +2,9 @@
 
 import type { Selection } from "./contract";
 import { make } from "./dom";
-import { isSameHead } from "./look";
 import { Matrix } from "./matrix";
 import type { State } from "./state";
+import { TakeAway } from "./take_away";
 import { nameOf } from "./together";
 
 export class Beside {
@@ -35,8 +35,9 @@ export class Beside {
     const unpin = make("button", { type: "button", "aria-label": `Unpin ${title}` }, "×");
     unpin.addEventListener("click", () => state.together.toggle([head]));
     const heading = make("figcaption", {}, title, unpin);
-    const shownOf = () =>
-      state.together.beside().find((one) => isSameHead(one.head, head))?.shown ?? null;
-    return new Matrix(state, shownOf, heading, `Matrix of ${title}`);
+    const shownOf = () => state.together.find(head)?.shown ?? null;
+    const matrix = new Matrix(state, shownOf, heading, `Matrix of ${title}`, head);
+    unpin.before(new TakeAway(state, matrix, head).element);
+    return matrix;
   }
 }

@@ -1,6 +1,7 @@
 /** What the model says is checked, so that nothing is drawn that nobody measured. */
 
 import type { Bytes, Kind, Layer, Meta, Selection, Weights } from "./contract";
+import { item } from "./items";
 import { describe } from "./names";
 
 const FORMAT = 3;
@@ -76,4 +77,13 @@ export function checkWeights(layer: Layer, weights: Weights): void {
   if (!(weights.scale >= 0 && weights.scale <= 1.001)) {
     throw new Error(`The largest weight is said to be ${weights.scale}, but lies between 0 and 1.`);
   }
+}
+
+/** Give a head of a kind and a layer, or the nearest that there is. */
+export function nearest(meta: Meta, { kind, layer, head }: Selection): Selection | null {
+  const ofKind = meta.kinds.find(({ name }) => name === kind);
+  const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
+  if (!found) return null;
+  const isThere = found.heads.includes(head);
+  return { kind, layer: found.number, head: isThere ? head : item(found.heads, 0) };
 }

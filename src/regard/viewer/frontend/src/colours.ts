@@ -95,7 +95,7 @@ const rgbOf = (table: Uint8ClampedArray, shade: number): Uint8ClampedArray =>
   table.subarray(4 * shade, 4 * shade + 3);
 
 export const colour = (table: Uint8ClampedArray, shade: number): string =>
-  `rgb(${rgbOf(table, shade).join(" ")})`;
+  `rgb(${rgbOf(table, shade).join(", ")})`; // as SVG has it, too
 
 /** Say whether white is read better than black on a colour. */
 export const isDark = (table: Uint8ClampedArray, shade: number): boolean =>

@@ -218,5 +218,7 @@ export interface Model {
     take: (reply: VariantReply, thumbnails: Bytes) => void,
   ) => void;
   /** Where there is no kernel, but queries and keys: say why a weight is what it is. */
-  explain?: ((tokens: Tokens, take: (reply: AnatomyReply) => void) => void) | undefined;
+  explain?:
+    | ((head: Selection, tokens: Tokens, take: (reply: AnatomyReply) => void) => void)
+    | undefined;
 }

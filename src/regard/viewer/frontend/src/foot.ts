@@ -1,23 +1,24 @@
 /** What stands below the pictures: the colours, remarks, the keys, where it all comes from. */
 
 import { paintOn } from "./brush";
-import { colour } from "./colours";
 import { make, offer } from "./dom";
-import { rounded } from "./names";
+import { drawColours, LEGEND } from "./legend";
 import { remark } from "./sentences";
 import type { State } from "./state";
 
 const KEYS = [
-  "Tab goes from picture to picture. Heads: arrow keys choose layer and head, Home and End the ",
-  "first and the last of a row, Page Up and Page Down go further. Matrix: arrow keys walk cells, ",
-  "with those keys to the ends, + and − zoom, 0 shows all, Enter locks a row, Escape unlocks; ",
-  "the wheel with Ctrl or two fingers zoom, and a finger's second tap locks. Lines: up ",
-  "and down walk tokens, left and right change sides, Enter or a click locks and unlocks, with ",
-  "Shift several are summed, Escape unlocks. Hatched: masked, or read by no head of the layer. A ",
-  "number in brackets: the place of one of several tokens that are alike, counted from 0. About: ",
-  "within one of the last digit, or within what stands after ±; the kernel knows it exactly.",
-].join("");
-const [LEFT, WIDE] = [20, 160];
+  "Anywhere: Tab goes from picture to picture, Escape unlocks, / goes to the search.",
+  "Heads: arrow keys choose layer and head, Home and End the first and the last of a row.",
+  "Heads: Page Up and Page Down go further; a click with Shift pins a head.",
+  "Matrix: arrow keys walk cells; Home, End, Page Up and Page Down go further.",
+  "Matrix: + and − zoom, 0 shows all, Enter or a click locks a row.",
+  "Matrix: the wheel with Ctrl or two fingers zoom, and a finger's second tap locks.",
+  "Lines: up and down walk tokens, left and right change sides.",
+  "Lines: Enter or a click locks and unlocks, with Shift several are summed.",
+  "Hatched: masked, or read by no head of the layer.",
+  "A number in brackets: the place of one of several tokens that are alike, counted from 0.",
+  "About: within one of the last digit, or within what stands after ±; a kernel knows it exactly.",
+];
 
 export class Foot {
   readonly element: HTMLElement;
@@ -34,13 +35,15 @@ export class Foot {
   });
 
   constructor(private readonly state: State) {
-    const keys = make("details", {}, make("summary", {}, "Keys and mouse"), make("p", {}, KEYS));
+    const lines = KEYS.map((line) => make("li", {}, line));
+    const summary = make("summary", {}, "Keys and mouse");
+    const keys = make("details", {}, summary, make("ul", { class: "keys" }, ...lines));
     const rows = Object.entries(state.meta.origin).flatMap(([name, value]) => [
       make("dt", {}, name),
       make("dd", {}, String(value)),
     ]);
-    const summary = make("summary", {}, "Where this comes from");
-    const origin = make("details", {}, summary, make("dl", {}, ...rows));
+    const from = make("summary", {}, "Where this comes from");
+    const origin = make("details", {}, from, make("dl", {}, ...rows));
     this.scale();
     const legend = make("span", { class: "legend" }, this.legend, this.colours, this.slider);
     this.element = make("div", { class: "foot" }, legend, this.note, keys, origin);
@@ -64,33 +67,6 @@ export class Foot {
     this.slider.hidden = common === null;
     this.slider.value = String(common ?? 1);
     if (this.state.shown) this.note.textContent = remark(this.state, this.state.shown);
-    this.drawLegend();
-  }
-
-  private drawLegend(): void {
-    const { theme, look, top, isSigned, table } = this.state;
-    const brush = paintOn(this.legend, 200, 32);
-    for (let x = 0; x < WIDE; x++) {
-      brush.fillStyle = colour(table, Math.round((x / (WIDE - 1)) * 255));
-      brush.fillRect(LEFT + x, 2, 1.2, 12);
-    }
-    brush.strokeStyle = theme.quiet;
-    brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
-    brush.fillStyle = theme.ink;
-    brush.textAlign = "center";
-    const written = (share: number) => rounded(top * share, 2).replace(/^(-?)0\./, "$1.");
-    const ticks = isSigned ? signedTicks(written) : ticksOf(written, look.log);
-    ticks.forEach((tick, at) => {
-      brush.fillText(tick, LEFT + (WIDE * at) / (ticks.length - 1), 24);
-    });
+    drawColours(paintOn(this.legend, ...LEGEND), this.state);
   }
 }
-
-const ticksOf = (written: (share: number) => string, log: boolean): string[] =>
-  log ? [`≤${written(0.001)}`, ...[0.01, 0.1, 1].map(written)] : ["0", ...[0.5, 1].map(written)];
-
-const signedTicks = (written: (share: number) => string): string[] => [
-  `−${written(1)}`,
-  "0",
-  `+${written(1)}`,
-];

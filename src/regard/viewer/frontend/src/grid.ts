@@ -8,36 +8,19 @@ import type { Head } from "./grid_heads";
 import { byLayer, ranked } from "./grid_heads";
 import type { Spot } from "./grid_keys";
 import { next } from "./grid_keys";
+import type { Layout } from "./grid_layout";
+import { byLayerOf, rankedOf, tileSize } from "./grid_layout";
 import { Tiles } from "./grid_tiles";
 import { item } from "./items";
 import { nameOf, short } from "./measures";
-import { headSentence } from "./sentences";
+import type { Part } from "./news";
+import { headSentence, measuredOf } from "./sentences";
 import type { State } from "./state";
 import { FONT } from "./styles";
 import type { Source, Variants } from "./variants";
 
-const MOUSE_TILE = 32; // CSS pixels of a thumbnail, as many as it has at most
-const FINGER_TILE = 40; // with what is around it, as large as a finger asks for
 const MOST_ACROSS = 10; // where heads are sorted by a measure
 const EDGE = 2; // around all tiles, for the frame of the chosen one
-
-/** Room for the numbers, the size of a cell, and where in it the thumbnail is; CSS pixels. */
-interface Layout {
-  left: number;
-  top: number;
-  wide: number;
-  high: number;
-  x: number;
-  y: number;
-}
-
-const byLayerOf = (tile: number): Layout => {
-  const side = tile + 4;
-  return { left: 24, top: 18, wide: side, high: side, x: 2, y: 2 };
-};
-const rankedOf = (tile: number): Layout => {
-  return { left: 2, top: 18, wide: 44, high: tile + 38, x: (44 - tile) / 2, y: 15 };
-};
 
 export class Grid {
   readonly canvas: HTMLCanvasElement;
@@ -45,7 +28,7 @@ export class Grid {
   private readonly plane: HTMLElement; // as large as all tiles
   private readonly tiles: Tiles;
   private rows: Head[][] = [];
-  private readonly tile = matchMedia("(pointer: coarse)").matches ? FINGER_TILE : MOUSE_TILE;
+  private readonly tile = tileSize();
   private layout = byLayerOf(this.tile);
   private hovered: Head | undefined;
   private arranged: unknown[] = []; // what the rows hang on
@@ -180,6 +163,10 @@ export class Grid {
     if (this.values) this.title(brush, head, left + this.layout.wide / 2, y);
     const isChosen = this.isChosen(head);
     const isMarked = isChosen || head === this.hovered;
+    if (this.isPinned(head)) {
+      this.outline(brush, isChosen ? 2 : 0, x, y);
+      if (!isMarked) return;
+    }
     const grown = isMarked ? 1 : 0.5;
     brush.strokeStyle = isChosen ? theme.accent : isMarked ? theme.quiet : theme.faint;
     brush.lineWidth = isChosen ? 3 : isMarked ? 2 : 1;
@@ -192,9 +179,21 @@ export class Grid {
     brush.font = `11px ${FONT}`;
     brush.textAlign = "center";
     brush.fillStyle = theme.ink;
-    brush.fillText(`${head.layer}.${head.head}`, middle, y - 8);
+    brush.fillText(`L${head.layer} H${head.head}`, middle, y - 8, this.layout.wide - 2);
     brush.fillStyle = theme.quiet;
     brush.fillText(short(this.values?.[head.index]), middle, y + this.tile + 9);
+  }
+
+  /** Mark a pinned head, within the frame of the chosen one. */
+  private outline(brush: CanvasBrush, inset: number, x: number, y: number): void {
+    brush.strokeStyle = this.state.theme.link;
+    brush.lineWidth = 2;
+    const size = this.tile - 2 * inset;
+    brush.strokeRect(x + inset, y + inset, size, size);
+  }
+
+  private isPinned({ layer, head }: Head): boolean {
+    return this.state.together.isPinned({ kind: this.kind.name, layer, head });
   }
 
   private isChosen({ layer, head }: Head): boolean {
@@ -256,15 +255,26 @@ export class Grid {
   /** Say the chosen head, if it is of this kind. */
   say(): void {
     const chosen = this.heads.find((head) => this.isChosen(head));
-    if (chosen) this.describe(chosen);
+    if (!chosen) return;
+    const isAlone = this.state.together.isAlone;
+    this.describe(chosen, isAlone ? ["; pinned: choose another head to compare it with"] : []);
   }
 
-  private describe(head: Head): void {
+  /** The chosen head's measures, which stay in sight; empty, if it is of another kind. */
+  get measured(): string {
+    const { measures, choice } = this.variants.source;
+    const chosen = this.heads.find((head) => this.isChosen(head));
+    const found = chosen && measuredOf(measures[this.kind.name] ?? {}, chosen.index, choice.words);
+    return found?.length ? `layer ${chosen?.layer}, head ${chosen?.head}: ${found.join(", ")}` : "";
+  }
+
+  private describe(head: Head, more: Part[] = []): void {
     const { source, isOther }: { source: Source; isOther: boolean } = this.variants;
     const kind = { ...this.kind, measures: source.measures[this.kind.name] ?? {} };
     const parts = headSentence(this.state, kind, head, source.choice.words);
     const isMeasured = Object.keys(kind.measures).length > 0;
-    this.state.say(isOther && isMeasured ? [...parts, " (of all tokens)"] : parts);
+    const note = isOther && isMeasured ? [" (of all tokens)"] : [];
+    this.state.say([...parts, ...note, ...more]);
   }
 
   private press(event: KeyboardEvent): void {

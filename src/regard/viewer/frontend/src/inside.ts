@@ -8,7 +8,10 @@ import type { Estimate } from "./estimates";
 import { holding } from "./estimates";
 import { item } from "./items";
 import { LONGEST_LABEL, legible } from "./names";
+import { isWithin } from "./places";
+import { named } from "./sentences";
 import type { State } from "./state";
+import { nameOf } from "./together";
 
 const HEIGHT = 214;
 const LEFT = 8;
@@ -69,14 +72,14 @@ export class Inside {
     role: "application",
     "aria-label": "Why this weight: arrow keys walk the dimensions of query and key",
   });
+  private readonly heading = make("figcaption");
   private readonly steps = make("ol", { class: "steps" });
   private readonly note = make("p");
   private dimension = -1; // pointed at
   private step = 1; // CSS pixels of a dimension
 
   constructor(private readonly state: State) {
-    const heading = make("figcaption", {}, "Why this weight");
-    const parts = [heading, this.note, this.canvas, this.steps];
+    const parts = [this.heading, this.note, this.canvas, this.steps];
     this.element = make("figure", { class: "inside" }, ...parts);
     this.element.hidden = !state.isLive && !state.model.explain; // nobody knows queries and keys
     this.canvas.addEventListener("pointermove", (event) => this.point(this.dimensionAt(event)));
@@ -100,11 +103,23 @@ export class Inside {
       ? "Several heads are one here: choose a head to take its weights apart."
       : "Point at a cell of the matrix to see why its weight is what it is.";
     this.dimension = -1;
+    this.heading.textContent = this.title;
     this.canvas.hidden = !found;
     this.note.hidden = found !== undefined;
     this.note.textContent = this.state.anatomy?.why_not ?? point;
     const steps = found ? stepsOf(found, this.off) : [];
     this.steps.replaceChildren(...steps.map((step) => make("li", {}, step)));
+  }
+
+  /** Say which weight is explained, also when nothing is pointed at any more. */
+  private get title(): string {
+    const { explained, anatomy } = this.state;
+    const shown = explained && this.state.shownOf(explained);
+    if (!shown || !anatomy || !isWithin(explained, shown)) return "Why this weight";
+    const [query, key] = (["rows", "columns"] as const).map((role) => {
+      return named(shown, role, role === "rows" ? explained.row : explained.column).em;
+    });
+    return `Why this weight: ${nameOf(explained.of)}, ${query} → ${key}`;
   }
 
   draw(): void {

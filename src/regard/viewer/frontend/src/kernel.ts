@@ -4,7 +4,6 @@ import type {
   AnatomyReply,
   Bytes,
   ExactReply,
-  Focus,
   HeadReply,
   ProblemReply,
   Selection,
@@ -17,7 +16,8 @@ import type {
 } from "./contract";
 import type { Choice } from "./grid_heads";
 import { item } from "./items";
-import type { Cell } from "./news";
+import type { Cell, Token } from "./news";
+import { isSameCell } from "./places";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
 import type { Shown } from "./shown";
@@ -65,9 +65,10 @@ export class Kernel {
   weigh(cell: Cell): void {
     clearTimeout(this.weighing);
     this.weighing = setTimeout(() => {
-      const { shown } = this.state;
-      if (cell !== this.state.cell || !shown) return;
-      this.ask("weight", { ...tokensOf(shown, cell), among: shown.groups }, (reply) => {
+      const owner = this.state.ownerOf(cell);
+      if (cell !== this.state.cell || !owner) return;
+      const { head, shown } = owner;
+      this.ask("weight", { ...head, ...tokensOf(shown, cell), among: shown.groups }, (reply) => {
         if (cell === this.state.cell) this.put("exact", reply as ExactReply);
       });
     }, RESTED);
@@ -76,26 +77,28 @@ export class Kernel {
   /** Ask why the weight of a cell is what it is, once one rests on it. */
   dissect(cell: Cell): void {
     const { explained, anatomy } = this.state;
-    if (anatomy && explained && isSamePlace(explained, cell)) return;
+    if (anatomy && isSameCell(explained, cell)) return;
     clearTimeout(this.dissecting);
     this.dissecting = setTimeout(() => {
-      const { shown, model, together } = this.state;
-      const isMeant = () =>
-        this.state.inQuestion !== null && isSamePlace(this.state.inQuestion, cell);
-      if (!shown || !isMeant() || together.isOne) return;
+      const { model, together } = this.state;
+      const owner = this.state.ownerOf(cell);
+      const isMeant = () => isSameCell(this.state.inQuestion, cell);
+      if (!owner || !isMeant() || together.isOne) return;
+      const { head, shown } = owner;
       const take = (reply: AnatomyReply) => {
-        if (shown !== this.state.shown || !isMeant()) return;
-        this.state.explained = cell;
+        if (shown !== this.state.shownOf(cell) || !isMeant()) return;
+        this.state.explained = { ...cell, of: head };
         this.put("anatomy", reply);
       };
-      if (model.explain) model.explain(tokensOf(shown, cell), take);
-      else this.ask("anatomy", tokensOf(shown, cell), (reply) => take(reply as AnatomyReply));
+      const tokens = tokensOf(shown, cell);
+      if (model.explain) model.explain(head, tokens, take);
+      else this.ask("anatomy", { ...head, ...tokens }, (reply) => take(reply as AnatomyReply));
     }, RESTED);
   }
 
   /** Ask what some tokens read most, or are read most by, once they are rested on. */
-  rank(focus: Focus): void {
-    if (this.state.strongest?.focus === focus) return;
+  rank(focus: Token): void {
+    if (focus.head || this.state.strongest?.focus === focus) return; // lists are the chosen head's
     clearTimeout(this.ranking);
     this.ranking = setTimeout(() => {
       const { shown } = this.state;
@@ -177,6 +180,3 @@ const tokensOf = ({ rows, columns }: Shown, { row, column }: Cell): Tokens => ({
   queries: item(rows.groups, row),
   keys: item(columns.groups, column),
 });
-
-const isSamePlace = (one: Cell, other: Cell): boolean =>
-  one.row === other.row && one.column === other.column;

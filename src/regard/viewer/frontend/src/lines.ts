@@ -7,8 +7,10 @@ import type { Focus, Role } from "./contract";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { sums } from "./estimates";
 import { item } from "./items";
+import { drawStrokes, wear } from "./legend";
 import { LONGEST_LABEL, legible } from "./names";
 import { listenTo } from "./pointing";
+import { whoseOf } from "./sentences";
 import type { Shown } from "./shown";
 import { isOfTokens } from "./shown";
 import { Stage } from "./stage";
@@ -29,6 +31,7 @@ interface Link {
 export class Lines {
   readonly name = "lines";
   readonly element: HTMLElement;
+  private readonly title = make("span");
   private readonly caption = make("small");
   private wide = 0; // of a column of names
   readonly stage = new Stage(
@@ -37,7 +40,7 @@ export class Lines {
   );
 
   constructor(private readonly state: State) {
-    const heading = make("figcaption", {}, "Lines", new TakeAway(state, this).element);
+    const heading = make("figcaption", {}, this.title, new TakeAway(state, this).element);
     this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
     const { base, element } = this.stage;
     element.addEventListener("scroll", () => state.tell("sight"));
@@ -62,6 +65,8 @@ export class Lines {
     const { shown } = state;
     this.element.hidden = !shown || !isOfTokens(shown);
     if (!shown || !isOfTokens(shown)) return;
+    const whose = whoseOf(state);
+    this.title.textContent = whose ? `Lines: ${whose}` : "Lines";
     const count = Math.max(shown.rows.names.length, shown.columns.names.length);
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;
@@ -89,6 +94,11 @@ export class Lines {
     this.drawNames(brush, shown, "rows");
     this.drawNames(brush, shown, "columns");
     brush.restore();
+  }
+
+  /** Draw which line is which weight. */
+  legend(brush: Brush): void {
+    drawStrokes(brush, this.state);
   }
 
   /** Give the middle of a token. */
@@ -133,11 +143,9 @@ export class Lines {
   private drawLinks(brush: Brush, shown: Shown): void {
     const [from, to] = [this.wide + 3, this.stage.width - this.wide - 3];
     const bend = (to - from) * 0.4;
-    brush.strokeStyle = this.state.theme.link;
     for (const { row, column, shade } of this.links(shown)) {
       const [y, end] = [this.y(row), this.y(column)];
-      brush.globalAlpha = 0.06 + (0.94 * shade) / 255;
-      brush.lineWidth = 0.6 + (2.8 * shade) / 255;
+      wear(brush, this.state, shade);
       brush.beginPath();
       brush.moveTo(from, y);
       brush.bezierCurveTo(from + bend, y, to - bend, end, to, end);
@@ -202,7 +210,6 @@ export class Lines {
       this.walk(state.shown, (step?.[1] ?? 0) < 0 ? "rows" : "columns", at);
     } else if (step) this.walk(state.shown, role, step[1]);
     else if (event.key === "Enter" || event.key === " ") state.lock(role, at, event.shiftKey);
-    else if (event.key === "Escape") state.unlock();
     else return;
     event.preventDefault();
   }

@@ -1,6 +1,6 @@
 /** How heads are looked at: all that is saved with a view, and what may be wrong with it. */
 
-import type { Focus, Look, Selection } from "./contract";
+import type { Focus, Look, Meta, Selection } from "./contract";
 
 /** How a view opens; the same as `PLAIN` of viewer/look.py. */
 export const PLAIN: Look = {
@@ -63,6 +63,21 @@ export function sane(given: Partial<Look>): Look {
     MAY_BE[name as keyof Look]?.(value),
   );
   return { ...PLAIN, ...Object.fromEntries(right) };
+}
+
+/** Take from a look what can be of the heads that there are. */
+export function possible(given: Partial<Look>, { kinds }: Meta): Look {
+  const look = sane(given);
+  const isMeasured = kinds.some(({ measures }) => Object.hasOwn(measures, look.measure));
+  const isThere = ({ kind, layer, head }: Selection) =>
+    kinds
+      .find(({ name }) => name === kind)
+      ?.layers.some((one) => one.number === layer && one.heads.includes(head));
+  return {
+    ...look,
+    measure: isMeasured ? look.measure : "",
+    pins: look.pins.filter(isThere),
+  };
 }
 
 /** Give what is other than it is at first. */

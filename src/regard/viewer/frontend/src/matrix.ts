@@ -2,10 +2,14 @@
 
 import type { Brush } from "./brush";
 import { paintOn } from "./brush";
+import type { Selection } from "./contract";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { Frame } from "./frame";
-import { drawCells, drawNames, drawOver } from "./matrix_ink";
-import type { Cell } from "./news";
+import { drawColours } from "./legend";
+import { drawCells, drawOver } from "./matrix_ink";
+import { drawNames } from "./matrix_names";
+import type { Cell, Token } from "./news";
+import { isAlike, isSameCell } from "./places";
 import { listenTo } from "./pointing";
 import type { Shown } from "./shown";
 import { Stage } from "./stage";
@@ -27,6 +31,7 @@ export class Matrix {
     private readonly shownOf: () => Shown | null,
     readonly heading: HTMLElement,
     label = "Matrix",
+    private readonly head?: Selection, // the pinned one
   ) {
     const keys = "arrow keys walk its cells, plus and minus zoom, Enter locks a row";
     this.stage = new Stage(`${label}: ${keys}`);
@@ -53,9 +58,9 @@ export class Matrix {
     const { state } = this;
     const { base } = this.stage;
     const cellAt = (event: MouseEvent) =>
-      this.shown ? this.frame.cellAt(event, this.shown) : null;
+      this.shown ? this.owned(this.frame.cellAt(event, this.shown)) : null;
     listenTo(base, {
-      point: (event) => state.point(cellAt(event)),
+      point: (event) => this.pointAt(cellAt(event), event),
       leave: () => state.leave(),
       press: (event, isTouch) => this.pressAt(cellAt(event), event.shiftKey, isTouch),
       pinch: (factor, x, y) => this.zoomTo(state.look.zoom * factor, x, y),
@@ -64,12 +69,38 @@ export class Matrix {
     base.addEventListener("wheel", (event) => this.roll(event), { passive: false });
   }
 
+  /** Point at a cell, or at the token of a row's or a column's name. */
+  private pointAt(cell: Cell | null, event: MouseEvent): void {
+    const token = !cell && this.isAlike ? this.namedAt(event) : null;
+    if (token) this.state.hover(token);
+    else this.state.point(cell);
+  }
+
+  private namedAt({ offsetX, offsetY }: MouseEvent): Token | null {
+    const { frame, shown } = this;
+    const [isLeft, isAbove] = [offsetX < frame.left, offsetY < frame.top];
+    if (!shown || isLeft === isAbove) return null;
+    const role = isLeft ? "rows" : "columns";
+    const start = isLeft ? frame.y(0) : frame.x(0);
+    const at = Math.floor(((isLeft ? offsetY : offsetX) - start) / frame.cell);
+    return at < shown[role].names.length ? { role, ats: [at], head: this.head } : null;
+  }
+
   /** Lock the row of a cell; a finger points first, and locks when it taps the cell again. */
   private pressAt(cell: Cell | null, several: boolean, isTouch: boolean): void {
     const { state } = this;
-    const isNew = cell?.row !== state.cell?.row || cell?.column !== state.cell?.column;
-    if (isTouch && isNew) state.point(cell);
-    else if (cell) state.lock("rows", cell.row, several, cell);
+    if (isTouch && !isSameCell(cell, state.cell)) state.point(cell);
+    else if (cell && this.isAlike) state.lock("rows", cell.row, several, cell);
+  }
+
+  /** Say whose a cell is, where it is not the chosen head's. */
+  private owned(cell: Cell | null): Cell | null {
+    return cell && this.head ? { ...cell, head: this.head } : cell;
+  }
+
+  /** Are its tokens those of the chosen head, which are locked? */
+  private get isAlike(): boolean {
+    return isAlike(this.shown, this.state.shown);
   }
 
   draw(): void {
@@ -105,6 +136,11 @@ export class Matrix {
     drawOver(brush, frame, state, shown);
   }
 
+  /** Draw which colour is which weight. */
+  legend(brush: Brush): void {
+    drawColours(brush, this.state);
+  }
+
   /** Mark what is pointed at and what is locked. */
   drawOver(): void {
     const { stage, state, frame, shown } = this;
@@ -133,14 +169,16 @@ export class Matrix {
 
   private actOf(event: KeyboardEvent): (() => void) | undefined {
     const { cell } = this.state;
-    const lock = cell ? () => this.state.lock("rows", cell.row, event.shiftKey, cell) : undefined;
+    const lock =
+      cell && this.isAlike
+        ? () => this.state.lock("rows", cell.row, event.shiftKey, cell)
+        : undefined;
     const acts: Record<string, (() => void) | undefined> = {
       "+": () => this.near(NEARER),
       "=": () => this.near(NEARER),
       "-": () => this.near(1 / NEARER),
       "0": () => this.near(0),
       Enter: lock,
-      Escape: () => this.state.unlock(),
       " ": lock,
     };
     return acts[event.key];
@@ -151,10 +189,13 @@ export class Matrix {
     if (!shown) return;
     const { rows, columns } = shown;
     const at = state.cell ?? { row: -clamp(down, -1, 1), column: -clamp(right, -1, 1) };
-    state.point({
-      row: clamp(at.row + down, 0, rows.names.length - 1),
-      column: clamp(at.column + right, 0, columns.names.length - 1),
-    });
+    const [row, column] = [at.row + down, at.column + right];
+    state.point(
+      this.owned({
+        row: clamp(row, 0, rows.names.length - 1),
+        column: clamp(column, 0, columns.names.length - 1),
+      }),
+    );
     if (state.cell) this.frame.reveal(state.cell);
   }
 }

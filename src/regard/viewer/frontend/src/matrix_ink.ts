@@ -3,12 +3,13 @@
 import type { Brush } from "./brush";
 import { hatch, picture, ratio } from "./brush";
 import type { Theme } from "./colours";
-import type { Focus, Role } from "./contract";
+import type { Role } from "./contract";
 import { clamp } from "./dom";
 import type { Frame } from "./frame";
-import { item } from "./items";
-import { LONGEST_LABEL, legible } from "./names";
+import { isSameHead } from "./look";
+import { standOut } from "./matrix_names";
 import type { Cell } from "./news";
+import { isAlike, isSameCell, isWithin } from "./places";
 import type { Place } from "./pooling";
 import { pool } from "./pooling";
 import type { Shown } from "./shown";
@@ -92,93 +93,20 @@ function rule(brush: Brush, frame: Frame, theme: Theme, [top, bottom, left, righ
   brush.stroke();
 }
 
-/** Write the names beside the cells, and which axis is which. */
-export function drawNames(
-  brush: Brush,
-  frame: Frame,
-  theme: Theme,
-  { rows, columns }: Shown,
-  [top, bottom, left, right]: Place,
-): void {
-  const every = Math.max(1, Math.ceil(12 / frame.cell));
-  const { width, height } = frame.stage;
-  brush.fillStyle = theme.ink;
-  brush.textAlign = "right";
-  for (let row = Math.ceil(top / every) * every; row < bottom; row += every) {
-    const y = frame.y(row + 0.5);
-    if (y <= frame.top || y >= height - 3) continue;
-    const name = legible(item(rows.names, row), LONGEST_LABEL);
-    brush.fillText(name, frame.left - 5, y, frame.left - 24);
-  }
-  brush.textAlign = "left";
-  for (let column = Math.ceil(left / every) * every; column < right; column += every) {
-    const x = frame.x(column + 0.5);
-    if (x < frame.left || x > width - 3) continue;
-    const name = legible(item(columns.names, column), LONGEST_LABEL);
-    upwards(brush, x, frame.top - 5, () => brush.fillText(name, 0, 0, frame.top - 26));
-  }
-  brush.fillStyle = theme.quiet;
-  brush.fillText("is read →", frame.left, 9);
-  brush.textAlign = "right";
-  upwards(brush, 9, frame.top, () => brush.fillText("← reads", 0, 0));
-}
-
-/** Draw turned by a quarter, so that text runs upwards from a place. */
-function upwards(brush: Brush, x: number, y: number, draw: () => void): void {
-  brush.save();
-  brush.translate(x, y);
-  brush.rotate(-Math.PI / 2);
-  draw();
-  brush.restore();
-}
-
-/** Write the name of a row or a column above the others, whether or not it has room there. */
-function standOut(
-  brush: Brush,
-  frame: Frame,
-  theme: Theme,
-  role: Role,
-  at: number,
-  name: string,
-): void {
-  const [x, y] = [frame.x(at + 0.5), frame.y(at + 0.5)];
-  const { width, height } = frame.stage;
-  const isSeen = role === "rows" ? y > frame.top && y < height : x > frame.left && x < width;
-  if (!isSeen) return;
-  const write = (right: number, room: number) => {
-    const text = legible(name, LONGEST_LABEL);
-    const wide = Math.min(brush.measureText(text).width, room);
-    brush.fillStyle = theme.ground;
-    brush.fillRect(right - wide - 4, -8, wide + 6, 16);
-    brush.fillStyle = theme.accent;
-    brush.textAlign = "right";
-    brush.fillText(text, right, 0, room);
-  };
-  brush.save();
-  brush.font = brush.font.replace(/^/, "bold ");
-  brush.translate(role === "rows" ? 0 : x, role === "rows" ? y : 0);
-  if (role === "rows") write(frame.left - 5, frame.left - 24);
-  else {
-    brush.translate(0, frame.top - 5);
-    brush.rotate(-Math.PI / 2);
-    const room = frame.top - 26;
-    const wide = Math.min(brush.measureText(legible(name, LONGEST_LABEL)).width, room);
-    write(wide, room);
-  }
-  brush.restore();
-}
-
 /** Mark what is pointed at and what is locked. */
-export function drawOver(brush: Brush, frame: Frame, state: State, { rows, columns }: Shown): void {
+export function drawOver(brush: Brush, frame: Frame, state: State, shown: Shown): void {
+  const { rows, columns } = shown;
   const counts = { rows: rows.names.length, columns: columns.names.length };
-  const focus = focusWithin(state, counts);
-  const cells = [state.inQuestion, state.cell].filter((cell) => cell && isWithin(cell, counts));
-  const pointed = (role: Role) => (focus?.role === role ? focus.ats : []);
-  for (const at of [...pointed("rows"), ...cells.map((cell) => cell?.row ?? 0)]) {
-    standOut(brush, frame, state.theme, "rows", at, item(rows.names, at));
-  }
-  for (const at of [...pointed("columns"), ...cells.map((cell) => cell?.column ?? 0)]) {
-    standOut(brush, frame, state.theme, "columns", at, item(columns.names, at));
+  const focus = isAlike(shown, state.shown) ? state.focus() : null;
+  const isHere = (cell: Cell | null): cell is Cell =>
+    cell !== null && isAlike(shown, state.shownOf(cell));
+  const cells = [state.inQuestion, state.cell].filter(isHere);
+  const left = explainedIn(state, shown); // which nobody points at any more
+  const marked = [...cells, ...(left ? [left] : [])].reverse();
+  for (const role of ["rows", "columns"] as const) {
+    const ats = marked.map(({ row, column }) => (role === "rows" ? row : column));
+    if (focus?.role === role) ats.push(...focus.ats);
+    standOut(brush, frame, state.theme, role, shown[role].names, ats);
   }
   brush.save();
   brush.beginPath();
@@ -193,27 +121,29 @@ export function drawOver(brush: Brush, frame: Frame, state: State, { rows, colum
     else brush.strokeRect(frame.x(at), frame.y(0), size, high);
   };
   for (const at of focus?.ats ?? []) band(focus?.role ?? "rows", at);
+  if (left) box(brush, frame, left, 1);
   for (const cell of cells) {
-    if (!cell) continue;
     brush.globalAlpha = 0.45;
     brush.lineWidth = 1;
     band("rows", cell.row);
     band("columns", cell.column);
     brush.globalAlpha = 1;
-    brush.lineWidth = 2.5;
-    const side = Math.max(frame.cell, 3);
-    brush.strokeRect(frame.x(cell.column), frame.y(cell.row), side, side);
+    box(brush, frame, cell, 2.5);
   }
   brush.restore();
 }
 
-type Counts = Record<Role, number>;
-
-/** What is pointed at may be no place of a pinned head, which may have other tokens. */
-function focusWithin(state: State, counts: Counts): Focus | null {
-  const focus = state.focus();
-  return focus?.ats.every((at) => at < counts[focus.role]) ? focus : null;
+function box(brush: Brush, frame: Frame, { row, column }: Cell, wide: number): void {
+  brush.lineWidth = wide;
+  const side = Math.max(frame.cell, 3);
+  brush.strokeRect(frame.x(column), frame.y(row), side, side);
 }
 
-const isWithin = ({ row, column }: Cell, counts: Counts): boolean =>
-  row < counts.rows && column < counts.columns;
+/** Give the cell of a matrix that is explained, although something else is pointed at. */
+function explainedIn(state: State, shown: Shown): Cell | null {
+  const { explained, anatomy, inQuestion } = state;
+  if (!explained || !anatomy?.anatomy || isSameCell(explained, inQuestion)) return null;
+  const owner = state.ownerOf(explained);
+  const isHere = owner?.shown === shown && isSameHead(owner.head, explained.of);
+  return isHere && isWithin(explained, shown) ? explained : null;
+}

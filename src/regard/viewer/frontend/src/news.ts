@@ -1,11 +1,18 @@
 /** What can change in a view, and what comes with it. */
 
-import type { Focus } from "./contract";
+import type { Focus, Selection } from "./contract";
 import type { Place } from "./pooling";
 
 export interface Cell {
   row: number;
   column: number;
+  /** The pinned head in whose matrix it lies; without one, it is the chosen head's. */
+  head?: Selection | undefined;
+}
+
+/** A token that is pointed at: perhaps in the matrix of a pinned head. */
+export interface Token extends Focus {
+  head?: Selection | undefined;
 }
 
 /** A part of a map, as pixels. */

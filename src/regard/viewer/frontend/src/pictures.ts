@@ -7,10 +7,10 @@ import { Inside } from "./inside";
 import { Lines } from "./lines";
 import { Matrix, NEARER } from "./matrix";
 import { Reading } from "./reading";
+import { whoseOf } from "./sentences";
 import type { State } from "./state";
 import { GRID_WIDE } from "./styles";
 import { TakeAway } from "./take_away";
-import { nameOf } from "./together";
 import { Variants } from "./variants";
 
 const BESIDE = 22; // CSS pixels that the padding and the scrollbar of the grids take
@@ -21,10 +21,11 @@ export class Pictures {
   readonly lines: Lines;
   readonly inside: Inside;
   private readonly beside: Beside;
-  private readonly reading: Reading;
+  readonly reading: Reading;
   private readonly grids: Grid[];
   private readonly variants: Variants;
   private readonly hint = make("small");
+  private readonly measured = make("p", { class: "measured" });
   private readonly title = make("span");
   private readonly matrices = make("div", { class: "matrices" });
   private readonly frame = make("div", { class: "kinds" });
@@ -41,7 +42,7 @@ export class Pictures {
     this.inside = new Inside(state);
     this.reading = new Reading(state);
     const heading = make("figcaption", {}, "Heads ", this.hint);
-    const heads = make("figure", { class: "heads" }, heading, this.frame);
+    const heads = make("figure", { class: "heads" }, heading, this.measured, this.frame);
     this.matrices.append(this.matrix.element, this.beside.element);
     const others = [this.lines, this.inside, this.reading].map(({ element }) => element);
     this.element = make("div", { class: "pictures" }, heads, this.matrices, ...others);
@@ -73,10 +74,8 @@ export class Pictures {
     const room = Math.min(this.element.clientWidth, GRID_WIDE) - BESIDE;
     for (const grid of this.grids) grid.arrange(room);
     this.drawGrids();
-    const { together, selection } = this.state;
-    const isOneOfSeveral = together.beside().length > 0;
-    const alone = isOneOfSeveral ? nameOf(selection) : "Matrix";
-    this.title.textContent = together.isOne ? together.title() : alone;
+    const isOneOfSeveral = this.state.together.beside().length > 0;
+    this.title.textContent = whoseOf(this.state) || "Matrix";
     this.matrices.classList.toggle("several", isOneOfSeveral);
     this.matrices.style.setProperty("--widest", `${this.matrix.widest}px`);
     this.matrix.draw();
@@ -92,10 +91,11 @@ export class Pictures {
 
   /** Say of what the grids are, where words are merged or tokens hidden. */
   private say(): void {
-    const order = this.state.look.measure ? "layer.head and its value" : "a layer a row";
+    const order = this.state.look.measure ? "layer, head and value" : "a layer a row";
     const { said } = this.variants;
     const text = said ? `${order}; ${said}` : `${order}; choose one`;
     if (this.hint.textContent !== text) this.hint.textContent = text;
+    this.measured.textContent = this.grids.map((grid) => grid.measured).join("");
   }
 
   /** Draw what is pointed at and what hangs on it. */

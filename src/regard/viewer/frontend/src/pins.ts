@@ -50,7 +50,7 @@ export class Pins {
         return chip;
       }),
     );
-    this.way.hidden = together.alike.length < 2;
+    this.way.hidden = !together.isOffered;
     this.none.hidden = pins.length < 2;
     offer(this.way, Object.keys(WAYS), look.together, (way) => WAYS[way as Look["together"]]);
     const others = pins.filter((pin) => pin !== selection).length;

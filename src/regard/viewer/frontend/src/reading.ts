@@ -7,6 +7,7 @@ import { errorAt, otherOf, said, sums } from "./estimates";
 import { item } from "./items";
 import { LONGEST_NAME, legible } from "./names";
 import type { Strongest } from "./news";
+import { named, whoseOf } from "./sentences";
 import type { Shown } from "./shown";
 import { isOfTokens } from "./shown";
 import type { State } from "./state";
@@ -23,9 +24,11 @@ export class Reading {
     "aria-label": "Find a token: type it, Enter locks it, and again the next",
   });
   private readonly side = make("select", { "aria-label": "Of a token, show" });
+  private readonly title = make("span");
   private readonly hint = make("small");
   private readonly texts = make("div", { class: "texts" });
   private readonly list = make("ol", { class: "ranked", tabindex: "0", "aria-label": "In order" });
+  private readonly listTitle = make("p");
   private words: Partial<Record<Role, HTMLElement[]>> = {};
   private drawn: Shown | null = null;
   private listed: Focus | Strongest | null = null; // what the list is of
@@ -37,12 +40,19 @@ export class Reading {
   constructor(private readonly state: State) {
     const roles = Object.entries(TITLES);
     this.side.append(...roles.map(([value, title]) => make("option", { value }, title)));
-    const heading = make("figcaption", {}, "Text ", this.search, this.side, this.hint);
-    const panel = make("div", { class: "panel" }, this.texts, this.list);
+    const heading = make("figcaption", {}, this.title, this.search, this.side, this.hint);
+    const ranking = make("div", { class: "ranking" }, this.listTitle, this.list);
+    const panel = make("div", { class: "panel" }, this.texts, ranking);
     this.element = make("figure", { class: "reading" }, heading, panel);
     this.search.addEventListener("input", () => this.find(0));
     this.search.addEventListener("keydown", (event) => this.press(event));
     this.side.addEventListener("change", () => this.turn());
+  }
+
+  /** Go to the search. */
+  seek(): void {
+    this.search.focus();
+    this.search.scrollIntoView({ block: "nearest" });
   }
 
   private get role(): Role {
@@ -53,6 +63,8 @@ export class Reading {
     const { shown } = this.state;
     this.element.hidden = !shown || !isOfTokens(shown);
     if (!shown || !isOfTokens(shown)) return;
+    const whose = whoseOf(this.state);
+    this.title.textContent = whose ? `Text: ${whose}` : "Text";
     if (this.drawn === shown) this.render(shown);
     else {
       clearTimeout(this.writing); // the matrix comes first
@@ -126,7 +138,7 @@ export class Reading {
     const source = strongest && strongest.focus === focus ? strongest : focus;
     if (source === this.listed) return;
     this.listed = source;
-    this.list.hidden = !focus;
+    this.list.hidden = this.listTitle.hidden = !focus;
     if (!focus) return;
     const other = otherOf(focus.role);
     const { names } = shown[other];
@@ -134,6 +146,25 @@ export class Reading {
       make("li", {}, `${legible(item(names, at), LONGEST_NAME)} (${at}): ${text}`),
     );
     this.list.replaceChildren(...lines);
+    this.entitle(shown, focus);
+  }
+
+  /** Say of what the list is, and how much of it is seen where it is cut. */
+  private entitle(shown: Shown, { role, ats }: Focus): void {
+    const { list } = this;
+    const names = ats.slice(0, 4).map((at) => named(shown, role, at).em);
+    if (ats.length > 4) names.push(`${ats.length - 4} more`);
+    const verb = role === "rows" ? "reads" : "is read by";
+    const title = `${names.join(" and ")} ${verb}`;
+    this.listTitle.textContent = title;
+    const isCut = list.scrollHeight > list.clientHeight + 1;
+    list.classList.toggle("cut", isCut);
+    list.scrollTop = 0;
+    if (!isCut) return;
+    const bottom = list.getBoundingClientRect().top + list.clientHeight;
+    const lines = [...list.children];
+    const seen = lines.filter((line) => line.getBoundingClientRect().bottom <= bottom + 1);
+    this.listTitle.textContent = `${title}: ${seen.length} of ${lines.length}, scroll for the rest`;
   }
 
   private linesOf(shown: Shown, focus: Focus): [number, string][] {
@@ -176,7 +207,11 @@ export class Reading {
   }
 
   private press(event: KeyboardEvent): void {
-    if (event.key === "Escape") this.state.unlock();
+    if (event.key === "Escape" && this.search.value) {
+      event.preventDefault(); // a second one unlocks
+      this.search.value = "";
+      this.find(0);
+    }
     if (event.key !== "Enter") return;
     event.preventDefault();
     const at = this.matches()[this.match];

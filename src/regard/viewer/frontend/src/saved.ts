@@ -62,7 +62,7 @@ class SavedModel implements Model {
   ) {
     const { meta, selection, look, why } = saved;
     this.traits = { meta, selection, look, thumbnails, weights };
-    this.explain = why && ((tokens, take) => this.dissect(why, tokens, take));
+    this.explain = why && ((...asked) => this.dissect(why, ...asked));
   }
 
   get<K extends keyof Traits>(name: K): Traits[K] {
@@ -119,11 +119,15 @@ class SavedModel implements Model {
       .catch((error) => this.fail(error));
   }
 
-  /** Take a weight of the chosen head apart. */
-  private dissect(why: Apart, tokens: Tokens, take: (reply: AnatomyReply) => void): void {
-    const { meta, selection } = this.traits;
-    explain(why, meta, selection, tokens)
-      .then((reply) => this.traits.selection === selection && take(reply))
+  /** Take a weight of a head apart. */
+  private dissect(
+    why: Apart,
+    head: Selection,
+    tokens: Tokens,
+    take: (reply: AnatomyReply) => void,
+  ): void {
+    explain(why, this.traits.meta, head, tokens)
+      .then(take)
       .catch((error) => this.fail(error));
   }
 

@@ -1,21 +1,19 @@
 /** What is pointed at, in words. */
 
-import type { ExactReply, Focus, Kind, Role } from "./contract";
+import type { Focus, Kind, Role, Selection } from "./contract";
 import type { Estimate } from "./estimates";
-import { errorAt, otherOf, ranksOf, said, sums, totalOf, weightAt } from "./estimates";
+import { errorAt, otherOf, said, sums, totalOf } from "./estimates";
 import { item } from "./items";
-import { between, describe, LONGEST_NAME, legible, ordinal, rounded } from "./names";
-import type { Cell, Part } from "./news";
-import { enlarge } from "./pooling";
+import { describe, LONGEST_NAME, legible, rounded } from "./names";
+import type { Part, Token } from "./news";
 import type { Shown } from "./shown";
-import { spanOf } from "./shown";
 import type { State } from "./state";
 import { nameOf } from "./together";
 
 const UNITS: Record<string, string> = { entropy: " bits", distance: " tokens" };
 
 /** Name a token; one of several that are alike by its place, too; marks in quotes. */
-function named(shown: Shown, role: Role, at: number): Part {
+export function named(shown: Shown, role: Role, at: number): { em: string } {
   const { names } = shown[role];
   const name = item(names, at);
   const isOneOfSeveral = names.indexOf(name) !== names.lastIndexOf(name);
@@ -24,55 +22,18 @@ function named(shown: Shown, role: Role, at: number): Part {
   return { em: quoted + (isOneOfSeveral ? ` (${at})` : "") };
 }
 
-export function cellSentence(shown: Shown, cell: Cell, exact: ExactReply | null): Part[] {
-  const [reads, read] = [named(shown, "rows", cell.row), named(shown, "columns", cell.column)];
-  const [first, end] = spanOf(shown, cell.row);
-  if (cell.column < first || cell.column >= end) {
-    return [reads, " does not read ", read, ": masked (no head of this layer reads it)"];
-  }
-  const start: Part[] = [reads, " reads ", read];
-  if (shown.signed) return [...start, `: ${comparedAt(shown, cell)}`];
-  if (exact) {
-    return [
-      ...start,
-      `: ${rounded(exact.weight, 4)}, its ${ordinal(exact.rank)} of ${end - first}`,
-    ];
-  }
-  if (shown.pixels) return [...start, `: ${pixelOf(shown, cell)}`];
-  const [best, worst] = ranksOf(shown, cell);
-  return [...start, `: ${said(weightAt(shown, cell))}, ${between(best, worst)} of ${end - first}`];
+/** Say what some tokens read most, or are read most by: of several heads, of which. */
+export function focusSentence(state: State, focus: Token): Part[] {
+  const owner = state.ownerOf(focus);
+  if (!owner) return [];
+  const parts = focusParts(state, owner.shown, focus);
+  return state.together.beside().length ? [`${nameOf(owner.head)}: `, ...parts] : parts;
 }
 
-/** Say by how much one head reads more than the other. */
-function comparedAt(shown: Shown, cell: Cell): string {
-  const { value, error } = weightAt(shown, cell);
-  if (Math.abs(value) <= error) return "as much in both, within what is known";
-  const size = said({ value: Math.abs(value), error });
-  return `${size} ${value > 0 ? "more" : "less"} than the other head does`;
-}
-
-/** Say the same cell of the heads beside, where they have the same tokens. */
-export function besides(state: State, cell: Cell): Part[] {
-  const { shown, together } = state;
-  const isAlike = (other: Shown) =>
-    (["rows", "columns"] as const).every(
-      (role) => other[role].names.join("\n") === shown?.[role].names.join("\n"),
-    );
-  const alike = together.beside().filter((pinned) => isAlike(pinned.shown) && !pinned.shown.pixels);
-  return alike.map(({ head, shown: of }) => `; ${nameOf(head)}: ${said(weightAt(of, cell))}`);
-}
-
-/** Bound a weight of a map, which only a kernel knows. */
-function pixelOf(shown: Shown, { row, column }: Cell): string {
-  const [most = 0] = enlarge(shown, [row, row + 1, column, column + 1], 1, 1);
-  return `at most ${rounded(most + shown.rounding, 2)}`;
-}
-
-/** Say what some tokens read most, or are read most by: exactly, once the kernel has replied. */
-export function focusSentence(state: State, focus: Focus): Part[] {
-  const { shown, strongest: reply } = state;
-  if (!shown) return [];
-  if (shown.signed) return comparedSentence(shown, focus);
+/** Say it exactly, once the kernel has replied. */
+function focusParts(state: State, shown: Shown, focus: Focus): Part[] {
+  const { strongest: reply } = state;
+  if (shown.signed) return comparedSentence(state, shown, focus);
   if (reply?.focus === focus) {
     const most = reply.found.slice(0, 3);
     const found = most.map(([at, value]): Found => [at, { value, error: 0 }]);
@@ -88,7 +49,7 @@ export function focusSentence(state: State, focus: Focus): Part[] {
 }
 
 /** Say what one head reads more than the other, and what less. */
-function comparedSentence(shown: Shown, focus: Focus): Part[] {
+function comparedSentence({ together }: State, shown: Shown, focus: Focus): Part[] {
   const all = [...sums(shown, focus).entries()].sort(([, a], [, b]) => b - a);
   const other = otherOf(focus.role);
   const listed = (found: [number, number][]) =>
@@ -111,11 +72,15 @@ function comparedSentence(shown: Shown, focus: Focus): Part[] {
     focus.ats.slice(0, 4).map((at) => [named(shown, focus.role, at)]),
     " and ",
   );
-  if (!more.length && !less.length) return [...names, ` ${verb} all as much in both heads`];
+  const heads = together.whole().map(({ head }) => `in ${nameOf(head)}`);
+  if (!more.length && !less.length) {
+    return [...names, ` ${verb} all as much ${heads.join(" as ")}`];
+  }
   return [
     ...names,
     ...(more.length ? [` ${verb} more `, ...listed(more)] : []),
     ...(less.length ? [`${more.length ? ";" : ` ${verb}`} less `, ...listed(less)] : []),
+    ` (${heads.join(" than ")})`,
   ];
 }
 
@@ -155,11 +120,26 @@ const joined = (pieces: Part[][], between: string): Part[] =>
 const unitOf = (measure: string, words: boolean): string =>
   words && measure === "distance" ? " words" : (UNITS[measure] ?? "");
 
-/** Name what is shown: the chosen head, or several as one. */
-export function titleOf({ together, weights, meta }: State): string {
-  if (together.isOne) return together.title();
-  const { kind, layer, head } = weights;
+/** Name what is shown: the chosen head, or several as one; or another head. */
+export function titleOf({ together, weights, meta }: State, of?: Selection): string {
+  if (together.isOne && !of) return together.title();
+  const { kind, layer, head } = of ?? weights;
   return describe(meta.kinds.find(({ name }) => name === kind)?.title ?? kind, layer, head);
+}
+
+/** Name what lines and text are of, where that is not plain: several heads are there. */
+export function whoseOf({ together, weights }: State): string {
+  if (together.isOne) return together.title();
+  return together.beside().length ? nameOf(weights) : "";
+}
+
+/** Say what was measured of a head. */
+export function measuredOf(measures: Kind["measures"], index: number, words: boolean): string[] {
+  return Object.entries(measures).flatMap(([measure, values]) => {
+    const value = values[index];
+    if (value === null || value === undefined) return [];
+    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${unitOf(measure, words)}`];
+  });
 }
 
 /** Say which head it is, and what was measured of it. */
@@ -172,11 +152,7 @@ export function headSentence(
   const { looked, opened } = state.meta;
   const isFirst = opened && state.isOpening({ kind: kind.name, layer, head });
   const name = describe(kind.title, layer, head) + (isFirst ? `, ${opened}` : "");
-  const measured = Object.entries(kind.measures).flatMap(([measure, values]) => {
-    const value = values[index];
-    if (value === null || value === undefined) return [];
-    return [`${measure.replaceAll("_", " ")} ${value.toFixed(2)}${unitOf(measure, words)}`];
-  });
+  const measured = measuredOf(kind.measures, index, words);
   if (measured.length) return [`${name}: ${measured.join(", ")}`];
   return [name + (looked ? "" : ": the text is long, so a head is computed when it is chosen")];
 }
@@ -184,6 +160,10 @@ export function headSentence(
 /** Say what must be known about what is shown. */
 export function remark(state: State, shown: Shown): string {
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const { together } = state;
+  const { isOne } = together;
+  const owner = together.beside().length ? ` of ${nameOf(state.weights)}` : "";
+  const whose = isOne ? " of each of the heads, on average," : owner;
   const off = `rounded by at most ${rounded(shown.rounding, 2)}`;
   const notes = [
     state.isAsked ? `what is drawn is ${off}; what is said, not` : `weights are ${off}`,
@@ -191,15 +171,21 @@ export function remark(state: State, shown: Shown): string {
   if (shown.pixels) notes.unshift(mapRemark(shown, shown.pixels, state.isLive));
   else if (state.look.hide || state.look.pair) {
     const left = state.look.pair ? "to other tokens" : "to the hidden tokens";
-    notes.unshift(`${percent(shown.hiddenShare)} of the attention goes ${left}`);
+    notes.unshift(`${percent(shown.hiddenShare)} of the attention${whose} goes ${left}`);
   }
   if (shown.drawn !== shown.values) notes.unshift("not all weights are drawn");
   if (state.meta.hidden) {
-    const all = (shown.sums?.rows ?? shown.values).reduce((sum, value) => sum + value, 0);
-    const share = Math.max(0, 1 - all / Math.max(1, shown.rows.names.length));
-    notes.unshift(`about ${percent(share)} of the attention goes to tokens hidden before`);
+    const shares = (isOne ? together.whole().map((head) => head.shown) : [shown]).map(hiddenBefore);
+    const share = shares.reduce((sum, one) => sum + one, 0) / Math.max(1, shares.length);
+    notes.unshift(`about ${percent(share)} of the attention${whose} goes to tokens hidden before`);
   }
   return notes.join("; ");
+}
+
+/** Give the share of a head's attention that it spent on what was left out before. */
+function hiddenBefore({ sums, values, rows }: Shown): number {
+  const all = (sums?.rows ?? values).reduce((sum, value) => sum + value, 0);
+  return Math.max(0, 1 - all / Math.max(1, rows.names.length));
 }
 
 function mapRemark(shown: Shown, [high, wide]: [number, number], isLive: boolean): string {

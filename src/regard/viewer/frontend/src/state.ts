@@ -17,12 +17,13 @@ import type {
   Weights,
 } from "./contract";
 import { clamp } from "./dom";
-import { item } from "./items";
 import { Kernel } from "./kernel";
-import { isSame, isSameHead, PLAIN, sane } from "./look";
-import type { Cell, Change, Part, Strongest, Tile } from "./news";
+import { isSame, isSameHead, PLAIN, possible } from "./look";
+import type { Cell, Change, Part, Strongest, Tile, Token } from "./news";
+import { isAlike, isAsLarge, isSameCell, isSameToken, isWithin, kept } from "./places";
 import type { Shown } from "./shown";
 import { show } from "./shown";
+import type { Pinned } from "./together";
 import { Together } from "./together";
 
 const SCALES: Change[] = ["weights", "scale", "pins", "look"]; // what changes colours
@@ -33,7 +34,7 @@ export class State {
   top = 1; // the weight that has the darkest colour
   shown: Shown | null = null; // of the chosen head, or of several together
   cell: Cell | null = null; // pointed at
-  token: Focus | null = null; // pointed at
+  token: Token | null = null; // pointed at
   theme: Theme = THEMES.light;
   said: Part[] = [];
   readonly kernel: Kernel;
@@ -45,7 +46,8 @@ export class State {
   exact: ExactReply | null = null; // of the cell
   strongest: Strongest | null = null;
   anatomy: AnatomyReply | null = null; // of the cell that is explained
-  explained: Cell | null = null;
+  explained: (Cell & { of: Selection }) | null = null; // and whose it is
+  private lockedIn: Selection | undefined; // the pinned head whose cell was clicked
 
   private readonly ears = new Set<(change: Change) => void>();
   private publishing = 0;
@@ -134,17 +136,8 @@ export class State {
     this.opening = this.selection;
     this.together.forget();
     checkMeta(this.meta, this.thumbnails);
-    this.look = this.possible(this.model.get("look"));
+    this.look = possible(this.model.get("look"), this.meta);
     this.together.want();
-  }
-
-  /** Take from a look what can be of these heads. */
-  private possible(given: Partial<Look>): Look {
-    const look = sane(given);
-    const measure = this.measures.includes(look.measure) ? look.measure : "";
-    const isThere = ({ kind, layer, head }: Selection) =>
-      this.kindOf(kind)?.layers.some((one) => one.number === layer && one.heads.includes(head));
-    return { ...look, measure, pins: look.pins.filter(isThere) };
   }
 
   select(selection: Selection): void {
@@ -152,15 +145,6 @@ export class State {
     if (this.together.isOne) this.change({ together: "beside" }, "pins");
     this.model.set("selection", selection);
     this.model.save_changes();
-  }
-
-  /** Choose a head of a kind and a layer, or the nearest that there is. */
-  selectNearest({ kind, layer, head }: Selection): void {
-    const ofKind = this.meta.kinds.find(({ name }) => name === kind);
-    const found = ofKind?.layers.find(({ number }) => number === layer) ?? ofKind?.layers[0];
-    if (!found) return;
-    const isThere = found.heads.includes(head);
-    this.select({ kind, layer: found.number, head: isThere ? head : item(found.heads, 0) });
   }
 
   /** Look otherwise, and tell those who see the same once one rests. */
@@ -176,10 +160,11 @@ export class State {
 
   /** Look as someone else wishes: the kernel, another view of the same, an address. */
   adopt(): void {
-    const look = this.possible(this.model.get("look"));
+    const look = possible(this.model.get("look"), this.meta);
     if (isSame(look, this.look)) return;
     clearTimeout(this.publishing);
     this.look = look;
+    this.lockedIn = undefined;
     this.shown = null; // what it says of places holds for what it shows
     this.together.want();
     this.receive();
@@ -191,10 +176,21 @@ export class State {
     if (this.isStale) return; // those of the chosen head are on their way
     const before = this.shown;
     this.shown = null;
-    this.shown = this.together.shown() ?? this.showOf(this.weights);
+    this.shown = this.seen();
     this.keepPlaces(before, this.shown);
+    this.renew();
+  }
+
+  /** Give what is seen of the weights that are there. */
+  seen(): Shown {
+    return this.together.shown() ?? this.showOf(this.weights);
+  }
+
+  /** Other weights are shown, perhaps because one looks otherwise: what is known is of others. */
+  renew(part?: Partial<Look>): void {
     this.tile = this.exact = this.strongest = this.anatomy = null;
-    this.tell("weights");
+    if (part) this.change(part, "weights");
+    else this.tell("weights");
   }
 
   /** Show weights as one looks at heads. */
@@ -203,27 +199,12 @@ export class State {
   }
 
   /** Keep what is pointed at and locked, where the tokens are alike and there is such a place. */
-  private keepPlaces(before: Shown | null, { rows, columns }: Shown): void {
-    const counts = { rows: rows.names.length, columns: columns.names.length };
-    const isAlike =
-      !before ||
-      (before.rows.names.length === counts.rows && before.columns.names.length === counts.columns);
-    const { locked, cell } = this.look;
-    const isLocked = locked?.ats.every((at) => at < counts[locked.role]);
-    const isCell = cell && cell[0] < counts.rows && cell[1] < counts.columns;
-    if (!isAlike) this.cell = this.token = null;
-    if (locked && !(isAlike && isLocked)) this.look = { ...this.look, locked: null };
-    if (cell && !(isAlike && isCell)) this.look = { ...this.look, cell: null };
-    const { explained } = this; // the same cell is explained again
-    const isThere = explained && explained.row < counts.rows && explained.column < counts.columns;
-    if (isThere) this.cell = explained;
-  }
-
-  /** Show other tokens: words, without special ones, or what one sentence reads of another. */
-  retoken(part: Partial<Pick<Look, "words" | "hide" | "pair">>): void {
-    this.cell = this.token = this.explained = null;
-    this.change({ ...part, locked: null, cell: null, zoom: 1, corner: [0, 0] }, "locked");
-    this.receive();
+  private keepPlaces(before: Shown | null, after: Shown): void {
+    const { look, explained } = this;
+    const isLike = !before || isAsLarge(before, after);
+    if (!isLike) this.cell = this.token = null;
+    this.look = { ...look, ...(isLike ? kept(look, after) : { locked: null, cell: null }) };
+    if (explained && isWithin(explained, after)) this.cell = explained; // it is explained again
   }
 
   say(parts: Part[]): void {
@@ -232,14 +213,14 @@ export class State {
   }
 
   point(cell: Cell | null): void {
-    if (cell && cell.row === this.cell?.row && cell.column === this.cell.column) return;
+    if (cell && isSameCell(cell, this.cell)) return;
     this.cell = cell;
     this.token = this.exact = null;
     this.tell("pointed");
   }
 
-  hover(token: Focus | null): void {
-    if (token?.role === this.token?.role && token?.ats[0] === this.token?.ats[0]) return;
+  hover(token: Token | null): void {
+    if (isSameToken(token, this.token)) return;
     this.token = token;
     this.cell = this.exact = null;
     this.tell("pointed");
@@ -258,21 +239,37 @@ export class State {
     const others = before.filter((other) => other !== at);
     let ats = [at];
     if (several) ats = isLocked ? others : [...before, at];
-    else if (isLocked && !others.length && this.isPinned(cell)) ats = [];
+    else if (isLocked && !others.length && this.isClicked(cell)) ats = [];
+    this.lockedIn = cell?.head;
     const pinned: Look["cell"] = cell && ats.length ? [cell.row, cell.column] : null;
     this.change({ locked: ats.length ? { role, ats } : null, cell: pinned }, "locked");
   }
 
   /** Is this the cell that was clicked? No cell is, where none was. */
-  private isPinned(cell: Cell | null): boolean {
-    const [row, column] = this.look.cell ?? [];
-    return row === cell?.row && column === cell?.column;
+  private isClicked(cell: Cell | null): boolean {
+    return isSameCell(cell, this.clicked);
+  }
+
+  private get clicked(): Cell | null {
+    const { cell } = this.look;
+    return cell && { row: cell[0], column: cell[1], head: this.lockedIn };
   }
 
   /** The cell whose weight is taken apart: the clicked one, else the one that is pointed at. */
   get inQuestion(): Cell | null {
-    const { cell } = this.look;
-    return cell ? { row: cell[0], column: cell[1] } : this.cell;
+    return this.clicked ?? this.cell;
+  }
+
+  /** The head whose weight a cell is, and what is shown of it. */
+  ownerOf({ head }: Cell | Token): Pinned | null {
+    const { shown, weights } = this;
+    const { kind, layer, head: number } = weights;
+    const own = shown && { head: { kind, layer, head: number }, shown };
+    return (head && this.together.find(head)) ?? own;
+  }
+
+  shownOf(cell: Cell): Shown | null {
+    return this.ownerOf(cell)?.shown ?? null;
   }
 
   /** Ask the other way: what reads a token, not what it reads. */
@@ -289,7 +286,9 @@ export class State {
 
   /** What the lines are drawn for. */
   focus(): Focus | null {
-    return this.look.locked ?? this.token ?? (this.cell && { role: "rows", ats: [this.cell.row] });
+    const { cell, look, shown } = this;
+    const isOfShown = cell && isAlike(this.shownOf(cell), shown);
+    return look.locked ?? this.token ?? (isOfShown ? { role: "rows", ats: [cell.row] } : null);
   }
 
   kindOf(name: string): Kind | undefined {

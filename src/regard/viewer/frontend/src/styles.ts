@@ -33,6 +33,7 @@ input { margin: 0; width: 15px; height: 15px; accent-color: var(--focus); }
 input[type=range] { width: 110px; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 .view { position: relative; }
+.view:focus { outline: none; } /* a click gives it the keys, where nothing else takes them */
 .sentence { position: sticky; top: 0; z-index: 2; background: var(--ground);
   min-height: 2.9em; margin: 8px 0 4px; font-size: 15px; overflow-wrap: anywhere; }
 .sentence em { font-style: normal; font-weight: 650; unicode-bidi: isolate; }
@@ -48,8 +49,11 @@ input[type=range] { width: 110px; }
 .texts span { padding: 2px 3px; border-radius: 3px; cursor: pointer; unicode-bidi: isolate;
   overflow-wrap: anywhere; }
 .texts .own { outline: 2px solid var(--accent); }
-.ranked { flex: 1 1 200px; max-height: 320px; overflow: auto; margin: 0; padding-left: 3.2em;
-  font-size: 13px; }
+.ranking { flex: 1 1 200px; max-height: 320px; display: flex; flex-direction: column; }
+.ranking p { margin: 0 0 2px; font-size: 13px; font-weight: 600; overflow-wrap: anywhere; }
+.ranking p[hidden] { display: none; }
+.ranked { flex: 0 1 auto; overflow: auto; margin: 0; padding-left: 3.2em; font-size: 13px; }
+.ranked.cut { overflow-y: scroll; border-bottom: 2px dashed var(--edge); }
 input[type=search] { font: inherit; font-weight: 400; width: 10em; height: 26px; padding: 2px 6px;
   color: var(--ink); background: var(--field); border: 1px solid var(--edge); border-radius: 4px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 12px 24px; align-items: flex-start; }
@@ -67,6 +71,7 @@ figure[hidden], .inside [hidden] { display: none; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
   gap: 2px 10px; align-items: center; }
 figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var(--quiet); }
+.measured { margin: 0 0 4px; width: 0; min-width: 100%; font-size: 12.5px; color: var(--quiet); }
 .take { display: inline-flex; gap: 3px; }
 .take button { font-size: 12px; font-weight: 400; padding: 1px 5px; }
 .kind { margin: 4px 0 2px; position: sticky; left: 0; width: max-content; max-width: 100%; }
@@ -75,7 +80,8 @@ figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var
   overflow: auto; padding: 3px; }
 .plane { position: relative; }
 .plane canvas { position: sticky; left: 0; top: 0; }
-.measures { flex-basis: 100%; font-size: 13px; max-width: 720px; }
+.measures { flex-basis: 100%; font-size: 13px; }
+.measures > * { max-width: 720px; }
 .measures[hidden], .bar button[hidden] { display: none; }
 .measures p { margin: 0; }
 .scroll { overflow: auto; position: relative; width: 100%; }
@@ -96,6 +102,8 @@ canvas { display: block; touch-action: pan-x pan-y; }
 .alert[hidden] { display: none; }
 details { font-size: 12.5px; }
 summary { cursor: pointer; }
+details[open] { flex-basis: 100%; }
+.keys { margin: 4px 0; padding-left: 18px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margin: 4px 0; }
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 kbd { font: 12px ui-monospace, monospace; }
@@ -116,7 +124,7 @@ kbd { font: 12px ui-monospace, monospace; }
   .bar, .tip, summary, figcaption button, input[type=search] { display: none; }
   .sentence { position: static; }
   .glass canvas.over { display: none; }
-  .texts, .ranked { max-height: none; overflow: visible; }
+  .texts, .ranking, .ranked { max-height: none; overflow: visible; }
   figure { break-inside: avoid; }
 }
 @media (prefers-reduced-motion: reduce) {

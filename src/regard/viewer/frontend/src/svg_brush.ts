@@ -2,8 +2,8 @@
 
 import type { Brush } from "./brush";
 import { contextOf, LETTER } from "./brush";
-import type { Theme } from "./colours";
 import { make } from "./dom";
+import type { Sheet } from "./sheet";
 import { FONT } from "./styles";
 
 const SVG = "http://www.w3.org/2000/svg"; // a name: nothing is loaded from there
@@ -38,9 +38,7 @@ export interface Caption {
 /** Draw a picture as an SVG that needs nothing else. */
 export function svgOf(
   { name, title, description }: Caption,
-  { ground }: Theme,
-  { width, height }: { width: number; height: number },
-  paint: (brush: Brush) => void,
+  { width, height, ground, paint }: Sheet,
 ): string {
   const letters = { "font-family": FONT, "font-size": LETTER };
   const sizes = { width, height, viewBox: `0 0 ${short(width)} ${short(height)}` };

@@ -32,14 +32,36 @@ export class Together {
   /** The pinned heads that have the tokens of the first: they can be one. */
   get alike(): Selection[] {
     const { pins, together } = this.state.look;
-    const [first] = pins;
+    const found = this.like(pins);
+    return together === "difference" ? found.slice(0, 2) : found;
+  }
+
+  private like(heads: Selection[]): Selection[] {
+    const [first] = heads;
     if (!first) return [];
     const sides = (head: Selection) => {
       const { rows, columns, shape } = findLayer(this.state.meta, head).layer;
       return [rows, columns, ...shape].join();
     };
-    const found = pins.filter((pin) => sides(pin) === sides(first));
-    return together === "difference" ? found.slice(0, 2) : found;
+    return heads.filter((head) => sides(head) === sides(first));
+  }
+
+  /** The heads that would be one: those that are pinned; of only one, the chosen head, too. */
+  private get compared(): Selection[] {
+    const { look, selection } = this.state;
+    const { kind, layer, head } = selection;
+    const isOther = look.pins.length === 1 && !this.isPinned(selection);
+    return isOther ? [...look.pins, { kind, layer, head }] : look.pins;
+  }
+
+  /** Are there several heads that can be one? */
+  get isOffered(): boolean {
+    return this.like(this.compared).length > 1;
+  }
+
+  /** Is the chosen head the only one that is pinned? */
+  get isAlone(): boolean {
+    return this.state.look.pins.length === 1 && this.isPinned(this.state.selection);
   }
 
   /** Are all their weights here? Of a map there are only pixels, each of several. */
@@ -65,14 +87,19 @@ export class Together {
   pin(pins: Selection[]): void {
     const { look } = this.state;
     const together = pins.length > 1 ? look.together : "beside";
+    const { cell } = this.state;
+    const isGone = cell?.head && !pins.some((pin) => cell.head && isSameHead(pin, cell.head));
+    if (isGone) this.state.leave();
     this.state.change({ pins, together }, "pins");
     this.want();
     if (look.together !== "beside") this.state.receive();
   }
 
-  /** Show them side by side, or as one. */
+  /** Show them side by side, or as one, for which they are pinned. */
   show(together: Look["together"]): void {
-    this.state.change({ together }, "pins");
+    const pins = together === "beside" ? this.state.look.pins : this.compared;
+    this.state.change({ pins, together }, "pins");
+    this.want();
     this.state.receive();
   }
 
@@ -101,10 +128,23 @@ export class Together {
   /** Give several heads as one, if that is wanted and all are there. */
   shown(): Shown | null {
     if (!this.isOne) return null;
-    const all = this.alike.flatMap((pin) => this.shownOf(pin) ?? []);
+    const all = this.whole().map(({ shown }) => shown);
     const { together, least, most } = this.state.look;
     const one = combine(all, together);
     return { ...one, drawn: filtered(one.values, one.columns, { least, most }) };
+  }
+
+  /** Give the heads that are one. */
+  whole(): Pinned[] {
+    return this.alike.flatMap((head) => {
+      const shown = this.shownOf(head);
+      return shown ? [{ head, shown }] : [];
+    });
+  }
+
+  /** Find a head among those that stand beside the chosen one. */
+  find(head: Selection): Pinned | undefined {
+    return this.beside().find((one) => isSameHead(one.head, head));
   }
 
   /** Give the heads that stand beside the chosen one. */

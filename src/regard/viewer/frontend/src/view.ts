@@ -3,7 +3,7 @@
 import { Bar } from "./bar";
 import { findLayer } from "./checks";
 import type { Hear, Model } from "./contract";
-import { make } from "./dom";
+import { hasModifier, make } from "./dom";
 import { Foot } from "./foot";
 import { SILENT } from "./kernel";
 import { describe } from "./names";
@@ -35,6 +35,7 @@ export class View {
   private due: "all" | "over" | null = null;
   private isElsewhere = false; // another head was chosen since it was drawn
   private isClosed = false;
+  private readonly closed = new AbortController();
   private patience = 0;
 
   constructor(
@@ -42,7 +43,7 @@ export class View {
     private readonly model: Model,
   ) {
     this.state = new State(model);
-    const label = { class: "view", "aria-label": "Attention" };
+    const label = { class: "view", "aria-label": "Attention", tabindex: "-1" };
     this.section = make("section", label, this.alert, this.body);
     this.tip = new Tip(this.section);
     this.section.append(this.tip.element);
@@ -59,6 +60,10 @@ export class View {
     const printing = () => this.attempt(() => this.redraw());
     this.unfollow = followTheme(this.host, () => this.restyle(), printing);
     this.size.observe(this.host);
+    // a page of its own has the keys of the whole page
+    const page = this.state.isLive ? this.section : document;
+    const press = (event: Event) => this.press(event as KeyboardEvent);
+    page.addEventListener("keydown", press, { signal: this.closed.signal });
     this.restyle();
     this.attempt(() => this.build());
   }
@@ -84,8 +89,20 @@ export class View {
     this.size.disconnect();
     this.unfollow();
     clearTimeout(this.patience);
+    this.closed.abort();
     this.host.remove();
     this.isClosed = true;
+  }
+
+  /** Do what a key does anywhere in the view: Escape unlocks, a slash goes to the search. */
+  private press(event: KeyboardEvent): void {
+    const [target] = event.composedPath();
+    const isTyping = target instanceof Element && target.matches("input, select, textarea");
+    if (event.defaultPrevented || hasModifier(event)) return;
+    if (event.key === "Escape") this.state.unlock();
+    if (event.key !== "/" || isTyping) return;
+    event.preventDefault();
+    this.pictures?.reading.seek();
   }
 
   /** Do something; if it fails, say so in the view. */
@@ -163,7 +180,7 @@ export class View {
       pointed: () => this.pointed(),
       locked: () => this.locked(),
       weights: () => this.received(),
-      order: () => this.sentence?.point(),
+      order: () => this.ordered(),
       said: () => this.said(),
       exact: () => this.sentence?.point(),
       strongest: () => this.sentence?.rank(),
@@ -198,6 +215,12 @@ export class View {
   private looked(): void {
     this.bar?.show();
     this.foot?.show();
+    this.sentence?.point();
+  }
+
+  /** The heads are sorted otherwise, or measured: the bar has a button that turns the order. */
+  private ordered(): void {
+    this.bar?.show();
     this.sentence?.point();
   }
 
