@@ -8,7 +8,6 @@ import type { Head } from "./grid_heads";
 import { byLayer, ranked } from "./grid_heads";
 import type { Spot } from "./grid_keys";
 import { next } from "./grid_keys";
-import type { Layout } from "./grid_layout";
 import { byLayerOf, rankedOf, tileSize } from "./grid_layout";
 import { Tiles } from "./grid_tiles";
 import { item } from "./items";
