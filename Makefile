@@ -21,7 +21,7 @@ test: $(VENV)/.test ## run all tests, a real JupyterLab in a browser included
 	@echo "looking for a Chromium"
 	@$(BIN)/python tools/find_browser.py
 	@echo "running all tests; the browser tests execute the notebook and take minutes"
-	@$(BIN)/python -m pytest --cov
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.test ## check lint, format, types and that the notebooks are up to date and small
 	@echo "checking lint, format, types and the notebooks' cells"
