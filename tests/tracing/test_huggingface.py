@@ -635,3 +635,29 @@ def test_falcon_is_not_taken_at_its_word(implementation: str, *, alibi: bool) ->
         assert (seen.layers["decoder"][number].weigh() - weights).abs().max() < 1e-5
     assert len(used) == 2
     assert plain.logits.isfinite().all()
+
+
+def test_text_for_a_model_that_reads_none(tokenizer: PreTrainedTokenizerBase) -> None:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = tiny("vit", AutoModel, **sizes, intermediate_size=32, image_size=32, patch_size=8)
+    with pytest.raises(ValueError, match=r"ViTModel reads no text: it takes pixel_values\. Pass"):
+        trace(SENTENCE, model, tokenizer)
+
+
+def test_a_mask_of_none_is_none(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = tiny("bert", AutoModel, **SIZES, intermediate_size=64)
+    ids = tokenizer(SENTENCE, return_tensors="pt").input_ids
+    given: Any = {"input_ids": ids, "attention_mask": None}
+    seen = trace(given, model, tokenizer)
+    assert (seen.weights(0) == trace(ids, model, tokenizer).weights(0)).all()
+
+
+def test_the_longest_text_that_has_positions() -> None:
+    options = SIZES | {"intermediate_size": 64, "max_position_embeddings": 20}
+    roberta = tiny("roberta", AutoModel, **options)  # whose positions begin at 2
+    assert trace(torch.randint(5, 90, (1, 18)), roberta).weights(0, 0).shape == (18, 18)
+    with pytest.raises(ValueError, match="has 19 tokens, but RobertaModel takes 18: shorten it"):
+        trace(torch.randint(5, 90, (1, 19)), roberta)
+    relative = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["c2p"]}
+    deberta = tiny("deberta-v2", AutoModel, **options, **relative)  # which has no table
+    assert trace(torch.randint(5, 90, (1, 30)), deberta).weights(0, 0).shape == (30, 30)

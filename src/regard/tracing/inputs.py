@@ -137,6 +137,11 @@ def _named(
 def _taken(inputs: Inputs, model: PreTrainedModel, *, is_text: bool) -> Inputs:
     """Leave out what a tokenizer gives and the model does not take; check what it does take."""
     parameters = inspect.signature(model.forward).parameters
+    if is_text and "input_ids" not in parameters:
+        raise ValueError(
+            f"{type(model).__name__} reads no text: it takes {model.main_input_name}. Pass tensors "
+            "by name, such as its processor gives, and names for what they hold: tokens=[...]."
+        )
     unknown = inputs.named.keys() - parameters.keys()
     refused = unknown - {"attention_mask", "token_type_ids"}  # which tokenizers give for all
     if refused and not is_text:
@@ -155,8 +160,10 @@ def _tensors(sentence: Any, device: torch.device) -> Inputs:
         return Inputs((sentence.to(device),))
     if isinstance(sentence, tuple) and all(isinstance(x, Tensor) for x in sentence):
         return Inputs(tuple(x.to(device) for x in sentence))
-    if isinstance(sentence, Mapping) and all(isinstance(x, Tensor) for x in sentence.values()):
-        return Inputs(named={name: x.to(device) for name, x in sentence.items()})
+    if isinstance(sentence, Mapping):  # what is None is as not given
+        sentence = {name: x for name, x in sentence.items() if x is not None}
+        if all(isinstance(x, Tensor) for x in sentence.values()):
+            return Inputs(named={name: x.to(device) for name, x in sentence.items()})
     raise TypeError(
         "A sentence is a string, a pair of strings or a list of words; or a tensor, a tuple of "
         f"tensors or tensors by name; but got {said_of(sentence)}."
@@ -200,10 +207,26 @@ def check_length(length: int, model: PreTrainedModel, what: str) -> None:
     config = model.config
     longest = getattr(config, "max_position_embeddings", None)
     is_rotary = any(getattr(config, name, None) is not None for name in ROTARY)
-    if isinstance(longest, int) and 0 < longest < length and not is_rotary:
+    is_relative = getattr(config, "position_biased_input", True) is False  # DeBERTa's
+    if not isinstance(longest, int) or longest <= 0 or is_rotary or is_relative:
+        return
+    longest -= _positions_of_padding(model)
+    if longest < length:
         raise ValueError(
             f"{what} has {length} tokens, but {type(model).__name__} takes {longest}: shorten it."
         )
+
+
+def _positions_of_padding(model: PreTrainedModel) -> int:
+    """Count the positions that no token has, where they begin after the padding's, as RoBERTa's."""
+    tables = (
+        module
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+    )
+    return max(
+        (1 + table.padding_idx for table in tables if table.padding_idx is not None), default=0
+    )
 
 
 def _with_target(
