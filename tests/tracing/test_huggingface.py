@@ -654,10 +654,14 @@ def test_a_mask_of_none_is_none(tokenizer: PreTrainedTokenizerBase) -> None:
 
 def test_the_longest_text_that_has_positions() -> None:
     options = SIZES | {"intermediate_size": 64, "max_position_embeddings": 20}
-    roberta = tiny("roberta", AutoModel, **options)  # whose positions begin at 2
-    assert trace(torch.randint(5, 90, (1, 18)), roberta).weights(0, 0).shape == (18, 18)
-    with pytest.raises(ValueError, match="has 19 tokens, but RobertaModel takes 18: shorten it"):
-        trace(torch.randint(5, 90, (1, 19)), roberta)
+    roberta: Any = tiny("roberta", AutoModel, **options)  # positions begin after the padding's
+    most = 20 - roberta.config.pad_token_id - 1
+    roberta(torch.randint(5, 20, (1, most)))  # which has positions, and not one more
+    with pytest.raises(IndexError):
+        roberta.embeddings.position_embeddings(torch.tensor([20]))
+    assert trace(torch.randint(5, 20, (1, most)), roberta).weights(0, 0).shape == (most, most)
+    with pytest.raises(ValueError, match=rf"has {most + 1} tokens, but RobertaModel takes {most}:"):
+        trace(torch.randint(5, 20, (1, most + 1)), roberta)
     relative = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["c2p"]}
     deberta = tiny("deberta-v2", AutoModel, **options, **relative)  # which has no table
-    assert trace(torch.randint(5, 90, (1, 30)), deberta).weights(0, 0).shape == (30, 30)
+    assert trace(torch.randint(5, 20, (1, 30)), deberta).weights(0, 0).shape == (30, 30)
