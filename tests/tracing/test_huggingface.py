@@ -665,3 +665,53 @@ def test_the_longest_text_that_has_positions() -> None:
     relative = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["c2p"]}
     deberta = tiny("deberta-v2", AutoModel, **options, **relative)  # which has no table
     assert trace(torch.randint(5, 20, (1, 30)), deberta).weights(0, 0).shape == (30, 30)
+
+
+def test_a_prompt_that_the_generation_brings_is_read_too() -> None:
+    config = transformers.WhisperConfig(
+        vocab_size=200,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        max_source_positions=50,
+        max_target_positions=40,
+        num_mel_bins=8,
+        decoder_start_token_id=1,
+        bos_token_id=3,
+        pad_token_id=2,
+        eos_token_id=2,
+        init_std=0.5,
+    )
+    torch.manual_seed(0)
+    model: Any = transformers.WhisperForConditionalGeneration(config).eval()
+    model.generation_config.no_timestamps_token_id = 190
+    features = torch.randn(1, 8, 100)
+    seen = trace_generation(features, model, max_new_tokens=5)
+    ids = [int(name) for name in seen.target_tokens]
+    assert ids[:2] == [1, 190]
+    expected = eager(model, input_features=features, decoder_input_ids=torch.tensor([ids]))
+    assert_equal(seen, expected.cross_attentions, "cross")
+
+
+def test_a_reading_that_is_not_what_was_written_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model: Any = tiny("gpt2", AutoModelForCausalLM, **SIZES)
+    ids = torch.randint(5, 20, (1, 4))
+    assert trace_generation(ids, model, max_new_tokens=4).kinds == ("decoder",)
+    own, scale = model.generate, model.transformer.ln_f.weight.data
+
+    def otherwise(**given: Any) -> Any:
+        scale.mul_(30)
+        try:
+            return own(**given)
+        finally:
+            scale.div_(30)
+
+    monkeypatch.setattr(model, "generate", otherwise)
+    with pytest.raises(ValueError, match=r"other probabilities when it reads what it wrote"):
+        trace_generation(ids, model, max_new_tokens=4)

@@ -3,13 +3,18 @@
 Of a long text some rows are compared, of a short one all.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from regard.record.layers import ScoredLayer
+from regard.tracing.inputs import Inputs
 
 # how far a recomputed output may be off, by the precision of the model, per size of the values
 TOLERANCES = {torch.float64: 1e-5, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+# how far a probability may be off that was computed token by token, from a cache
+PROBABLY = {torch.float32: 1e-3, torch.bfloat16: 0.2, torch.float16: 0.05}
 SHORT = 64  # queries
 SEVERAL = 16  # of the queries of a long text
 
@@ -77,3 +82,26 @@ def _some_rows(num_queries: int) -> list[slice]:
         return [slice(0, num_queries)]
     rows = torch.linspace(0, num_queries - 1, SEVERAL).long().tolist()
     return [slice(row, row + 1) for row in rows]
+
+
+def check_reading(inputs: Inputs, outputs: Any, model: str) -> None:
+    """Hold what a model computes when it reads what it wrote against what it computed then.
+
+    Raises
+    ------
+    ValueError
+        If probabilities differ: then weights would be of another pass than that which wrote.
+    """
+    logits = getattr(outputs, "logits", None)
+    if inputs.logits is None or not isinstance(logits, Tensor):
+        return
+    then, now = inputs.logits.softmax(-1), logits[0].float().softmax(-1)
+    now = now[len(now) - len(then) :].to(then.device)  # what was written last
+    off = float((now - then).abs().max()) if now.shape == then.shape else 1.0
+    if off > PROBABLY.get(logits.dtype, 1e-3):
+        raise ValueError(
+            f"{model} computes other probabilities when it reads what it wrote than when it wrote "
+            f"it, by up to {off:.2g}: generate gives it more than was given here, so weights would "
+            "be those of another pass. Trace it with all that the decoder is given, as tensors by "
+            "name, by `regard.trace`."
+        )

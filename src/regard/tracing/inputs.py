@@ -42,6 +42,7 @@ class Inputs:
     read: list[int] = field(default_factory=list)  # the ids of that
     written: list[int] = field(default_factory=list)  # ids that are written at each token read
     writes: list[str] = field(default_factory=list)  # the names of those
+    logits: Tensor | None = None  # by which the model wrote the last of them: (steps, vocabulary)
 
     def reading(self, ids: list[int], side: Side) -> "Inputs":
         """Let a decoder read all these tokens but the last, and write all but the first."""
@@ -257,10 +258,10 @@ def _with_target(
             f"{type(model).__name__} cannot write a target itself: pass target=, or load it with a "
             "head that generates (AutoModelForSeq2SeqLM)."
         )
-    whole = generate(model, inputs.named, max_new_tokens)
+    whole, logits = generate(model, inputs.named, max_new_tokens)
     if start is not None and whole[0] != start:  # some leave out what they start with
         whole = [start, *whole]
-    return inputs.reading(whole, side_of(whole, tokenizer))
+    return replace(inputs.reading(whole, side_of(whole, tokenizer)), logits=logits)
 
 
 def _after(start: int, text: Side, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], Side]:
@@ -268,19 +269,38 @@ def _after(start: int, text: Side, tokenizer: PreTrainedTokenizerBase) -> tuple[
     return [start, *(text.ids or ())], side_of([start], tokenizer).followed_by(text)
 
 
-def generate(model: Any, named: Mapping[str, Any], max_new_tokens: int | None) -> list[int]:
-    """Let a transformers model write greedily; give all ids of the one sequence."""
+def generate(
+    model: Any, named: Mapping[str, Any], max_new_tokens: int | None
+) -> tuple[list[int], Tensor | None]:
+    """Let a transformers model write greedily; give all ids of the one sequence, and logits.
+
+    The ids are those that its decoder was given and wrote, with a prompt that the generation
+    configuration brings, such as Whisper's language. Logits are of the last of them, one each, as
+    far as they are known.
+    """
     config = model.generation_config  # of a transformers model that can generate
     if max_new_tokens is None and config.max_new_tokens is None and config.max_length in {None, 20}:
         source = next(x for x in named.values() if isinstance(x, Tensor))
         max_new_tokens = 2 * source.size(1) + 10  # 20 is nobody's choice: transformers' default
         limit = getattr(model.config, "max_target_positions", None) or max_new_tokens + 1
         max_new_tokens = min(max_new_tokens, limit - 1)
-    options: dict[str, Any] = {"return_dict_in_generate": False, "num_return_sequences": 1}
+    options: dict[str, Any] = {"return_dict_in_generate": True, "num_return_sequences": 1}
     options |= {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
     named = {name: x for name, x in named.items() if name != "use_cache"}
-    ids: list[int] = model.generate(**named, do_sample=False, num_beams=1, **options)[0].tolist()
-    return ids
+    options |= {"do_sample": False, "num_beams": 1, "output_logits": True}
+    prompts: list[Any] = []
+
+    def note(_: nn.Module, __: Any, given: dict[str, Any]) -> None:
+        prompts.append(given.get("decoder_input_ids", given.get("input_ids")))
+
+    with model.register_forward_pre_hook(note, with_kwargs=True):
+        written = model.generate(**named, **options)
+    ids: list[int] = written["sequences"][0].tolist()
+    prompt = [] if not prompts or prompts[0] is None else prompts[0][0].tolist()
+    steps = written.get("logits")
+    if not (steps and prompt and ids[: len(prompt)] == prompt):
+        return ids, None
+    return ids, torch.cat(steps)[: len(ids) - len(prompt)].float()  # an end may be left out
 
 
 def write_on(
@@ -296,13 +316,19 @@ def write_on(
         )
     prompt_ids, device = inputs.named["input_ids"], device_of(model)
     check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
-    whole = generate(model, inputs.named, max_new_tokens)
+    whole, logits = generate(model, inputs.named, max_new_tokens)
     written = inputs.reading(whole, side_of(whole, tokenizer))
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
     mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=device)
     mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
-    named = {name: x for name, x in inputs.named.items() if name != "token_type_ids"}
+    named = dict(inputs.named)
+    if "token_type_ids" in named:  # generate goes on with the last one
+        types = named["token_type_ids"]
+        more = types[:, -1:].expand(-1, max(len(written.read) - types.size(1), 0))
+        named["token_type_ids"] = torch.cat([types, more], dim=1)[:, : len(written.read)]
     named |= {"input_ids": torch.tensor([written.read], device=device), "attention_mask": mask}
     if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
         named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
-    return replace(written, named=named, source=written.target, target=Side(), read=[])
+    return replace(
+        written, named=named, source=written.target, target=Side(), read=[], logits=logits
+    )

@@ -15,6 +15,7 @@ from regard.record.door import text, whole_number, whole_numbers
 from regard.record.layers import Layer, Recorder
 from regard.record.trace import Trace
 from regard.record.words import Side
+from regard.tracing.agreement import check_reading
 from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Read
 from regard.tracing.expected import a_flag, a_tokenizer, in_order, readers_by_class
@@ -105,7 +106,8 @@ def trace(
     tokenizer = a_tokenizer(found.tokenizer if tokenizer is None else tokenizer)
     with evaluating(found.whole):
         inputs = found.inputs(sentence, tokenizer, target)
-        recorder, _, how = found.watch(inputs, keeping.new_recorder)
+        recorder, outputs, how = found.watch(inputs, keeping.new_recorder)
+    check_reading(inputs, outputs, found.name)
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
     origin = _origin(found.model, code if is_text(sentence) else "regard.trace(tensors, model)")
@@ -146,7 +148,8 @@ def trace_generation(
     Raises
     ------
     ValueError
-        If the model cannot generate, and as `trace`.
+        If the model cannot generate; if it computes something else when it reads what it wrote;
+        and as `trace`.
 
     Examples
     --------
@@ -174,6 +177,7 @@ def trace_generation(
         if not inputs.written:
             inputs = found.write_on(inputs, tokenizer, max_new_tokens)
         recorder, outputs, how = found.watch(inputs, keeping.new_recorder)
+    check_reading(inputs, outputs, found.name)
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
     chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
     written = torch.tensor(inputs.written, device=chances.device)
