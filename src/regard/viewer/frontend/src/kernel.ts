@@ -39,6 +39,8 @@ export class Kernel {
   private readonly name = Math.random().toString(36).slice(2);
   private asked = 0;
   private readonly open = new Map<string, { what: string; answer: Answer }>();
+  private heard = 0; // replies
+  private isSilent = false; // so it was said
   private weighing = 0;
   private dissecting = 0;
   private ranking = 0;
@@ -52,6 +54,9 @@ export class Kernel {
     if (answer === "problem") throw new Error(String(text));
     const question = this.open.get(id ?? "");
     if (!question) return;
+    this.heard++;
+    if (this.isSilent) this.state.say([]); // what was said before
+    this.isSilent = false;
     this.open.delete(id ?? "");
     question.answer(message, buffers);
   }
@@ -163,7 +168,11 @@ export class Kernel {
     }
     this.open.set(id, { what, answer });
     this.state.model.send?.({ ask: what, id, ...this.state.selection, ...about });
-    setTimeout(() => this.open.has(id) && this.state.say([SILENT]), PATIENCE);
+    const { heard } = this;
+    setTimeout(() => {
+      this.isSilent = this.open.has(id) && heard === this.heard; // nor to anything else
+      if (this.isSilent) this.state.say([SILENT]);
+    }, PATIENCE);
   }
 
   private put<K extends "exact" | "strongest" | "anatomy" | "tile">(
