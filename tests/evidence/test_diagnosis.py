@@ -325,7 +325,7 @@ def test_a_broken_model(
 
 
 def test_a_model_without_attention(wordpiece: PreTrainedTokenizerBase) -> None:
-    failure = only_failure(doctor(nn.Embedding(200, 2), wordpiece, "the dog"))
+    failure = only_failure(doctor(nn.Embedding(40_000, 2), wordpiece, "the dog"))
     assert "there are none. No attention was seen in Embedding" in failure.finding
 
 
