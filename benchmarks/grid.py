@@ -97,7 +97,7 @@ def many_heads() -> dict[str, Any]:
     scores: NDArray[np.float32] = np.exp(2 * rng.normal(size=shape).astype(np.float32))
     names = [f"token{at}" for at in range(TOKENS)]
     shown = view(Trace.from_weights(scores / scores.sum(-1, keepdims=True), names))
-    traits = {"meta": shown.meta, "selection": shown.selection}
+    traits = {name: getattr(shown, name) for name in ("meta", "selection", "look")}
     return traits | {"thumbnails": b64encode(shown.thumbnails).decode("ascii")}
 
 

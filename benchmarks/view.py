@@ -345,7 +345,7 @@ def live(new_page: Callable[[], Page]) -> Iterator[str]:
     PackedHead.of(weights)
     yield f"  putting a head into bytes    {1000 * (time.perf_counter() - start):6.1f} ms"
     shown = view(weights)
-    traits: dict[str, Any] = {"meta": shown.meta, "selection": shown.selection}
+    traits: dict[str, Any] = {name: getattr(shown, name) for name in ("meta", "selection", "look")}
     traits["thumbnails"] = list(shown.thumbnails)
     page = new_page()
     times = page.evaluate(LIVE, [FRONT_END.read_text("utf-8"), traits, count])
