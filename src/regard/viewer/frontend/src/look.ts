@@ -57,7 +57,7 @@ const MAY_BE: Record<keyof Look, (x: unknown) => boolean> = {
   pair: orNull((x) => isPairOf(x, isCount)),
 };
 
-/** Take what is right of a look that comes from elsewhere, if any; the rest is as it is at first. */
+/** Take what is right of a look that comes from elsewhere; the rest is as it is at first. */
 export function sane(given: Partial<Look> = {}): Look {
   const right = Object.entries(given).filter(([name, value]) =>
     MAY_BE[name as keyof Look]?.(value),
