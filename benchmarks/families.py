@@ -29,8 +29,8 @@ model of every type that the auto classes of transformers {version} know for tex
 {summary}
 
 - **exact**: computed from queries and keys, or the weights that met the values; the largest
-  difference from eager is given, and is at most {exact:.0e}. Where eager gives weights before a sink
-  takes its share, so they are compared; where it gives a part of the tokens, that part.
+  difference from eager is given, and is at most {exact:.0e}. Where eager gives weights before a
+  sink takes its share, so they are compared; where it gives a part of the tokens, that part.
 - **eager weights**: the type attends in a way of its own, so that its eager weights are kept.
 - **other**: what differs, and why.
 - **no attention**: it gives no weights under eager either.

@@ -207,6 +207,48 @@ def test_weights_that_no_scale_explains_are_kept() -> None:
     assert "weights as the module gave them" in seen.how
 
 
+class Changed(Eager):
+    """Weights that are gated by each query, and mixed among the heads, before they meet values."""
+
+    way = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.mix = nn.Linear(SIZE, 1), nn.Parameter(torch.randn(HEADS, HEADS))
+        self.convolve = nn.Conv2d(HEADS, HEADS, 1)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        weights = (q @ k.mT / SIZE**0.5).softmax(-1)
+        ways: dict[str, Callable[[], Tensor]] = {
+            "gated": lambda: weights * self.gate(q).sigmoid(),
+            "mixed": lambda: torch.einsum("bhij,hg->bgij", weights, self.mix),
+            "convolved": lambda: self.convolve(weights),
+        }
+        changed = ways[self.way]()
+        self.used[-1] = changed
+        return changed @ v
+
+
+@pytest.mark.parametrize("way", ["gated", "mixed", "convolved"])
+def test_weights_are_those_that_met_the_values(way: str) -> None:
+    torch.manual_seed(0)
+    model = Writer(type("Changed", (Changed,), {"way": way})).eval()
+    seen = regard.trace(IDS, model)
+    (layers,) = seen.layers.values()
+    assert len(layers) == 3
+    for number, used in enumerate(model.used()):
+        assert (layers[number].weigh() - used).abs().max() < 1e-6
+    with torch.no_grad():
+        plain = model(IDS)
+        with regard.ablate(model, [(seen.kinds[0], 1, 2)]):
+            assert not torch.equal(model(IDS), plain)
+        with (
+            pytest.raises(ValueError, match="changes its weights after the softmax"),
+            regard.block(model, torch.eye(9, dtype=torch.bool)[None], kind=seen.kinds[0]),
+        ):
+            model(IDS)
+
+
 @pytest.mark.parametrize("style", ["flash", "stacked"])
 def test_several_sentences_are_refused(style: str) -> None:
     with pytest.raises(ValueError, match=r"h\.0\.attn attends as .*Pass one sentence"):

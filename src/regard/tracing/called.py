@@ -186,7 +186,12 @@ def _narrowed(
 def _renewed(attention: Attention, may: Tensor) -> Tensor:
     """Take the softmax anew, among what may be read; of nothing, it is zeros."""
     weights = cast("Tensor", attention.weights)
-    logits = _apart(cast("Tensor", attention.logits), attention)
+    if attention.logits is None:
+        raise ValueError(
+            f"{attention.name or 'The model'} changes its weights after the softmax, so what its "
+            "heads may read cannot be narrowed: block it in another way, such as in its mask."
+        )
+    logits = _apart(attention.logits, attention)
     renewed = logits.masked_fill(~may, float("-inf")).softmax(-1).nan_to_num()
     return renewed.to(weights.dtype).reshape(weights.shape)
 

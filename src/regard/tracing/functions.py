@@ -5,7 +5,8 @@ values, mask and scale. And a softmax is attention where
 
 1. it goes over the last side of scores that are the product of two tensors, queries and keys, which
    both depend on what the model was given; scaled, biased, masked or squeezed on the way;
-2. and what comes of it, perhaps after dropout, is multiplied with a third such tensor, the values.
+2. and what comes of it, perhaps dropped, gated or mixed among heads, is multiplied with a third
+   such tensor, the values.
 
 So a classifier's softmax, a router's and one that pools over time are none. The weights are those
 that met the values.
@@ -54,10 +55,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Softmax:
-    """What is, or was, a softmax of scores."""
+    """What is a softmax of scores, or was one before it was gated or mixed."""
 
     scores: Scores
-    logits: Tensor
+    logits: Tensor | None  # what it is the softmax of
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,9 @@ class Watching(TorchFunctionMode):
         factors = factors_of(func, args, kwargs)
         made = None if factors is None else self.weights.get(factors.left)
         if factors and made and factors.is_over_keys and self.running.depends(factors.right):
-            logits = factors.of_left.put(made.logits.reshape(factors.left.shape))
+            logits = made.logits
+            if logits is not None:
+                logits = factors.of_left.put(logits.reshape(factors.left.shape))
             attention = self._attention(
                 made.scores, factors.values, weights=factors.weights, logits=logits
             )
@@ -149,6 +152,8 @@ class Watching(TorchFunctionMode):
         if factors and all(map(self.running.depends, (factors.left, factors.right))):
             shares = self._shares(factors.left, factors.right)
             self.scores[result] = Scores(*factors.queries_and_keys, shares)
+        else:
+            self._follow(func, args, kwargs, result)
         return result
 
     def _follow(
@@ -159,9 +164,12 @@ class Watching(TorchFunctionMode):
             if given is result or given.dim() == 0:
                 continue
             scores, weights = self.scores.get(given), self.weights.get(given)
+            is_alike = given.shape[-2:] == result.shape[-2:]
             if weights is not None and func in STILL_WEIGHTS:
                 self.weights[result] = weights
-            if scores is None or given.shape[-2:] != result.shape[-2:]:
+            elif weights is not None and is_alike:  # gated, or mixed among the heads
+                self.weights[result] = replace(weights, logits=None)
+            if scores is None or not is_alike:
                 continue
             if func not in SOFTMAXES:
                 self.scores[result] = scores
