@@ -37,7 +37,7 @@ STILL_WEIGHTS = {
     *(Tensor.view, Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten),
     *(Tensor.unflatten, torch.unflatten, Tensor.squeeze, torch.squeeze, Tensor.unsqueeze),
     *(torch.unsqueeze, Tensor.expand, Tensor.masked_fill, torch.masked_fill, Tensor.nan_to_num),
-    *(torch.nan_to_num, Tensor.type_as),
+    torch.nan_to_num,
 }
 # how the last call was computed in the end, where several modes change it, one within another
 DONE: ContextVar[dict[str, Any]] = ContextVar("done")

@@ -63,15 +63,11 @@ class Pretrained:
     @property
     def hint(self) -> str:
         """What to say where nothing attended, though the model ran."""
-        return f" If you did: {self._not_through_interface}"
-
-    @property
-    def _not_through_interface(self) -> str:
         return (
-            f"{type(self.model).__name__} does not attend through transformers' "
-            "AttentionInterface, so its heads cannot be edited there: zero a head by a "
-            "forward-pre-hook on the output projection of its layer, which is given the heads "
-            "side by side."
+            f" If you did: {type(self.model).__name__} attends neither through transformers' "
+            "AttentionInterface nor in a way that is seen, so its heads cannot be edited there: "
+            "zero a head by a forward-pre-hook on the output projection of its layer, which is "
+            "given the heads side by side."
         )
 
     def inputs(

@@ -74,7 +74,7 @@ def table_of(trace: Trace, opening: Opening) -> pd.DataFrame:
     """Give what is seen, one weight a row."""
     head, look = opening.head, opening.look
     if is_plain(look):
-        return tidy(looked_at(trace, look), head)
+        return tidy(looked_at(trace, words=look["words"], hide=look["hide"]), head)
     seen = seen_of(trace, head, look)
     return one_a_row(seen.weights, seen.queries, seen.keys, {"of": seen.title})
 
@@ -87,7 +87,8 @@ def lines_of(trace: Trace, opening: Opening) -> str:
             "One head is written as lines of text, but several heads, or one sentence of several, "
             "are seen: save them as a picture or as .csv, or look at one head again."
         )
-    return as_text(looked_at(trace, opening.look), layer, head, kind, rows=None)
+    words, hide = opening.look["words"], opening.look["hide"]
+    return as_text(looked_at(trace, words=words, hide=hide), layer, head, kind, rows=None)
 
 
 def checked_suffix(path: Path, choice: Choice) -> str:
@@ -150,7 +151,7 @@ def heatmap_of(trace: Trace, opening: Opening) -> tuple[Axes, int]:
     """Draw what is seen, and say of how many cells."""
     (kind, layer, head), look = opening.head, opening.look
     if is_plain(look):
-        looked = looked_at(trace, look)
+        looked = looked_at(trace, words=look["words"], hide=look["hide"])
         cells = math.prod(looked.layers[kind][layer].shape[1:])
         return plot_attention(looked, layer, head, kind=kind), cells
     seen = seen_of(trace, opening.head, look)

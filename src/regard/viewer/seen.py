@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.viewer.contract import Look
+from regard.viewer.packing import merged
 
 Matrix = NDArray[np.float32]
 
@@ -29,10 +30,16 @@ class Seen:
     is_difference: bool = False
 
 
-def looked_at(trace: Trace, look: Look) -> Trace:
-    """Merge words and hide special tokens, as is wished."""
-    trace = trace.merge_words() if look["words"] else trace
-    return trace.hide() if look["hide"] else trace
+def looked_at(trace: Trace, *, words: bool, hide: bool) -> Trace:
+    """Merge tokens to words, where that can be told, or leave special ones out, or both.
+
+    Examples
+    --------
+    >>> looked_at(Trace.from_weights([[1.0]], tokens=["the"]), words=True, hide=False).tokens
+    ['the']
+    """
+    shown = (merged(trace) or trace) if words else trace
+    return shown.hide() if hide else shown
 
 
 def is_plain(look: Look) -> bool:
@@ -65,8 +72,8 @@ def seen_of(trace: Trace, selected: Head, look: Look) -> Seen:
     heads = [Head(**pin) for pin in look["pins"]] if is_one(look) else [selected]
     heads = heads[:2] if look["together"] == "difference" else heads
     sentence_pair = look["pair"]
-    whole = trace.merge_words() if look["words"] else trace
-    shown = whole if sentence_pair else looked_at(trace, look)
+    whole = looked_at(trace, words=look["words"], hide=False)
+    shown = whole.hide() if look["hide"] and not sentence_pair else whole
     layer, kind = heads[0].layer, heads[0].kind
     labels = shown.labels(layer, kind=kind)
     rows, columns = (np.ones(len(side), dtype=bool) for side in labels)

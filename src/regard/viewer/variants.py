@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 
 from regard.record.trace import Trace
 from regard.viewer.contract import Meta
-from regard.viewer.packing import as_thumbnail, look_over, measures_of, merged, part_of
+from regard.viewer.packing import as_thumbnail, look_over, measures_of, part_of
+from regard.viewer.seen import looked_at
 
 Measures = dict[str, dict[str, list[float | None]]]  # of each kind
 
@@ -18,8 +19,7 @@ def variant_of(
     heads: Collection[int] | None = None,
 ) -> tuple[Measures, bytes]:
     """Look at all heads again, tokens merged to words or special ones left out, or both."""
-    shown = (merged(trace) or trace) if words else trace
-    shown = shown.hide() if hide else shown
+    shown = looked_at(trace, words=words, hide=hide)
     thumbnails: list[bytes] = []
     heads_of: dict[str, dict[int, list[int]]] = {}
     for kind, number, layer, chosen in part_of(shown, layers, heads):
