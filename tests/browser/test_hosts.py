@@ -26,7 +26,7 @@ import regard
 
 weights = np.full((1, 2, 4, 4), 0.25)
 weights[0, 1, 1] = [0.1234567, 0.5, 0.25, 0.1265433]
-shown = regard.view(weights, ["the", "dog", "saw", "it"])
+shown = regard.view(weights, ["the", "dog", "saw", "it"], layer=0, head=0)
 """
 APP = """# /// script
 # [tool.marimo.display]
