@@ -116,7 +116,7 @@ def by_eager(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Recorder:
         outputs = eager_outputs(model, inputs | options)
     recorder = Recorder()
     try:
-        found = eager_weights(outputs, Recorder()).layers
+        found = eager_weights(model, outputs, Recorder()).layers
     except ValueError:  # in windows
         return recorder
     for of_kind in found.values():

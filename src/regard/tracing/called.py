@@ -33,14 +33,15 @@ def recording_calls(
     ValueError
         Within, if a call attends in several sentences or windows at once.
     """
-    whose, me = Whose(), object()
+    whose, me = Whose(model), object()
 
     def tell(attention: Attention, go_on: GoOn) -> Tensor:
         output, done = go_on()
         if RECORDING.get() is not me:  # a trace within this one: of another model, or its own
             return output
         layer = layer_of(done, whose.kind_of(attention))
-        recorder.add(layer, numbers.give(attention.module, layer.kind))
+        address = numbers.give(attention.module, layer.kind)
+        recorder.add(layer, address.number, address.path)
         return output
 
     token = RECORDING.set(me)
@@ -130,7 +131,7 @@ def editing_calls(
     model: nn.Module, numbers: Numbers, edit: Edit, known: frozenset[nn.Module]
 ) -> Iterator[None]:
     """Edit what the heads of each call write, while within."""
-    with watching(model, partial(_edited, numbers, edit, Whose()), known):
+    with watching(model, partial(_edited, numbers, edit, Whose(model)), known):
         yield
 
 
@@ -139,7 +140,7 @@ def narrowing_calls(
     model: nn.Module, numbers: Numbers, allow: Allow, known: frozenset[nn.Module]
 ) -> Iterator[None]:
     """Narrow what the heads of each call may read, while within."""
-    with watching(model, partial(_narrowed, numbers, allow, Whose()), known):
+    with watching(model, partial(_narrowed, numbers, allow, Whose(model)), known):
         yield
 
 
@@ -154,8 +155,8 @@ def _edited(
         value = _apart(attention.value, attention)
         return evenly(value, _may_read(done), num_heads).transpose(1, 2)
 
-    number = numbers.give(attention.module, kind)
-    call = Call(kind, number, num_heads, lambda: written.transpose(1, 2), read_evenly)
+    address = numbers.give(attention.module, kind)
+    call = Call(address, num_heads, lambda: written.transpose(1, 2), read_evenly)
     edited = edit(call)
     return output if edited is None else edited.transpose(1, 2).reshape(output.shape)
 
@@ -166,7 +167,7 @@ def _narrowed(
     kind = whose.kind_of(attention)
     query, key = (_apart(x, attention) for x in (attention.query, attention.key))
     batch, num_heads, num_queries, _ = query.shape
-    may = allow(kind, numbers.give(attention.module, kind), num_heads)
+    may = allow(numbers.give(attention.module, kind), num_heads)
     if may is None:
         return go_on()[0]
     check_fit(may, (batch, num_heads, num_queries, key.size(2)))

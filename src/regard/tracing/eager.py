@@ -18,6 +18,7 @@ from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.tracing.agreement import TOLERANCES, NotUnderstoodError, gives
 from regard.tracing.called import how_of, recording_calls
 from regard.tracing.calls import Numbers
+from regard.tracing.causality import hides_the_future, says_causal
 from regard.tracing.implementations import attending
 
 GIVEN = {  # the names of what is given, and the kind where the name tells it
@@ -40,7 +41,7 @@ def watch_eager(
     """
     called, plain = watch_calls(model, inputs, new_recorder)
     outputs = eager_outputs(model, inputs)
-    given = eager_weights(outputs, new_recorder())
+    given = eager_weights(model, outputs, new_recorder())
     layers = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
     are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
     if given.counts and are_scored and agree(called, given):
@@ -98,7 +99,7 @@ def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
         return model(**inputs, output_attentions=True)
 
 
-def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
+def eager_weights(model: PreTrainedModel, outputs: Any, recorder: Recorder) -> Recorder:
     """Take the weights that a model gave for output_attentions=True."""
     numbers: Counter[str] = Counter()
     for name, kind in GIVEN.items():
@@ -109,8 +110,8 @@ def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
                         f"The model attends within {weights.size(0)} windows or blocks at once, so "
                         "that a head has no one matrix of weights: it cannot be traced."
                     )
-                sees_the_future = bool(weights.triu(1).any())
-                of_kind = kind or ("encoder" if sees_the_future else "decoder")
+                is_decoders = hides_the_future(weights > 0) or says_causal(model, model)
+                of_kind = kind or ("decoder" if is_decoders else "encoder")
                 recorder.add(WeighedLayer(of_kind, weights[0].detach()), numbers[of_kind])
                 numbers[of_kind] += 1
     return recorder

@@ -167,7 +167,7 @@ class Pretrained:
         def handle(asked: Asked, go_on: GoOn) -> Attended:
             if not places.has(asked.module):
                 return go_on()
-            return change(Place(asked, places, *places.of(asked)), go_on)
+            return change(Place(asked, places, places.of(asked)), go_on)
 
         with wrapping(stage, handle):
             yield
@@ -191,11 +191,11 @@ def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
         output, weights = go_on()
         layer = _layer_of(asked, *places.parted(asked))
         check_output(layer, output)
-        kind, number = places.of(asked)
+        address = places.of(asked)
         _, num_queries, num_keys = layer.shape
-        if kind != "cross" and num_queries != num_keys:
+        if address.kind != "cross" and num_queries != num_keys:
             raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
-        recorder.add(replace(layer, kind=kind), number)
+        recorder.add(replace(layer, kind=address.kind), address.number, address.path)
         return output, weights
 
     with numbers.counting(), wrapping(Stage.WATCH, tell):
@@ -238,8 +238,7 @@ def _edited(place: Place, go_on: GoOn, *, edit: Edit) -> Attended:
             "(sentences, queries, heads, features): its heads cannot be told apart."
         )
     call = Call(
-        place.kind,
-        place.number,
+        place.address,
         num_heads,
         lambda: output,
         lambda: evenly(place.asked.value, place.allowed(), num_heads).transpose(1, 2),
@@ -251,7 +250,7 @@ def _edited(place: Place, go_on: GoOn, *, edit: Edit) -> Attended:
 def _narrowed(place: Place, go_on: GoOn, *, allow: Allow) -> Attended:
     query, key = place.asked.query, place.asked.key
     batch, num_heads, num_queries, _ = query.shape
-    may = allow(place.kind, place.number, num_heads)
+    may = allow(place.address, num_heads)
     if may is None:
         return go_on()
     check_fit(may, (batch, num_heads, num_queries, key.size(2)))
