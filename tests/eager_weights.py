@@ -66,7 +66,7 @@ def compare_in(family: Family, dtype: torch.dtype) -> Outcome:
         )
         verdict = "other" if is_said else verdict
         return Outcome(verdict, "" if has_none else reason(error))
-    if seen.how == "eager weights":
+    if seen.how.startswith("eager weights"):
         return Outcome("eager weights", layers_of(seen.counts))
     if not expected:
         return Outcome("other", f"{layers_of(seen.counts)}; eager gives no weights to compare")

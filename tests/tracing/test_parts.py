@@ -23,6 +23,7 @@ from transformers import (
 import regard
 from regard.record.layers import Note
 from regard.tracing.parts import parts_of
+from tests.tiny_models import build, inputs_for
 
 TEXT: dict[str, Any] = {
     "hidden_size": 32,
@@ -233,3 +234,28 @@ def test_what_is_a_part(
     names = {"e": "encoder", "d": "decoder", "c": "cross"}
     notes = [Note(path, count) for path, count in zip(paths.split(), lengths, strict=True)]
     assert parts_of([names[kind] for kind in kinds], notes) == wanted
+
+
+def test_a_part_that_attends_in_a_way_of_its_own_is_there_too() -> None:
+    model = build("git", "AutoModelForCausalLM")
+    inputs = inputs_for(model, "decoder")
+    inputs["pixel_values"] = torch.randn(1, 3, 64, 64)
+    seen = regard.trace(inputs, model)
+    assert seen.counts == {"image_encoder/encoder": 2, "git.encoder/decoder": 2}
+    with torch.no_grad():
+        given = model(**inputs, output_attentions=True).attentions
+    for number, weights in enumerate(given):
+        ours = torch.from_numpy(seen.weights(number, kind="git.encoder"))
+        torch.testing.assert_close(ours, weights[0], atol=1e-6, rtol=0)
+    with torch.no_grad(), regard.ablate(model, [("git.encoder/decoder", 1, 0)]):
+        without = model(**inputs).logits
+    with torch.no_grad():
+        assert not torch.equal(without, model(**inputs).logits)
+
+
+@pytest.mark.parametrize("model_type", ["longt5", "pegasus_x"])
+def test_a_trace_says_which_side_is_not_in_it(model_type: str) -> None:
+    model = build(model_type, "AutoModelForSeq2SeqLM")
+    seen = regard.trace(inputs_for(model, "seq2seq"), model)
+    assert set(seen.kinds) == {"decoder", "cross"}
+    assert "without the encoder, which attends in a way that is not seen" in repr(seen)

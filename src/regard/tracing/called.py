@@ -1,6 +1,6 @@
 """Calls of attention functions: the layers that they are, and how their heads are edited."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -21,17 +21,26 @@ RECORDING: ContextVar[object] = ContextVar("recording", default=None)  # the inn
 
 # reading
 
+Refuse = Callable[[Attention, ValueError], None]
+"""What to do about a call that is no layer of one sentence, and why it is none."""
+
+
+def raising(_: Attention, error: ValueError) -> None:
+    """Raise what is wrong with a call."""
+    raise error
+
 
 @contextmanager
 def recording_calls(
-    model: nn.Module, numbers: Numbers, recorder: Recorder, known: frozenset[nn.Module]
+    model: nn.Module,
+    numbers: Numbers,
+    recorder: Recorder,
+    known: frozenset[nn.Module] = frozenset(),
+    refuse: Refuse = raising,
 ) -> Iterator[None]:
     """Record each call of attention in a model, for its one sentence, while within.
 
-    Raises
-    ------
-    ValueError
-        Within, if a call attends in several sentences or windows at once.
+    What attends in several sentences at once is refused: by raising a ValueError, if not otherwise.
     """
     whose, me = Whose(model), object()
 
@@ -39,7 +48,11 @@ def recording_calls(
         output, done = go_on()
         if RECORDING.get() is not me:  # a trace within this one: of another model, or its own
             return output
-        layer = layer_of(done, whose.kind_of(attention))
+        try:
+            layer = layer_of(done, whose.kind_of(attention))
+        except ValueError as error:
+            refuse(attention, error)
+            return output
         address = numbers.give(attention.module, layer.kind)
         recorder.add(layer, address.number, address.path)
         return output
