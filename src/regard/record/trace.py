@@ -245,9 +245,10 @@ class Trace:
     def to_xarray(self, kind: str | None = None) -> "xarray.DataArray":
         """Give all weights of one kind, labelled: (kind, layer, head, query, key).
 
-        `query` and `key` are positions; `query_token` and `key_token` name them. There is one kind,
-        so that `xarray.concat(..., dim="kind")` joins kinds of one size. The array
-        holds layers x heads x Q x K floats: for long texts, ask for one head at a time.
+        `query` and `key` are positions; `query_token` and `key_token` name them, `path` the module
+        that attended. There is one kind, so that `xarray.concat(..., dim="kind")` joins kinds of
+        one size. The array holds layers x heads x Q x K floats: for long texts, ask for one head
+        at a time.
 
         Raises
         ------
@@ -256,7 +257,8 @@ class Trace:
         """
         kind = self.kind_or_first(kind)
         weights = {number: self.weights(number, kind=kind) for number in self.layers[kind]}
-        return labelled_array(kind, weights, self.labels(kind=kind), self.origin)
+        paths = self.paths.get(kind, {})
+        return labelled_array(kind, weights, self.labels(kind=kind), paths, self.origin)
 
     def merge_words(self) -> "Trace":
         """Put sub-words together to words: keys are summed, queries averaged.
