@@ -135,7 +135,7 @@ def _are_words(given: Encoding) -> bool:
 
 
 def _words_of(given: Encoding) -> list[int | None]:
-    """Give numbers to the words of all texts, as the tokenizer parts them; special tokens are of none."""
+    """Give each word of all texts a number, and each token that of its word, if it has one."""
     both = list(zip(given.sequence_ids, given.word_ids, strict=True))
     most = 1 + max((word for _, word in both if word is not None), default=0)
     return [None if text is None or word is None else text * most + word for text, word in both]
