@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regard.causes.recomputed import Recomputed
 from regard.causes.within import within
 from regard.record.door import described, text
 from regard.record.kinds import KINDS, Head
@@ -88,7 +89,8 @@ def block(
     TypeError
         If `forbidden` is not bool with three dimensions.
     RuntimeError
-        At the end, if a transformers model has not attended within, so that nothing was blocked.
+        At the end, if a transformers model has not attended within, so that nothing was blocked; in
+        backward, if it is called outside and has to compute blocked layers again.
 
     Notes
     -----
@@ -124,6 +126,7 @@ def block(
     for wanted in [kind] if heads is None else [head[0] for head in heads]:
         _check_kind(found, wanted, "to block")
     done: set[tuple[str, int]] = set()
+    again = Recomputed(found.whole, "block")
 
     def allow(of: str, number: int, num_heads: int) -> Tensor | None:
         if (chosen is None and of != kind) or (chosen is not None and (of, number) not in chosen):
@@ -133,9 +136,10 @@ def block(
             _check_heads(chosen[of, number], (of, number), num_heads)
             edges = edges & _marked(chosen[of, number], num_heads, forbidden.device)
         done.add((of, number))
+        again.note()
         return ~edges
 
-    with found.narrowing(allow) as numbers:
+    with found.narrowing(allow) as numbers, again.refused_outside(numbers):
         yield
     wanted_at = {(kind, 0)} if chosen is None and not done else set(chosen or {})
     _check_done(found, wanted_at, done, numbers.seen)
@@ -174,7 +178,8 @@ def ablate(
         If there is no such kind, layer, head or mode, or the heads of the model cannot be edited;
         before anything runs where that is known, else where the layer attends, or at the end.
     RuntimeError
-        At the end, if some of the heads never attended, so that nothing was taken from them.
+        At the end, if some of the heads never attended, so that nothing was taken from them; in
+        backward, if it is called outside and has to compute their layers again.
 
     Notes
     -----
@@ -205,6 +210,7 @@ def ablate(
         _check_kind(found, kind, "to ablate")
     means = _means(found, chosen, reference) if reference is not None else {}
     done: set[tuple[str, int]] = set()
+    again = Recomputed(found.whole, "ablate")
 
     def edit(call: Call) -> Tensor | None:
         place = (call.kind, call.number)
@@ -212,9 +218,10 @@ def ablate(
             return None
         _check_heads(chosen[place], place, call.num_heads)
         done.add(place)
+        again.note()
         return _without(call, chosen[place], mode, means)
 
-    with found.editing(edit) as numbers:
+    with found.editing(edit) as numbers, again.refused_outside(numbers):
         yield
     _check_done(found, set(chosen), done, numbers.seen)
 
