@@ -156,6 +156,7 @@ def device_of(model: nn.Module) -> torch.device:
     first = next(model.parameters(), torch.empty(0))
     if first.device.type != "meta":
         return first.device
-    hooks = (getattr(module, "_hf_hook", None) for module in model.modules())
+    of_modules = (getattr(module, "_hf_hook", None) for module in model.modules())
+    hooks = (one for hook in of_modules for one in getattr(hook, "hooks", (hook,)))  # or several
     devices = (getattr(hook, "execution_device", None) for hook in hooks)
     return torch.device(next((one for one in devices if one is not None), "meta"))
