@@ -104,7 +104,7 @@ class Watching(TorchFunctionMode):
         self, func: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if not self.running.frames or UNWATCHED.get():
+        if UNWATCHED.get():
             return func(*args, **kwargs)
         if func is FUSED:
             result = self._fused(args, kwargs)
@@ -213,7 +213,7 @@ def watching(
     running = Running(model, known | torchs_own(model))
     token = DONE.set({})
     try:
-        with running.following(), Watching(running, handle):
+        with running.following(Watching(running, handle)):
             yield
     finally:
         DONE.reset(token)  # let go of the last weights
