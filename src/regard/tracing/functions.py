@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from regard.tracing.leading import Leading, Leads
 from regard.tracing.products import PRODUCTS, Factors, factors_of
 from regard.tracing.running import Running, tensors_in
 
@@ -51,6 +52,7 @@ class Scores:
     query: Tensor
     key: Tensor
     shares: bool
+    leading: Leading | None  # which sides of queries are heads, where that is known
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Attention:
-    """One call of attention: of B sentences and h heads, (B, h, T, d) each, or with fewer sides.
+    """One call of attention: of B sentences and h heads, (B, h, T, d) each, or with other sides.
 
     The weights are there, (B, h, T, S), where the softmax was seen and not only asked for.
     """
@@ -72,9 +74,12 @@ class Attention:
     name: str  # its path in the model
     shares: bool  # do queries and keys come from one argument of the module, if not from it alone?
     batch: int  # how many sentences the model was given
+    sentences: frozenset[int]  # and how many any of its arguments may have
+    given: Sequence[torch.Size]  # the shapes of what the module was given
     query: Tensor
     key: Tensor
     value: Tensor
+    leading: Leading | None = None  # which sides before (T, d) are heads, where that is known
     mask: Tensor | None = None
     is_causal: bool = False
     scale: float | None = None
@@ -96,6 +101,7 @@ class Watching(TorchFunctionMode):
         super().__init__()
         self.running = running
         self.handle = handle
+        self.leads = Leads()
         self.scores = WeakTensorKeyDictionary()
         self.weights = WeakTensorKeyDictionary()
 
@@ -114,14 +120,16 @@ class Watching(TorchFunctionMode):
             if isinstance(result, Tensor):
                 self._follow(func, args, kwargs, result)
         self.running.note(result, args, kwargs)
+        self.leads.note(func, [args, kwargs], result)
         return result
 
     def _fused(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         given = dict(zip(FUSED_NAMES, args, strict=False)) | kwargs
         query, key, is_causal = given["query"], given["key"], bool(given.get("is_causal", False))
         attention = self._attention(
-            Scores(query, key, self._shares(query, key)),
+            Scores(query, key, self._shares(query, key), self.leads.of(query)),
             given["value"],
+            self.leads.of(given["value"]),
             mask=given.get("attn_mask"),
             is_causal=is_causal,
             scale=given.get("scale"),
@@ -143,15 +151,17 @@ class Watching(TorchFunctionMode):
             logits = made.logits
             if logits is not None:
                 logits = factors.of_left.put(logits.reshape(factors.left.shape))
+            leading = self.leads.of(factors.right, factors.values)
             attention = self._attention(
-                made.scores, factors.values, weights=factors.weights, logits=logits
+                made.scores, factors.values, leading, weights=factors.weights, logits=logits
             )
             output = self.handle(attention, partial(_multiplied, factors, attention))
             return factors.of_result.back(output)
         result: Tensor = func(*args, **kwargs)
         if factors and all(map(self.running.depends, (factors.left, factors.right))):
+            query, key = factors.queries_and_keys
             shares = self._shares(factors.left, factors.right)
-            self.scores[result] = Scores(*factors.queries_and_keys, shares)
+            self.scores[result] = Scores(query, key, shares, self.leads.of(factors.left, query))
         else:
             self._follow(func, args, kwargs, result)
         return result
@@ -180,10 +190,23 @@ class Watching(TorchFunctionMode):
         """Say whether queries and keys were computed from one of the arguments."""
         return not self.running.origin(query).isdisjoint(self.running.origin(key))
 
-    def _attention(self, scores: Scores, value: Tensor, **more: Any) -> Attention:
-        frame, query, key = self.running.attending, scores.query, scores.key
-        batch = self.running.batch
-        return Attention(frame.module, frame.name, scores.shares, batch, query, key, value, **more)
+    def _attention(
+        self, scores: Scores, value: Tensor, of_value: Leading | None, **more: Any
+    ) -> Attention:
+        running, frame = self.running, self.running.attending
+        return Attention(
+            frame.module,
+            frame.name,
+            scores.shares,
+            running.batch,
+            running.sentences,
+            [argument.shape for argument in frame.arguments],
+            scores.query,
+            scores.key,
+            value,
+            scores.leading or of_value,
+            **more,
+        )
 
 
 def _multiplied(
