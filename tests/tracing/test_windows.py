@@ -251,3 +251,44 @@ def test_grouped_queries_with_a_side_of_their_own_are_heads() -> None:
         k = model.kv(PICTURE)[0, :, : WIDTH // 2].unflatten(-1, (2, SIZE)).transpose(0, 1)
     expected = softmaxed(q, k.repeat_interleave(2, 0), is_causal=False)
     assert (layer.weigh() - expected).abs().max() < 1e-6
+
+
+class Nested(nn.Module):
+    """Attends in nested tensors, of sentences of these lengths."""
+
+    def __init__(self, lengths: list[int], layout: torch.layout) -> None:
+        super().__init__()
+        self.lengths, self.layout = lengths, layout
+        self.projections = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = list(x[0].split(self.lengths))
+        states = torch.nested.as_nested_tensor(parts, layout=self.layout)
+        q, k, v = (
+            project(states).view(len(parts), -1, HEADS, SIZE).transpose(1, 2).contiguous()
+            if self.layout == torch.strided
+            else project(states).unflatten(-1, (HEADS, SIZE)).transpose(1, 2)
+            for project in self.projections
+        )
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.jagged, torch.strided])
+def test_nested_tensors(layout: torch.layout) -> None:
+    model = Nested([W * N], layout)
+    seen = regard.trace(PICTURE, model)
+    with torch.no_grad():
+        query, key = (
+            model.projections[at](PICTURE)[0].unflatten(-1, (HEADS, SIZE)).transpose(0, 1)
+            for at in range(2)
+        )
+    layer = seen.layers["encoder"][0]
+    assert (layer.weigh() - softmaxed(query, key, is_causal=False)).abs().max() < 1e-6
+    with pytest.raises(ValueError, match="in 2 sentences at once, as nested tensors"):
+        regard.trace(PICTURE, Nested([5, 10], layout))
+    with (
+        pytest.raises(ValueError, match="heads cannot be changed"),
+        regard.ablate(model, [("encoder", 0, 1)]),
+    ):
+        model(PICTURE)

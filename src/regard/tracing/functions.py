@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from regard.tracing.flex import FLEX, Flex
 from regard.tracing.leading import Leading, Leads
 from regard.tracing.products import PRODUCTS, Factors, factors_of
 from regard.tracing.running import Running, tensors_in
@@ -111,8 +112,11 @@ class Watching(TorchFunctionMode):
         kwargs = kwargs or {}
         if not self.running.frames:
             return func(*args, **kwargs)
+        result: Any
         if func is FUSED:
             result = self._fused(args, kwargs)
+        elif func is FLEX:
+            result = self._flex(args, kwargs)
         elif func in PRODUCTS:
             result = self._product(func, args, kwargs)
         else:
@@ -143,6 +147,27 @@ class Watching(TorchFunctionMode):
 
         return self.handle(attention, go_on)
 
+    def _flex(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Tensor, ...]:
+        """See a call of `flex_attention`: under a mask, or by weights that its functions make."""
+        flex = Flex.of(*args, **kwargs)
+        with torch._C.DisableTorchFunction():  # noqa: SLF001  it has no public name
+            plain = FLEX(*args, **kwargs)
+            flex.check(plain[0], self.running.attending.name)
+            told = flex.as_called
+        scores = Scores(
+            flex.query, flex.key, self._shares(flex.query, flex.key), self.leads.of(flex.query)
+        )
+        attention = self._attention(scores, flex.value, self.leads.of(flex.value), **told)
+
+        def go_on(**changed: Tensor) -> tuple[Tensor, Attention]:
+            DONE.set({name: x for name, x in told.items() if name != "scale"} | changed)
+            if "mask" in changed:
+                DONE.set(DONE.get() | {"is_causal": False})
+            output = flex.written(**changed) if changed else FLEX(*args, **kwargs)[0]
+            return output, replace(attention, **DONE.get())
+
+        return self.handle(attention, go_on), *plain[1:]
+
     def _product(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         """See a product of weights and values, or else note one of queries and keys."""
         factors = factors_of(func, args, kwargs)
@@ -158,7 +183,8 @@ class Watching(TorchFunctionMode):
             output = self.handle(attention, partial(_multiplied, factors, attention))
             return factors.of_result.back(output)
         result: Tensor = func(*args, **kwargs)
-        if factors and all(map(self.running.depends, (factors.left, factors.right))):
+        is_both = factors and all(map(self.running.depends, (factors.left, factors.right)))
+        if factors and is_both and not result.is_nested:
             query, key = factors.queries_and_keys
             shares = self._shares(factors.left, factors.right)
             self.scores[result] = Scores(query, key, shares, self.leads.of(factors.left, query))
@@ -174,6 +200,8 @@ class Watching(TorchFunctionMode):
             if given is result or given.dim() == 0:
                 continue
             scores, weights = self.scores.get(given), self.weights.get(given)
+            if scores is None and weights is None:
+                continue
             is_alike = given.shape[-2:] == result.shape[-2:]
             if weights is not None and func in STILL_WEIGHTS:
                 self.weights[result] = weights
@@ -235,7 +263,9 @@ def watching(
     running = Running(model, known | torchs_own(model))
     token = DONE.set({})
     try:
-        with running.following(), Watching(running, handle):
+        # flex_attention compiles itself, and what is compiled is not seen
+        eager = torch.compiler.set_stance("force_eager")
+        with eager, running.following(), Watching(running, handle):
             yield
     finally:
         DONE.reset(token)  # let go of the last weights

@@ -106,7 +106,7 @@ class Leads:
         if extent is not None:
             return by_steps(view, extent)
         found: Leading | None = self.known.get(x)
-        return found if view.shape == x.shape else None
+        return found if found is not None and view.shape == x.shape else None
 
     def note(self, func: Any, sources: Any, results: Any) -> None:
         """Note what is known of a result, from that of which it was computed."""
@@ -119,7 +119,8 @@ class Leads:
                 self.extents[result] = (step, step * result.size(side))
                 continue
             for source in tensors_in(sources):
-                if source is not result and self._inherits(func, source, result):
+                is_other = source is not result and not source.is_nested
+                if is_other and self._inherits(func, source, result):
                     break
 
     def _inherits(self, func: Any, source: Tensor, result: Tensor) -> bool:
