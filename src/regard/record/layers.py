@@ -251,6 +251,7 @@ class Recorder:
         self.values = values
         self.counts: Counter[str] = Counter()  # how many layers of each kind have attended
         self.layers: dict[str, dict[int, Layer]] = {}
+        self.unmet = 0  # softmaxes of queries and keys that met no values, and are no layers
 
     def add(self, layer: Layer, number: int) -> None:
         """Note that a layer attended, and keep it if it is wanted and the first of its number."""

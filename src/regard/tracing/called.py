@@ -46,8 +46,9 @@ def recording_calls(
 
     token = RECORDING.set(me)
     try:
-        with watching(model, tell, known):
+        with watching(model, tell, known) as seeing:
             yield
+            recorder.unmet += seeing.unmet.count
     finally:
         RECORDING.reset(token)
 
@@ -56,12 +57,20 @@ def how_of(recorder: Recorder) -> str:
     """Say what the weights are computed from, and which are held themselves."""
     layers = [layer for of_kind in recorder.layers.values() for layer in of_kind.values()]
     weighed = [layer for layer in layers if _is_weighed(layer)]
+    how = own = "weights as the module gave them, heads x queries x keys numbers a layer"
     if not weighed:
-        return "queries and keys"
-    own = "weights as the module gave them, heads x queries x keys numbers a layer"
-    if len(weighed) == len(layers):
-        return own
-    return f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
+        how = "queries and keys"
+    elif len(weighed) < len(layers):
+        how = f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
+    return f"{how}{unmet_in(recorder)}"
+
+
+def unmet_in(recorder: Recorder) -> str:
+    """Say how many softmaxes are no layers, though they are of queries and keys; or nothing."""
+    count = recorder.unmet
+    plural = "es" if count > 1 else ""
+    is_missing = f"; {count} softmax{plural} of queries and keys met no values"
+    return f"{is_missing}, and {'are' if count > 1 else 'is'} not shown" if count else ""
 
 
 def _is_weighed(layer: Layer) -> bool:

@@ -26,9 +26,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from regard.tracing.flex import FLEX, Flex
-from regard.tracing.leading import Leading, Leads
+from regard.tracing.leading import Leading, Leads, one_of
 from regard.tracing.products import PRODUCTS, Factors, factors_of
 from regard.tracing.running import Running, tensors_in
+from regard.tracing.unmet import Unmet
 
 FUSED = F.scaled_dot_product_attention
 SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax, torch.special.softmax}
@@ -41,6 +42,7 @@ STILL_WEIGHTS = {
     *(torch.unsqueeze, Tensor.expand, Tensor.masked_fill, torch.masked_fill, Tensor.nan_to_num),
     torch.nan_to_num,
 }
+PARTS = {torch.chunk, Tensor.chunk, torch.split, Tensor.split, torch.unbind, Tensor.unbind}
 # how the last call was computed in the end, where several modes change it, one within another
 DONE: ContextVar[dict[str, Any]] = ContextVar("done")
 FUSED_NAMES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
@@ -102,7 +104,7 @@ class Watching(TorchFunctionMode):
         super().__init__()
         self.running = running
         self.handle = handle
-        self.leads = Leads()
+        self.leads, self.unmet = Leads(), Unmet()
         self.scores = WeakTensorKeyDictionary()
         self.weights = WeakTensorKeyDictionary()
 
@@ -121,8 +123,8 @@ class Watching(TorchFunctionMode):
             result = self._product(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
-            if isinstance(result, Tensor):
-                self._follow(func, args, kwargs, result)
+            for one in [result] if isinstance(result, Tensor) else result if func in PARTS else ():
+                self._follow(func, args, kwargs, one)
         self.running.note(result, args, kwargs)
         self.leads.note(func, [args, kwargs], result)
         return result
@@ -180,6 +182,7 @@ class Watching(TorchFunctionMode):
             attention = self._attention(
                 made.scores, factors.values, leading, weights=factors.weights, logits=logits
             )
+            self.unmet.meet(factors.left)
             output = self.handle(attention, partial(_multiplied, factors, attention))
             return factors.of_result.back(output)
         result: Tensor = func(*args, **kwargs)
@@ -188,6 +191,7 @@ class Watching(TorchFunctionMode):
             query, key = factors.queries_and_keys
             shares = self._shares(factors.left, factors.right)
             self.scores[result] = Scores(query, key, shares, self.leads.of(factors.left, query))
+            self._note_use(args, kwargs, result)
         else:
             self._follow(func, args, kwargs, result)
         return result
@@ -213,6 +217,19 @@ class Watching(TorchFunctionMode):
                 self.scores[result] = scores
             elif _dim_of(args, kwargs) in {-1, result.dim() - 1}:
                 self.weights[result] = Softmax(scores, given)
+                self.unmet.begin(result)
+            else:
+                self.unmet.leave(result)
+        self._note_use(args, kwargs, result)
+
+    def _note_use(self, args: Sequence[Any], kwargs: dict[str, Any], result: Tensor) -> None:
+        """Note where a softmax of scores may meet values in a way that is not seen."""
+
+        def may_be_values(x: Tensor) -> bool:
+            return not x.is_nested and self.running.depends(x) and x not in self.scores
+
+        sources, is_weights = list(tensors_in([args, kwargs])), result in self.weights
+        self.unmet.note(sources, result, may_be_values, is_weights=is_weights)
 
     def _shares(self, query: Tensor, key: Tensor) -> bool:
         """Say whether queries and keys were computed from one of the arguments."""
@@ -222,6 +239,7 @@ class Watching(TorchFunctionMode):
         self, scores: Scores, value: Tensor, of_value: Leading | None, **more: Any
     ) -> Attention:
         running, frame = self.running, self.running.attending
+        query, key, value = (one_of(x, frame.name) for x in (scores.query, scores.key, value))
         return Attention(
             frame.module,
             frame.name,
@@ -229,8 +247,8 @@ class Watching(TorchFunctionMode):
             running.batch,
             running.sentences,
             [argument.shape for argument in frame.arguments],
-            scores.query,
-            scores.key,
+            query,
+            key,
             value,
             scores.leading or of_value,
             **more,
@@ -255,7 +273,7 @@ def _dim_of(args: Sequence[Any], kwargs: dict[str, Any]) -> int | None:
 @contextmanager
 def watching(
     model: nn.Module, handle: Handle, known: frozenset[nn.Module] = frozenset()
-) -> Iterator[None]:
+) -> Iterator[Watching]:
     """Let `handle` attend in place of each call of attention in a model, while within.
 
     Modules that are `known` attend in ways of their own, and are left alone.
@@ -265,8 +283,8 @@ def watching(
     try:
         # flex_attention compiles itself, and what is compiled is not seen
         eager = torch.compiler.set_stance("force_eager")
-        with eager, running.following(), Watching(running, handle):
-            yield
+        with eager, running.following(), Watching(running, handle) as watching_now:
+            yield watching_now
     finally:
         DONE.reset(token)  # let go of the last weights
 

@@ -53,7 +53,17 @@ class Leading:
         """Give (N, h, T, d), N sentences or windows: of that, or of what has such sides.
 
         Other numbers of heads are fine, as keys have them where queries are grouped.
+
+        Raises
+        ------
+        ValueError
+            If it is a nested tensor, as what nested queries wrote is.
         """
+        if x.is_nested:
+            raise ValueError(
+                "A module attends in nested tensors, in which heads cannot be changed: let it "
+                "attend in padded ones."
+            )
         x = self._unfolded(x)
         others, heads = self._sides(x)
         return x.permute(*self.order, -2, -1).reshape(prod(others), prod(heads), *x.shape[-2:])
@@ -133,6 +143,25 @@ class Leads:
         if left is not None:
             self.known[result] = left
         return left is not None
+
+
+def one_of(x: Tensor, name: str) -> Tensor:
+    """Take the one sentence out of a nested tensor, which holds sentences of several lengths.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    """
+    if not x.is_nested:
+        return x
+    one, *others = x.unbind()
+    if others:
+        raise ValueError(
+            f"{name or 'The model'} attends in {1 + len(others)} sentences at once, as nested "
+            "tensors: pass one sentence."
+        )
+    return one[None]
 
 
 def _lies_alike(source: Tensor, result: Tensor) -> bool:

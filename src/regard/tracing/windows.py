@@ -1,7 +1,6 @@
 """One call of attention as a layer: of one sentence, or of all windows of one picture."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import prod
 
 from torch import Tensor
@@ -25,10 +24,10 @@ def layer_of(attention: Attention, kind: str) -> Layer:
     ValueError
         If it attends in several sentences, or in windows that cannot be told from heads.
     """
-    attention = _unnested(attention)
     _check_sentences(attention, 1)
     leading = leading_of(attention)
-    query, key, value = (leading.apart(x.detach()) for x in _parts(attention))  # (W, h, T, d)
+    parts = (attention.query, attention.key, attention.value)
+    query, key, value = (leading.apart(x.detach()) for x in parts)  # (W, h, T, d)
     _check_sentences(attention, len(query))
     stacks = list(zip(query, key, value, strict=True))
     windows: Windows
@@ -37,24 +36,6 @@ def layer_of(attention: Attention, kind: str) -> Layer:
     else:
         windows = _weighed(leading.apart(attention.weights.detach()), kind, stacks)
     return windows[0] if len(windows) == 1 else WindowedLayer(windows)
-
-
-def _unnested(attention: Attention) -> Attention:
-    """Take the one sentence out of nested tensors, which hold sentences of several lengths."""
-    if not attention.query.is_nested:
-        return attention
-    one, *others = zip(*(x.unbind() for x in _parts(attention)), strict=True)
-    if others:
-        raise ValueError(
-            f"{attention.name or 'The model'} attends in {1 + len(others)} sentences at once, as "
-            "nested tensors: pass one sentence."
-        )
-    query, key, value = (x[None] for x in one)
-    return replace(attention, query=query, key=key, value=value)
-
-
-def _parts(attention: Attention) -> tuple[Tensor, Tensor, Tensor]:
-    return attention.query, attention.key, attention.value
 
 
 def _scored(
@@ -123,11 +104,6 @@ def leading_of(attention: Attention) -> Leading:
     ValueError
         If there are other sides, of which it is not known what they are.
     """
-    if attention.query.is_nested:
-        raise ValueError(
-            f"{attention.name or 'The model'} attends in nested tensors, in which heads cannot be "
-            "changed: let it attend in padded ones."
-        )
     lead, batch, known = tuple(attention.query.shape[:-2]), attention.batch, attention.leading
     if known is not None and (len(lead) == len(known.sizes) or prod(lead) == prod(known.sizes)):
         return known
