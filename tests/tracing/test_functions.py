@@ -255,19 +255,6 @@ def test_several_sentences_are_refused(style: str) -> None:
         regard.trace(IDS.expand(2, -1), model_of(style))
 
 
-def test_windows_are_refused() -> None:
-    class Windows(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.attn = Flash()
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.attn(x.unflatten(1, (3, -1)).flatten(0, 1))
-
-    with pytest.raises(ValueError, match=r"attn attends as \(3, 4, 4, 8\): in several sentences"):
-        regard.trace(torch.randn(1, 12, WIDTH), Windows())
-
-
 def test_a_model_of_one_sentence_without_a_batch() -> None:
     class Bare(nn.Module):
         def __init__(self) -> None:

@@ -166,8 +166,16 @@ class Running:
     def batch(self) -> int:
         """How many sentences the model was given: ids (B, T), or features (B, T, ...); else one."""
         first = next(iter(self.frames[0].arguments), None) if self.frames else None
-        is_batch = first is not None and first.dim() > 1 + first.is_floating_point()
-        return first.size(0) if first is not None and is_batch else 1
+        return 1 if first is None else _sentences_in(first)
+
+    @property
+    def sentences(self) -> frozenset[int]:
+        """How many sentences any argument of the model may have."""
+        return frozenset(map(_sentences_in, self.frames[0].arguments))
+
+
+def _sentences_in(x: Tensor) -> int:
+    return x.size(0) if x.dim() > 1 + x.is_floating_point() else 1
 
 
 def _parameters(module: nn.Module) -> Iterator[bool]:
