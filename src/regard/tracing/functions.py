@@ -6,7 +6,7 @@ values, mask and scale. And a softmax is attention where
 1. it goes over the last side of scores that are the product of two tensors, queries and keys, which
    both depend on what the model was given; scaled, biased, masked or squeezed on the way;
 2. and what comes of it, perhaps dropped, gated or mixed among heads, is multiplied with a third
-   such tensor, the values.
+   such tensor, the values; or the values with it, transposed.
 
 So a classifier's softmax, a router's and one that pools over time are none. The weights are those
 that met the values.
@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from regard.tracing.flex import FLEX, Flex
-from regard.tracing.leading import Leading, Leads, one_of
+from regard.tracing.leading import Leading, Leads, is_alias, one_of
 from regard.tracing.products import PRODUCTS, Factors, factors_of
 from regard.tracing.running import Running, tensors_in
 from regard.tracing.unmet import Unmet
@@ -65,6 +65,13 @@ class Softmax:
 
     scores: Scores
     logits: Tensor | None  # what it is the softmax of
+    is_turned: bool = False  # do its last two sides stand the other way round, keys before queries?
+
+    @property
+    def turned(self) -> "Softmax":
+        """The other way round."""
+        logits = None if self.logits is None else self.logits.mT
+        return replace(self, logits=logits, is_turned=not self.is_turned)
 
 
 @dataclass(frozen=True)
@@ -173,8 +180,7 @@ class Watching(TorchFunctionMode):
 
     def _product(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         """See a product of weights and values, or else note one of queries and keys."""
-        factors = factors_of(func, args, kwargs)
-        made = None if factors is None else self.weights.get(factors.left)
+        factors, made = self._weights_among(factors_of(func, args, kwargs))
         if factors and made and factors.is_over_keys and self.running.depends(factors.right):
             logits = made.logits
             if logits is not None:
@@ -197,6 +203,16 @@ class Watching(TorchFunctionMode):
             self._follow(func, args, kwargs, result)
         return result
 
+    def _weights_among(self, factors: Factors | None) -> tuple[Factors | None, Softmax | None]:
+        """Find weights in a product W V, or V W^T, and give it as the former."""
+        if factors is None:
+            return None, None
+        for product in (factors, factors.turned):
+            made: Softmax | None = self.weights.get(product.left)
+            if made and product.of_left.keeps_last(product.left) != made.is_turned:
+                return product, made
+        return factors, None
+
     def _follow(
         self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], result: Tensor
     ) -> None:
@@ -210,6 +226,8 @@ class Watching(TorchFunctionMode):
             is_alike = given.shape[-2:] == result.shape[-2:]
             if weights is not None and func in STILL_WEIGHTS:
                 self.weights[result] = weights
+            elif weights is not None and _is_turned(given, result):
+                self.weights[result] = weights.turned
             elif weights is not None and is_alike:  # gated, or mixed among the heads
                 self.weights[result] = replace(weights, logits=None)
             if scores is None or not is_alike:
@@ -254,6 +272,13 @@ class Watching(TorchFunctionMode):
             scores.leading or of_value,
             **more,
         )
+
+
+def _is_turned(given: Tensor, result: Tensor) -> bool:
+    """Say whether this is a view with the last two sides the other way round."""
+    (*lead, high, wide), (*steps, down, right) = given.shape, given.stride()
+    is_view = result.stride() == (*steps, right, down) and result.shape == (*lead, wide, high)
+    return is_view and is_alias(given, result)
 
 
 def _multiplied(

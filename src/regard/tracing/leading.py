@@ -25,7 +25,7 @@ RESHAPES |= {Tensor.unflatten, torch.unflatten}
 MOVES = {Tensor.transpose, torch.transpose, Tensor.permute, torch.permute, Tensor.swapaxes}
 MOVES |= {torch.swapaxes, Tensor.movedim, torch.movedim, torch.einsum, Tensor.unfold}
 
-_is_alias: Callable[[Tensor, Tensor], bool] = vars(torch._C)["_is_alias_of"]  # noqa: SLF001
+is_alias: Callable[[Tensor, Tensor], bool] = vars(torch._C)["_is_alias_of"]  # noqa: SLF001
 
 Extent = tuple[int, int]  # steps in memory from this on, and below that, go along channels
 
@@ -167,7 +167,7 @@ def one_of(x: Tensor, name: str) -> Tensor:
 def _lies_alike(source: Tensor, result: Tensor) -> bool:
     """Say whether a step in memory means the same in both: in a view, or computed one by one."""
     is_same = source.shape == result.shape and source.stride() == result.stride()
-    return is_same or _is_alias(source, result)
+    return is_same or is_alias(source, result)
 
 
 def _left(found: Leading, func: Any, source: Tensor, result: Tensor) -> Leading | None:
