@@ -236,7 +236,7 @@ def gradient_x_attention(prediction: Prediction, seen: Trace, layer: int) -> Flo
     written: list[Tensor] = []
 
     def watch(call: Call) -> Tensor | None:
-        if (call.kind, call.number) != (kind, layer):
+        if not call.address.is_at(kind, layer):
             return None
         written.append(call.output())
         return written[-1]

@@ -11,9 +11,11 @@ from regard.causes.interventions import ablate
 from regard.causes.prediction import without_logits
 from regard.record.door import function
 from regard.record.kinds import KINDS, Head
+from regard.record.layers import Note
 from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Call
 from regard.tracing.modules import evaluating
+from regard.tracing.parts import places_in_parts
 
 IGNORED = -100  # the label that transformers leaves out of the loss
 
@@ -89,31 +91,38 @@ def importance(
     def run() -> dict[str, float]:
         return _numbers(measure(measured, data))
 
-    attended: dict[tuple[str, int], int] = {}
+    attended: dict[str, dict[int, Note]] = {}
+    num_heads: dict[tuple[str, int], int] = {}
 
     def note(call: Call) -> None:
-        attended[call.kind, call.number] = call.num_heads
+        kind, number = call.address.kind, call.address.number
+        one = Note(call.address.path, call.output().size(1))
+        attended.setdefault(kind, {}).setdefault(number, one)
+        num_heads[kind, number] = call.num_heads
 
     with evaluating(found.whole):
         with found.editing(note):
             before = run()
         reference = run if mode == "mean" else None
         rows = []
-        for head in _every_head(attended) if heads is None else heads:
+        for head in _every_head(attended, num_heads) if heads is None else heads:
             with ablate(model, [head], mode, reference=reference):
                 rows.append((*head, *_beside(run(), before)))
     columns = [f"{name}{ending}" for name in before for ending in ("", "_before", "_change")]
     return pd.DataFrame(rows, columns=["kind", "layer", "head", *columns])
 
 
-def _every_head(found: Mapping[tuple[str, int], int]) -> Iterator[Head]:
-    if not found:
+def _every_head(
+    attended: Mapping[str, Mapping[int, Note]], num_heads: Mapping[tuple[str, int], int]
+) -> Iterator[Head]:
+    if not attended:
         raise ValueError(
             "No attention that can be ablated ran: a model of transformers must attend through its "
             "AttentionInterface, and the score must run the model that it is given."
         )
-    for kind, layer in sorted(found, key=lambda place: (list(KINDS).index(place[0]), place[1])):
-        for head in range(found[kind, layer]):
+    in_order = {kind: attended[kind] for kind in KINDS if kind in attended}
+    for place, (kind, layer) in places_in_parts(in_order).items():
+        for head in range(num_heads[place]):
             yield Head(kind, layer, head)
 
 

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from regard.causes.within import within
 from regard.record.door import described, text
-from regard.record.kinds import KINDS, Head
+from regard.record.kinds import KINDS, Head, in_part, part_of, plain
 from regard.tracing.any_model import AnyModel
-from regard.tracing.calls import Call
+from regard.tracing.calls import Address, Call
 from regard.tracing.modules import evaluating
+from regard.tracing.parts import lists_of
 
 Heads = Mapping[tuple[str, int], list[int]]  # the heads of each kind and layer
 Means = Mapping[tuple[str, int], Tensor]  # what each head writes on average: (h, d_v)
@@ -125,20 +126,23 @@ def block(
         _check_kind(found, wanted, "to block")
     done: set[tuple[str, int]] = set()
 
-    def allow(of: str, number: int, num_heads: int) -> Tensor | None:
-        if (chosen is None and of != kind) or (chosen is not None and (of, number) not in chosen):
-            return None
+    def allow(address: Address, num_heads: int) -> Tensor | None:
         edges = forbidden[:, None]  # (B, 1, Q, K)
-        if chosen is not None:
-            _check_heads(chosen[of, number], (of, number), num_heads)
-            edges = edges & _marked(chosen[of, number], num_heads, forbidden.device)
-        done.add((of, number))
+        if chosen is None:
+            if not address.is_of(kind):
+                return None
+            done.add((kind, 0))
+        else:
+            at = _places_at(address, chosen)
+            if not at:
+                return None
+            edges = edges & _marked(_heads_at(at, chosen, num_heads), num_heads, forbidden.device)
+            done.update(at)
         return ~edges
 
     with found.narrowing(allow) as numbers:
         yield
-    wanted_at = {(kind, 0)} if chosen is None and not done else set(chosen or {})
-    _check_done(found, wanted_at, done, numbers.seen)
+    _check_done(found, {(kind, 0)} if chosen is None else set(chosen), done, numbers.seen)
 
 
 @within
@@ -207,25 +211,37 @@ def ablate(
     done: set[tuple[str, int]] = set()
 
     def edit(call: Call) -> Tensor | None:
-        place = (call.kind, call.number)
-        if place not in chosen:
+        at = _places_at(call.address, chosen)
+        if not at:
             return None
-        _check_heads(chosen[place], place, call.num_heads)
-        done.add(place)
-        return _without(call, chosen[place], mode, means)
+        heads = _heads_at(at, chosen, call.num_heads)
+        done.update(at)
+        return _without(call, heads, mode, means.get(at[0]))
 
     with found.editing(edit) as numbers:
         yield
     _check_done(found, set(chosen), done, numbers.seen)
 
 
-def _without(call: Call, heads: list[int], mode: str, means: Means) -> Tensor:
+def _places_at(address: Address, chosen: Heads) -> list[tuple[str, int]]:
+    """Find a layer among those that were chosen: by its kind, or by that and its part."""
+    return [place for place in chosen if address.is_at(*place)]
+
+
+def _heads_at(places: list[tuple[str, int]], chosen: Heads, num_heads: int) -> list[int]:
+    """Give the heads that were chosen of a layer, or raise if one is not there."""
+    for place in places:
+        _check_heads(chosen[place], place, num_heads)
+    return [head for place in places for head in chosen[place]]
+
+
+def _without(call: Call, heads: list[int], mode: str, mean: Tensor | None) -> Tensor:
     """Give what all heads write when some do not write what they did: (B, T, h, d_v)."""
     output = call.output().clone()
     if mode == "zero":
         output[:, :, heads] = 0
-    elif mode == "mean":
-        output[:, :, heads] = means[call.kind, call.number][heads].to(output)
+    elif mean is not None:
+        output[:, :, heads] = mean[heads].to(output)
     else:
         output[:, :, heads] = call.evenly()[:, :, heads].to(output.dtype)
     return output
@@ -237,8 +253,7 @@ def _means(model: AnyModel, chosen: Heads, reference: Callable[[], Any]) -> Mean
     counts: dict[tuple[str, int], int] = {}
 
     def note(call: Call) -> None:
-        place = (call.kind, call.number)
-        if place in chosen:
+        for place in _places_at(call.address, chosen):
             output = call.output().double()  # (B, T, h, d_v)
             sums[place] = sums.get(place, 0) + output.sum((0, 1))
             counts[place] = counts.get(place, 0) + output.size(0) * output.size(1)
@@ -278,7 +293,9 @@ def _by_layer(heads: Any) -> Heads:
 
 def _is_head(head: Any) -> bool:
     """Say whether this is a kind and two whole numbers from 0 on, numpy's too."""
-    if not isinstance(head, tuple | list) or len(head) != 3 or head[0] not in KINDS:
+    if not isinstance(head, tuple | list) or len(head) != 3 or not isinstance(head[0], str):
+        return False
+    if plain(head[0]) not in KINDS:
         return False
     return all(hasattr(n, "__index__") and n is not True and n >= 0 for n in head[1:])
 
@@ -296,7 +313,7 @@ def _check_mode(mode: str, reference: Callable[[], Any] | None) -> None:
 
 def _check_kind(model: AnyModel, kind: str, purpose: str) -> None:
     kinds = model.kinds
-    if kind not in (KINDS if kinds is None else kinds):
+    if plain(kind) not in (KINDS if kinds is None else kinds):
         raise ValueError(
             f"{model.name} has no attention of kind {kind!r} {purpose}: choose from "
             f"{[k for k in KINDS if kinds is None or k in kinds]}."
@@ -315,10 +332,12 @@ def _check_done(
     model: AnyModel,
     wanted: set[tuple[str, int]],
     done: set[tuple[str, int]],
-    seen: Mapping[str, int],
+    seen: Mapping[str, Sequence[str]],
     where: str = "within",
 ) -> None:
     """Raise where a layer that should have been changed never attended."""
+    for kind in sorted({kind for kind, _ in done}):
+        _check_one_part(model, kind, seen)
     missing = sorted(wanted - done)
     if not missing:
         return
@@ -328,7 +347,19 @@ def _check_done(
             f"{places} never attended {where}, so nothing was changed: run the model there, in the "
             f"same thread.{model.hint}"
         )
+    counts = {kind: len(paths) for kind, paths in seen.items()}
     raise ValueError(
         f"{places} never attended {where}, so nothing was changed there: {model.name} "
-        f"attended in, by kind, {dict(seen)} layers, numbered from 0."
+        f"attended in, by kind, {counts} layers, numbered from 0."
+    )
+
+
+def _check_one_part(model: AnyModel, kind: str, seen: Mapping[str, Sequence[str]]) -> None:
+    """Raise where layers of several parts were numbered as one stack: nobody meant that."""
+    if part_of(kind) or len(stacks := lists_of(seen.get(kind, ()))) < 2:
+        return
+    names = sorted(".".join(stack) for stack in stacks)
+    raise ValueError(
+        f"{model.name} has attention of kind {kind!r} in several parts, {names}: name the part, as "
+        f"a trace does, {in_part('part', kind)!r}; its .kinds say which there are."
     )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.record.door import whole_number
+from regard.record.kinds import plain
 from regard.record.words import Side, word_groups, word_name
 from regard.tracing.any_model import AnyModel
 from regard.tracing.inputs import Inputs
@@ -103,10 +104,10 @@ def predict(
     if position is not None and not -length <= position < length:
         raise ValueError(f"There is no token {position}: the sentence has {length}, from 0.")
     at = None if position is None else position % length
-    reader = at if at is not None else (length - 1 if kind == "decoder" else 0)
+    reader = at if at is not None else (length - 1 if plain(kind) == "decoder" else 0)
     if logits.dim() == 3:
         at = reader = _place(ids, tokenizer, kind) if at is None else at
-        is_next = kind == "decoder" and at == length - 1
+        is_next = plain(kind) == "decoder" and at == length - 1
         logits = logits[:, at]
     else:
         at = None
@@ -175,7 +176,7 @@ def _refuse_two_sides(model: nn.Module, *, is_two_sided: bool) -> None:
 
 def _place(ids: Tensor, tokenizer: PreTrainedTokenizerBase | None, kind: str) -> int:
     """Find the token at which a prediction is made: the last of a decoder, or the mask."""
-    if kind == "decoder":
+    if plain(kind) == "decoder":
         return ids.size(1) - 1
     mask = None if tokenizer is None else tokenizer.mask_token_id
     found = [] if mask is None else (ids[0] == mask).nonzero().flatten().tolist()

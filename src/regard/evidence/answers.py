@@ -23,6 +23,7 @@ from regard.evidence.readings import (
     paired,
 )
 from regard.evidence.strongest import Given, Strongest, blocks_of, excluded_keys
+from regard.record.kinds import plain
 from regard.record.trace import Trace, a_trace
 
 READS, IS_READ = "reads", "is read by"  # most, of all words
@@ -183,7 +184,7 @@ def _answered(seen: Trace, kind: str, wanted: list[Reading], sentence: int) -> _
         check_position(reading, excluded.shape)
     names = [name for name, *_ in wanted]
     queries, keys = torch.tensor([position for _, _, *position in wanted]).T
-    num_heads, both = len(_heads(seen, kind)), kind != "cross"
+    num_heads, both = len(_heads(seen, kind)), plain(kind) != "cross"
     strongest = Strongest(num_heads, excluded, both=both)
     # who is read by the gold word stands in the matrix transposed
     places = (torch.cat([queries, keys]), torch.cat([keys, queries])) if both else (queries, keys)
@@ -201,7 +202,7 @@ def _readings(tables: list[_Table]) -> pd.DataFrame:
     """Make one table: of each sentence and kind, first what reads, then what is read."""
     parts = []
     for table in tables:
-        directions = (READS, IS_READ) if table.kind != "cross" else (READS,)
+        directions = (READS, IS_READ) if plain(table.kind) != "cross" else (READS,)
         parts += [
             (table.sentence, name, table.kind, direction, offset)
             for direction in directions

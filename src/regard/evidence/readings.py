@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from regard.record.door import described, text, whole_number
-from regard.record.kinds import KINDS
+from regard.record.kinds import KINDS, plain
 from regard.record.trace import Trace
 
 Reading = tuple[str, str, int, int]  # name, kind, query and key
@@ -48,7 +48,7 @@ def check_readings(readings: Any) -> None:
 
 def _check_reading(reading: Any) -> None:
     is_reading = isinstance(reading, tuple | list) and len(reading) == 4
-    if not is_reading or reading[1] not in KINDS:
+    if not is_reading or plain(str(reading[1])) not in KINDS:
         raise ValueError(
             f"A gold reading is (name, kind, query, key), its kind one of {list(KINDS)}, such as "
             f'("nsubj", "encoder", 2, 1), in a list for each sentence, but got {reading!r}.'
@@ -67,7 +67,7 @@ def check_position(reading: Reading, shape: tuple[int, ...]) -> None:
             f"{kind} attention, whose sizes are {tuple(shape)}: count from 0, in the tokens of the "
             "same sentence."
         )
-    if kind != "cross" and position[0] == position[1]:
+    if plain(kind) != "cross" and position[0] == position[1]:
         raise ValueError(
             f"The gold reading {name!r} lets the word at {position[0]} read itself, but only "
             "other words are answers: leave it out."

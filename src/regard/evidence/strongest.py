@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regard.record.kinds import plain
 from regard.record.layers import EVERYTHING, Layer
 from regard.record.streams import blocks
 from regard.record.trace import Trace
@@ -23,7 +24,7 @@ def excluded_keys(seen: Trace, kind: str) -> Tensor:
     rows, columns = (torch.tensor(special, dtype=torch.bool) for special in seen.special(kind))
     if len(columns) == num_keys:
         excluded |= columns
-    if kind != "cross":
+    if plain(kind) != "cross":
         if len(rows) == num_queries:
             excluded |= rows[:, None]
         excluded.fill_diagonal_(fill_value=True)

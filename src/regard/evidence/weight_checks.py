@@ -7,7 +7,9 @@ from torch import Tensor
 
 from regard.evidence.checks import Check, counted, fail, ok, skip
 from regard.record.given import ROUNDING
+from regard.record.kinds import plain
 from regard.record.layers import Layer, WeighedLayer
+from regard.record.regrouping import sides_of
 from regard.record.streams import blocks
 from regard.record.trace import Trace
 
@@ -29,18 +31,20 @@ class Case:
 
     def sides(self, kind: str) -> tuple[str, str]:
         """Name the sides that read and that are read."""
-        if kind == "encoder" or (kind == "decoder" and not self.seen.target_tokens):
-            return "source", "source"
-        return "target", "target" if kind == "decoder" else "source"
+        named = {id(self.seen.target): "target", id(self.seen.source): "source"}
+        rows, columns = (named.get(id(side), "other") for side in sides_of(self.seen, kind))
+        return rows, columns
 
     def num_tokens(self, kind: str) -> tuple[int, int]:
         """Count the tokens that read and that are read; 0 where they have no names."""
-        rows, columns = (len(self.padding[side]) for side in self.sides(kind))
+        rows, columns = (len(self.padding.get(side, [])) for side in self.sides(kind))
         return rows, columns
 
     def is_padding(self, kind: str, layer: Layer) -> tuple[Tensor, Tensor]:
         """Mark the rows and the columns of a layer that are padding: (Q,), (K,)."""
-        marks = (torch.tensor(self.padding[side], dtype=torch.bool) for side in self.sides(kind))
+        marks = (
+            torch.tensor(self.padding.get(side, []), dtype=torch.bool) for side in self.sides(kind)
+        )
         rows, columns = (
             mark if len(mark) == count else torch.zeros(count, dtype=torch.bool)
             for mark, count in zip(marks, layer.shape[1:], strict=True)
@@ -224,7 +228,7 @@ def _check_padding(tallies: Tallies, *, is_known: bool) -> Check:
 
 def _check_future(case: Case, tallies: Tallies) -> Check:
     future = tallies.future
-    if not case.left_to_right & set(case.seen.kinds):
+    if not case.left_to_right & set(map(plain, case.seen.kinds)):
         return ok("future", "tokens may read what comes after them, as in every encoder")
     if not tallies.num_rows:
         return skip("future", NO_ROW)

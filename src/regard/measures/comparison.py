@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from regard.record.kinds import title_of
+from regard.record.kinds import plain, title_of
 from regard.record.trace import Trace, a_trace
 
 Pairs = list[tuple[int, int]]  # places of one token in the first trace and in the second
@@ -167,7 +167,7 @@ def _aligned(first: Trace, second: Trace, kind: str, layer: int) -> tuple[Pairs,
 
 def _no_shared_token(kind: str, layer: int) -> ValueError:
     advice = "compare sentences that are alike, read with one tokenizer"
-    if kind != "encoder":
+    if plain(kind) != "encoder":
         advice += ", and trace both with one target= where the models write nothing alike"
     return ValueError(f"The traces share no token in {title_of(kind)}, layer {layer}: {advice}.")
 

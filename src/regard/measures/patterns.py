@@ -9,7 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from regard.record.kinds import plain
 from regard.record.layers import Layer
+from regard.record.regrouping import sides_of
 from regard.record.streams import blocks, each_head
 from regard.record.trace import Trace, a_trace
 
@@ -70,7 +72,7 @@ def score_patterns(trace: Trace, measure: Measure = "share") -> pd.DataFrame:
     rows = [
         (kind, number, head, *scores)
         for kind in a_trace(trace).kinds
-        if kind != "cross"
+        if plain(kind) != "cross"
         for number, layer in trace.layers[kind].items()
         for head, scores in enumerate(_scores(trace, kind, layer, measure))
     ]
@@ -111,8 +113,7 @@ def pattern_rows(
 
 def _scores(trace: Trace, kind: str, layer: Layer, measure: Measure) -> list[list[float]]:
     """Score each head of a layer: (heads, patterns)."""
-    is_target = kind == "decoder" and trace.target_tokens
-    tokens = (trace.target if is_target else trace.source).told_apart
+    tokens = sides_of(trace, kind)[0].told_apart
     special, _ = trace.special(kind)
     if layer.shape[1:] != (len(tokens), len(tokens)):
         raise ValueError(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regard.record.door import described
+from regard.record.kinds import plain
 from regard.record.layers import Layer
 from regard.record.streams import blocks, of_head
 from regard.record.trace import Trace, a_trace
@@ -69,7 +70,7 @@ def rollout(trace: Trace, kind: str | None = None) -> Floats32:
 def _all_layers(trace: Trace, kind: str | None) -> list[Layer]:
     """Give the layers of a kind from first to last, or say why they cannot be rolled out."""
     kind = a_trace(trace).kind_or_first(kind)
-    if kind == "cross":
+    if plain(kind) == "cross":
         raise ValueError(
             "Cross-attention reads other tokens than it writes, so it cannot be rolled out: pass "
             'self-attention, of kind "encoder" or "decoder".'

@@ -11,6 +11,7 @@ from regard.pictures.cells import FEW, draw_cells, name_cells, new_heatmap_axes
 from regard.pictures.given import Matrix, check_weights, given_axes
 from regard.pictures.style import ATTENTION, SMALL_POINTS, ink_on
 from regard.record.given import ROUNDING
+from regard.record.kinds import plain
 from regard.record.trace import Trace, a_trace
 
 
@@ -52,7 +53,7 @@ def plot_attention(
     hidden = seen.hidden_share(layer, head, kind=kind)
     title += f"\n{hidden:.0%} of the attention goes to hidden tokens" if hidden > ROUNDING else ""
     ax = plot_heatmap(weights, queries, keys, ax=ax, title=title)
-    if kind != "encoder" and seen.written_tokens:  # such rows are named by both
+    if plain(kind) != "encoder" and seen.written_tokens:  # such rows are named by both
         ax.set_ylabel(f"{READS}\n→ the token it writes next")
     return ax
 

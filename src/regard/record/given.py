@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from regard.record.door import described, names, text
+from regard.record.kinds import plain
 from regard.record.layers import Layer, WeighedLayer
-from regard.record.words import fitting
+from regard.record.words import Side, fitting
 
 ROUNDING = 1e-3  # how far a row of weights may be from 1 and still be called attention
 
@@ -89,6 +90,28 @@ def _checked(weights: Tensor, layer: int) -> Tensor:
             "train mode dropout is in them (`model.eval()`), and scores must pass the softmax."
         )
     return weights
+
+
+def sides_given(
+    layer: Layer, kind: str, tokens: Iterable[str] | None, target_tokens: Iterable[str] | None
+) -> tuple[Side, Side]:
+    """Name the tokens that are read, and those of the other side that read.
+
+    Raises
+    ------
+    ValueError
+        If the tokens do not fit the weights, or these are of no self-attention.
+    """
+    _, num_queries, num_keys = layer.shape
+    columns = Side.of_names(named(tokens, num_keys, "tokens"))
+    if plain(kind) == "cross":
+        return columns, Side.of_names(named(target_tokens, num_queries, "target_tokens"))
+    if num_queries != num_keys:
+        raise ValueError(
+            f"In self-attention the tokens that read are those that are read, but the weights "
+            f'have {num_queries} rows and {num_keys} columns: pass kind="cross".'
+        )
+    return columns, Side()
 
 
 def named(given: Iterable[str] | None, count: int, what: str) -> list[str]:

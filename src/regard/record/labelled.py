@@ -1,6 +1,6 @@
 """Weights as a labelled array, for whoever works with xarray."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 
 def labelled_array(
-    weights: NDArray[np.float32],
     kind: str,
-    layers: Sequence[int],
+    weights: Mapping[int, NDArray[np.float32]],
     labels: Labels,
     origin: Mapping[str, str],
 ) -> "xarray.DataArray":
@@ -25,7 +24,15 @@ def labelled_array(
     ------
     ModuleNotFoundError
         If xarray is not installed.
+    ValueError
+        If the layers have several sizes.
     """
+    sizes = sorted({of_layer.shape for of_layer in weights.values()})
+    if len(sizes) > 1:
+        raise ValueError(
+            f"The layers of kind {kind!r} have several sizes, {sizes}, and fit in no one array: "
+            "ask for `.weights(layer)`."
+        )
     try:
         import xarray  # noqa: PLC0415  an extra, and slow to load
     except ModuleNotFoundError as error:
@@ -33,12 +40,12 @@ def labelled_array(
             "to_xarray needs xarray, which is not installed: `pip install regard[xarray]`."
         ) from error
     return xarray.DataArray(
-        weights[None],
+        np.stack(list(weights.values()))[None],
         dims=("kind", "layer", "head", "query", "key"),
         coords={
             "kind": [kind],
-            "layer": list(layers),
-            "head": range(weights.shape[1]),
+            "layer": list(weights),
+            "head": range(sizes[0][0]),
             "query_token": ("query", labels.queries),
             "key_token": ("key", labels.keys),
         },

@@ -7,7 +7,7 @@ summed to words, or left out.
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -224,25 +224,48 @@ def _averaged(x: Tensor, groups: Sequence[Sequence[int]], first: int = 0) -> Ten
     return _summed(x, groups, first) / sizes
 
 
+@dataclass(frozen=True)
+class Note:
+    """What is known of a layer, whether it is kept or not."""
+
+    path: str  # of the module that attended, in the model; "" if it is not known
+    num_queries: int
+
+
 class Recorder:
     """Collects the layers of one forward pass by kind and number.
 
-    `wanted` are the numbers of the layers to keep, all where it is None. Without `values`, none are
-    kept, which takes a third off the memory.
+    `wanted` are the numbers of the layers to keep, all where it is None. Which part of the model a
+    layer is of shows in the end: till then it is kept if its number is wanted in any part that it
+    may be of. Without `values`, none are kept, which takes a third off the memory.
     """
 
     def __init__(self, wanted: Collection[int] | None = None, *, values: bool = True) -> None:
         self.wanted = wanted
         self.values = values
-        self.counts: Counter[str] = Counter()  # how many layers of each kind have attended
+        self.notes: dict[str, dict[int, Note]] = {}  # of all that attended
         self.layers: dict[str, dict[int, Layer]] = {}
 
-    def add(self, layer: Layer, number: int) -> None:
+    @property
+    def counts(self) -> Counter[str]:
+        """How many layers of each kind have attended."""
+        return Counter({kind: max(of_kind) + 1 for kind, of_kind in self.notes.items()})
+
+    def add(self, layer: Layer, number: int, path: str = "") -> None:
         """Note that a layer attended, and keep it if it is wanted and the first of its number."""
-        self.counts[layer.kind] = max(self.counts[layer.kind], number + 1)
+        notes = self.notes.setdefault(layer.kind, {})
         kept = self.layers.setdefault(layer.kind, {})
-        if number not in kept and (self.wanted is None or number in self.wanted):
+        if number in notes:
+            return
+        if self.wanted is None or not self._numbers(notes, path).isdisjoint(self.wanted):
             kept[number] = self._lean(layer)
+        notes[number] = Note(path, layer.shape[1])
+
+    def _numbers(self, notes: Mapping[int, Note], path: str) -> set[int]:
+        """Give the numbers that a layer has among those whose paths begin as its own does."""
+        own, others = path.split("."), [note.path.split(".") for note in notes.values()]
+        depths = range(len(own) + 1)
+        return {sum(one[:depth] == own[:depth] for one in others) for depth in depths}
 
     def _lean(self, layer: Layer) -> Layer:
         """Let go of values that nobody wants, and of what a layer's queries and keys are cut from.

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from regard.record.kinds import part_of, plain
 from regard.record.layers import Layer, grouped, total
 from regard.record.words import (
     Groups,
@@ -19,6 +20,8 @@ from regard.record.words import (
     word_groups,
     word_name,
 )
+
+Sides = tuple[Side, Side]  # the tokens that read, and those that are read
 
 
 class Recorded(Protocol):
@@ -35,8 +38,24 @@ class Recorded(Protocol):
         """The tokens of the other side."""
 
     @property
+    def sides(self) -> Mapping[str, Sides]:
+        """By kind, of a part that has tokens of its own."""
+
+    @property
     def layers(self) -> Mapping[str, Mapping[int, Layer]]:
         """By kind and number."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many layers of each kind there are."""
+
+    @property
+    def paths(self) -> Mapping[str, Mapping[int, str]]:
+        """The modules that attended, by kind and number."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the model."""
 
     @property
     def written_tokens(self) -> list[str]:
@@ -62,12 +81,12 @@ def merged_words(trace: T) -> T:
     ValueError
         If it is not known which tokens are of one word.
     """
-    for side in (trace.source, trace.target):
-        if side.tokens and side.words is None:
-            raise ValueError(
-                "It is not known which tokens are of one word, so they cannot be merged: trace "
-                "text with its tokenizer, `regard.trace(sentence, model, tokenizer)`."
-            )
+    of_text = [side for side in _all_sides(trace) if side.tokens and (side.ids or not trace.sides)]
+    if not of_text or any(side.words is None for side in of_text):
+        raise ValueError(
+            "It is not known which tokens are of one word, so they cannot be merged: trace "
+            "text with its tokenizer, `regard.trace(sentence, model, tokenizer)`."
+        )
     return _regrouped(trace, word_groups, word_name)
 
 
@@ -95,23 +114,65 @@ def share_hidden(layer: Layer, shown: NDArray[np.float32], head: int) -> float:
     return float(share) if reads.any() else 0.0
 
 
-def sides_of(trace: Recorded, kind: str) -> tuple[Side, Side]:
+def sides_of(trace: Recorded, kind: str) -> Sides:
     """Give the tokens that read and those that are read."""
-    if kind == "encoder" or not trace.target.tokens:
+    if kind in trace.sides:
+        return trace.sides[kind]
+    if plain(kind) == "encoder" or not trace.target.tokens:
         return trace.source, trace.source
-    return trace.target, trace.target if kind == "decoder" else trace.source
+    return trace.target, trace.target if plain(kind) == "decoder" else trace.source
+
+
+def of_one_part(trace: T, part: str) -> T:
+    """Leave out all parts of a model but one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part.
+    """
+    if part not in trace.parts:
+        has = f"its parts are {trace.parts}" if trace.parts else "it has no parts"
+        raise ValueError(f"There is no part {part!r} in this trace: {has}.")
+
+    def of_part(by_kind: Mapping[str, Any]) -> dict[str, Any]:
+        return {kind: it for kind, it in by_kind.items() if part_of(kind) == part}
+
+    sides = of_part(trace.sides)
+    whole = None if trace.whole is None else of_one_part(trace.whole, part)
+    reads = any(side == trace.source for both in sides.values() for side in both)
+    one = trace if reads else replace(trace, written_tokens=[], probabilities=[])
+    return replace(
+        one,
+        source=trace.source if reads else next(iter(sides.values()))[1],
+        layers=of_part(trace.layers),
+        counts=of_part(trace.counts),
+        paths=of_part(trace.paths),
+        sides=sides,
+        whole=whole,
+    )
+
+
+def _all_sides(trace: Recorded) -> list[Side]:
+    """Give each side once."""
+    sides = [trace.source, trace.target, *(side for both in trace.sides.values() for side in both)]
+    return list({id(side): side for side in sides}.values())
 
 
 def _regrouped(
     trace: T, group: Callable[[Side], Groups], name: Callable[[Side, list[int]], str]
 ) -> T:
-    groups = {id(side): group(side) for side in (trace.source, trace.target)}
-    source, target = (joined(side, groups[id(side)], name) for side in (trace.source, trace.target))
+    groups = {id(side): group(side) for side in _all_sides(trace)}
+    renewed = {id(side): joined(side, groups[id(side)], name) for side in _all_sides(trace)}
     of_written = groups[id(trace.target if trace.target.tokens else trace.source)]
     return replace(
         trace,
-        source=source,
-        target=target,
+        source=renewed[id(trace.source)],
+        target=renewed[id(trace.target)],
+        sides={
+            kind: (renewed[id(rows)], renewed[id(columns)])
+            for kind, (rows, columns) in trace.sides.items()
+        },
         layers={
             kind: {
                 number: _fitting(layer, number, kind, sides_of(trace, kind), groups)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -13,12 +13,16 @@ from torch import Tensor
 from regard.record import door
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer
 from regard.record.whole import whole_file
+from regard.record.words import Side, side_from
+
+if TYPE_CHECKING:
+    from regard.record.trace import Trace
 
 FORMAT = "regard trace 1"
-Layers = Mapping[str, Mapping[int, Layer]]
+AS_IT_IS = ("written_tokens", "counts", "how", "origin", "probabilities")  # what is JSON already
 
 
-def write_trace(path: str | Path, layers: Layers, plain: Mapping[str, Any]) -> None:
+def write_trace(path: str | Path, trace: "Trace") -> None:
     """Write layers, and what else a trace holds; the old file stays until the new one is whole."""
     path = door.path("Where a trace is saved", path)
     if path.is_dir():
@@ -27,12 +31,24 @@ def write_trace(path: str | Path, layers: Layers, plain: Mapping[str, Any]) -> N
     tensors: dict[int, Tensor] = {}  # by identity: layers share masks and biases
     described = {
         kind: {number: _described(layer, tensors) for number, layer in of_kind.items()}
-        for kind, of_kind in layers.items()
+        for kind, of_kind in trace.layers.items()
     }
-    metadata = {"format": FORMAT, "layers": json.dumps(described), "trace": json.dumps(plain)}
+    plain = json.dumps(_as_json(trace))
+    metadata = {"format": FORMAT, "layers": json.dumps(described), "trace": plain}
     named = {str(i): tensor.contiguous().clone() for i, tensor in enumerate(tensors.values())}
     with whole_file(path) as unfinished:
         save_file(named, unfinished, metadata)
+
+
+def _as_json(trace: "Trace") -> dict[str, Any]:
+    """Give all that is no layer."""
+    return {
+        "source": vars(trace.source),
+        "target": vars(trace.target),
+        "sides": {kind: [vars(side) for side in both] for kind, both in trace.sides.items()},
+        "paths": trace.paths,
+        "rest": {name: getattr(trace, name) for name in AS_IT_IS},
+    }
 
 
 def _described(layer: Layer, tensors: dict[int, Tensor]) -> dict[str, Any]:
@@ -55,8 +71,8 @@ def _described(layer: Layer, tensors: dict[int, Tensor]) -> dict[str, Any]:
     return described
 
 
-def read_trace(path: str | Path) -> tuple[dict[str, dict[int, Layer]], dict[str, Any]]:
-    """Read what `write_trace` wrote.
+def read_trace(path: str | Path) -> dict[str, Any]:
+    """Read what `write_trace` wrote: the fields of a trace, by name.
 
     Raises
     ------
@@ -87,7 +103,20 @@ def read_trace(path: str | Path) -> tuple[dict[str, dict[int, Layer]], dict[str,
         kind: {int(number): _layer(described, tensors) for number, described in of_kind.items()}
         for kind, of_kind in json.loads(metadata["layers"]).items()
     }
-    return layers, json.loads(metadata["trace"])
+    return {"layers": layers} | _from_json(json.loads(metadata["trace"]))
+
+
+def _from_json(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Give all that is no layer; files of before there were parts have no sides and paths."""
+    sides: dict[str, tuple[Side, ...]] = {
+        kind: tuple(map(side_from, both)) for kind, both in plain.get("sides", {}).items()
+    }
+    paths = {
+        kind: {int(number): path for number, path in of_kind.items()}
+        for kind, of_kind in plain.get("paths", {}).items()
+    }
+    source, target = side_from(plain["source"]), side_from(plain["target"])
+    return {"source": source, "target": target, "sides": sides, "paths": paths} | plain["rest"]
 
 
 def _layer(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Layer:

@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regard.record.door import described, text, within
-from regard.record.given import layers_of, named
-from regard.record.kinds import Head
+from regard.record.given import layers_of, sides_given
+from regard.record.kinds import Head, kind_among, part_of, plain
 from regard.record.labelled import labelled_array
 from regard.record.layers import Layer
-from regard.record.regrouping import merged_words, share_hidden, sides_of, without_special
+from regard.record.regrouping import (
+    Sides,
+    merged_words,
+    of_one_part,
+    share_hidden,
+    sides_of,
+    without_special,
+)
 from regard.record.storage import read_trace, write_trace
-from regard.record.words import Labels, Side, fitting, side_from
+from regard.record.words import Labels, Side, fitting
 
 if TYPE_CHECKING:
     import xarray
@@ -51,6 +58,8 @@ class Trace:
     origin: dict[str, str] = field(default_factory=dict)  # model, versions, how to make it again
     probabilities: list[float] = field(default_factory=list)  # of each token that was written
     whole: "Trace | None" = None  # the trace before words were merged or tokens hidden
+    sides: dict[str, Sides] = field(default_factory=dict)  # by kind, where a part has its own
+    paths: dict[str, dict[int, str]] = field(default_factory=dict)  # of the modules that attended
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
@@ -78,8 +87,26 @@ class Trace:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of attention: "encoder", "decoder" (both self-attention) and "cross"."""
+        """The kinds of attention: "encoder", "decoder" (both self-attention) and "cross".
+
+        Of a model that has parts, with the part: "vision_tower/encoder".
+        """
         return tuple(self.layers)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the model that attend over tokens of their own; none, if it is one."""
+        return tuple(dict.fromkeys(filter(None, map(part_of, self.layers))))
+
+    def part(self, name: str) -> "Trace":
+        """Give the trace of one part alone: its layers, its tokens.
+
+        Raises
+        ------
+        ValueError
+            If there is no such part.
+        """
+        return of_one_part(self, name)
 
     @property
     def num_layers(self) -> int:
@@ -94,20 +121,18 @@ class Trace:
     def kind_or_first(self, kind: str | None) -> str:
         """Take a kind that is there; without one, the first.
 
+        Of a model that has parts, the part or the plain kind is enough where there is one such.
+
         Raises
         ------
         TypeError
             If it is no text.
         ValueError
-            If there is no attention of this kind.
+            If there is no attention of this kind, or there are several.
         """
         if kind is None:
             return self.kinds[0]
-        if text("A kind of attention", kind) not in self.kinds:
-            raise ValueError(
-                f"There is no attention of kind {kind!r} in this trace: choose from {self.kinds}."
-            )
-        return kind
+        return kind_among(self.kinds, text("A kind of attention", kind))
 
     def layer(self, number: int, kind: str | None = None) -> Layer:
         """Give one layer, as it was recorded.
@@ -160,7 +185,7 @@ class Trace:
         _, num_queries, num_keys = self.layer(number, kind).shape
         rows, columns = sides_of(self, kind)
         reads = rows.tokens
-        if kind != "encoder" and len(self.written_tokens) == len(reads):
+        if plain(kind) != "encoder" and len(self.written_tokens) == len(reads):
             pairs = zip(reads, self.written_tokens, strict=True)
             reads = [f"{read} → {written}" for read, written in pairs]
         return Labels(fitting(reads, num_queries), fitting(columns.tokens, num_keys))
@@ -230,15 +255,8 @@ class Trace:
             If xarray is not installed.
         """
         kind = self.kind_or_first(kind)
-        layers = list(self.layers[kind])
-        shapes = {self.layer(layer, kind).shape for layer in layers}
-        if len(shapes) > 1:
-            raise ValueError(
-                f"The layers of kind {kind!r} have several sizes, {sorted(shapes)}, and fit in no "
-                "one array: ask for `.weights(layer)`."
-            )
-        weights = np.stack([self.weights(layer, kind=kind) for layer in layers])
-        return labelled_array(weights, kind, layers, self.labels(kind=kind), self.origin)
+        weights = {number: self.weights(number, kind=kind) for number in self.layers[kind]}
+        return labelled_array(kind, weights, self.labels(kind=kind), self.origin)
 
     def merge_words(self) -> "Trace":
         """Put sub-words together to words: keys are summed, queries averaged.
@@ -316,18 +334,8 @@ class Trace:
             to 1, or the tokens do not fit them.
         """
         layers = layers_of(weights, kind)
-        num_queries, num_keys = next(iter(layers.values())).shape[1:]
-        columns = Side.of_names(named(tokens, num_keys, "tokens"))
-        rows = Side()
-        if kind == "cross":
-            rows = Side.of_names(named(target_tokens, num_queries, "target_tokens"))
-        elif num_queries != num_keys:
-            raise ValueError(
-                f"In self-attention the tokens that read are those that are read, but the weights "
-                f'have {num_queries} rows and {num_keys} columns: pass kind="cross".'
-            )
-        counts = {kind: max(layers) + 1}
-        return cls(columns, rows, [], {kind: layers}, counts, how="weights")
+        sides = sides_given(next(iter(layers.values())), kind, tokens, target_tokens)
+        return cls(*sides, [], {kind: layers}, {kind: max(layers) + 1}, how="weights")
 
     def save(self, path: str | Path) -> None:
         """Write the trace to one safetensors file, with what is needed to make it again.
@@ -341,7 +349,7 @@ class Trace:
         ValueError
             If it is that of a folder.
         """
-        write_trace(path, self.layers, self._plain())
+        write_trace(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> "Trace":
@@ -354,18 +362,7 @@ class Trace:
         ValueError
             If there is no such file, or it is damaged or no trace.
         """
-        layers, plain = read_trace(path)
-        return cls(
-            side_from(plain["source"]), side_from(plain["target"]), layers=layers, **plain["rest"]
-        )
-
-    def _plain(self) -> dict[str, Any]:
-        rest = ("written_tokens", "counts", "how", "origin", "probabilities")
-        return {
-            "source": vars(self.source),
-            "target": vars(self.target),
-            "rest": {name: getattr(self, name) for name in rest},
-        }
+        return cls(**read_trace(path))
 
     def _vectors(self, name: str, layer: int, kind: str | None) -> Weights:
         vectors = getattr(self.layer(layer, kind), name, None)

@@ -79,6 +79,16 @@ class AnyModel:
         return self._kind.embeddings
 
     @property
+    def text_path(self) -> str:
+        """Where ids become vectors: the path of the largest table; "" if there is none."""
+        tables = {
+            name: module.num_embeddings
+            for name, module in self.model.named_modules()
+            if isinstance(module, nn.Embedding)
+        }
+        return max(tables, key=lambda name: tables[name], default="")
+
+    @property
     def hint(self) -> str:
         """What to say where nothing attended, though the model ran; empty if nothing is known."""
         return self._kind.hint

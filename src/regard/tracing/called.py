@@ -1,6 +1,6 @@
 """Calls of attention functions: the layers that they are, and how their heads are edited."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -21,26 +21,40 @@ RECORDING: ContextVar[object] = ContextVar("recording", default=None)  # the inn
 
 # reading
 
+Refuse = Callable[[Attention, ValueError], None]
+"""What to do about a call that is no layer of one sentence, and why it is none."""
+
+
+def raising(_: Attention, error: ValueError) -> None:
+    """Raise what is wrong with a call."""
+    raise error
+
 
 @contextmanager
 def recording_calls(
-    model: nn.Module, numbers: Numbers, recorder: Recorder, known: frozenset[nn.Module]
+    model: nn.Module,
+    numbers: Numbers,
+    recorder: Recorder,
+    known: frozenset[nn.Module] = frozenset(),
+    refuse: Refuse = raising,
 ) -> Iterator[None]:
     """Record each call of attention in a model, for its one sentence, while within.
 
-    Raises
-    ------
-    ValueError
-        Within, if a call attends in several sentences or windows at once.
+    What attends in several sentences at once is refused: by raising a ValueError, if not otherwise.
     """
-    whose, me = Whose(), object()
+    whose, me = Whose(model), object()
 
     def tell(attention: Attention, go_on: GoOn) -> Tensor:
         output, done = go_on()
         if RECORDING.get() is not me:  # a trace within this one: of another model, or its own
             return output
-        layer = layer_of(done, whose.kind_of(attention))
-        recorder.add(layer, numbers.give(attention.module, layer.kind))
+        try:
+            layer = layer_of(done, whose.kind_of(attention))
+        except ValueError as error:
+            refuse(attention, error)
+            return output
+        address = numbers.give(attention.module, layer.kind)
+        recorder.add(layer, address.number, address.path)
         return output
 
     token = RECORDING.set(me)
@@ -130,7 +144,7 @@ def editing_calls(
     model: nn.Module, numbers: Numbers, edit: Edit, known: frozenset[nn.Module]
 ) -> Iterator[None]:
     """Edit what the heads of each call write, while within."""
-    with watching(model, partial(_edited, numbers, edit, Whose()), known):
+    with watching(model, partial(_edited, numbers, edit, Whose(model)), known):
         yield
 
 
@@ -139,7 +153,7 @@ def narrowing_calls(
     model: nn.Module, numbers: Numbers, allow: Allow, known: frozenset[nn.Module]
 ) -> Iterator[None]:
     """Narrow what the heads of each call may read, while within."""
-    with watching(model, partial(_narrowed, numbers, allow, Whose()), known):
+    with watching(model, partial(_narrowed, numbers, allow, Whose(model)), known):
         yield
 
 
@@ -154,8 +168,8 @@ def _edited(
         value = _apart(attention.value, attention)
         return evenly(value, _may_read(done), num_heads).transpose(1, 2)
 
-    number = numbers.give(attention.module, kind)
-    call = Call(kind, number, num_heads, lambda: written.transpose(1, 2), read_evenly)
+    address = numbers.give(attention.module, kind)
+    call = Call(address, num_heads, lambda: written.transpose(1, 2), read_evenly)
     edited = edit(call)
     return output if edited is None else edited.transpose(1, 2).reshape(output.shape)
 
@@ -166,7 +180,7 @@ def _narrowed(
     kind = whose.kind_of(attention)
     query, key = (_apart(x, attention) for x in (attention.query, attention.key))
     batch, num_heads, num_queries, _ = query.shape
-    may = allow(kind, numbers.give(attention.module, kind), num_heads)
+    may = allow(numbers.give(attention.module, kind), num_heads)
     if may is None:
         return go_on()[0]
     check_fit(may, (batch, num_heads, num_queries, key.size(2)))

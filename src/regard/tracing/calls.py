@@ -2,7 +2,6 @@
 
 import inspect
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,15 +9,58 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from regard.record.kinds import part_of, plain
 from regard.record.layers import Layer
+
+
+@dataclass(frozen=True)
+class Address:
+    """Which of the calls of attention in a forward pass one is."""
+
+    kind: str  # plain: of which part it is is not known before all have attended
+    path: str  # of the module that attends
+    before: tuple[str, ...]  # the paths of those of its kind that attended before it
+
+    @property
+    def number(self) -> int:
+        """Its number among all of its kind."""
+        return len(self.before)
+
+    def is_of(self, kind: str) -> bool:
+        """Say whether it is of a kind, or of a kind of a part."""
+        return plain(kind) == self.kind and is_within(self.path, part_of(kind))
+
+    def is_at(self, kind: str, number: int) -> bool:
+        """Say whether it is what a trace calls so: a layer of a kind, or of a kind of a part.
+
+        Examples
+        --------
+        >>> second = Address("encoder", "model.vision.layers.1", ("model.vision.layers.0",))
+        >>> second.is_at("encoder", 1), second.is_at("vision/encoder", 1)
+        (True, True)
+        >>> second.is_at("language/encoder", 1), second.is_at("decoder", 1)
+        (False, False)
+        """
+        part = part_of(kind)
+        return self.is_of(kind) and number == sum(is_within(path, part) for path in self.before)
+
+
+def is_within(path: str, part: str) -> bool:
+    """Say whether a module is in a part, whose name is a piece of its path.
+
+    Examples
+    --------
+    >>> is_within("model.vision.layers.1", "vision"), is_within("model.revision.0", "vision")
+    (True, False)
+    """
+    return not part or f".{part}." in f".{path}."
 
 
 @dataclass(frozen=True)
 class Call:
     """One call of an attention layer: B sentences, h heads, T queries."""
 
-    kind: str
-    number: int
+    address: Address
     num_heads: int
     output: Callable[[], Tensor]  # what the heads wrote: (B, T, h, d_v)
     evenly: Callable[[], Tensor]  # what they write if a query reads all that it may alike
@@ -27,9 +69,9 @@ class Call:
 Edit = Callable[[Call], Tensor | None]
 """From a call to what the heads write instead, (B, T, h, d_v); None to leave it."""
 
-Allow = Callable[[str, int, int], Tensor | None]
-"""From a layer's kind, number and number of heads to who may read whom, a bool broadcastable to
-(B, h, T, S); None to leave it."""
+Allow = Callable[[Address, int], Tensor | None]
+"""From a layer and its number of heads to who may read whom, a bool broadcastable to (B, h, T, S);
+None to leave it."""
 
 Read = Callable[[nn.Module, Mapping[str, Any], Any], Layer | None]
 """From a module, the arguments of its forward by name and what it returned, to the layer of the
@@ -49,7 +91,7 @@ class Attending(Protocol):
         """Give the layer of the first sentence; None where this was no attention."""
 
     def edited(
-        self, arguments: Mapping[str, Any], output: Any, number: int, edit: "Edit"
+        self, arguments: Mapping[str, Any], output: Any, address: Address, edit: "Edit"
     ) -> Any | None:
         """Give what the module returns when its heads are edited; None to leave it."""
 
@@ -71,8 +113,9 @@ class Numbers:
         self.model = model
         self.thread = threading.get_ident()
         self.depth = 0
-        self.counts: Counter[str] = Counter()
-        self.first: dict[tuple[nn.Module, str], int] = {}
+        self.names = {module: name for name, module in model.named_modules()}
+        self.given: dict[str, list[str]] = {}  # in this pass: paths by kind
+        self.first: dict[tuple[nn.Module, str], Address] = {}
 
     @property
     def is_mine(self) -> bool:
@@ -80,19 +123,23 @@ class Numbers:
         return threading.get_ident() == self.thread
 
     @property
-    def seen(self) -> Counter[str]:
-        """How many layers of each kind have attended in any pass."""
-        most = Counter(kind for _, kind in self.first)
-        return most | self.counts
+    def seen(self) -> dict[str, list[str]]:
+        """The paths of what attended in any pass, by kind."""
+        firsts: dict[str, list[str]] = {}
+        for address in self.first.values():
+            firsts.setdefault(address.kind, []).append(address.path)
+        return {kind: max(firsts[kind], self.given.get(kind, []), key=len) for kind in firsts}
 
-    def give(self, module: nn.Module, kind: str) -> int:
-        """Give the number of the layer that attends now."""
-        if not self.depth:
-            return self.first.setdefault((module, kind), self.seen[kind])
-        number = self.counts[kind]
-        self.counts[kind] += 1
-        self.first.setdefault((module, kind), number)
-        return number
+    def give(self, module: nn.Module, kind: str) -> Address:
+        """Say which layer it is that attends now."""
+        if not self.depth and (module, kind) in self.first:
+            return self.first[module, kind]
+        given = self.given if self.depth else self.seen
+        before = given.setdefault(kind, [])
+        address = Address(kind, self.names.get(module, ""), tuple(before))
+        before.append(address.path)
+        self.first.setdefault((module, kind), address)
+        return address
 
     @contextmanager
     def counting(self) -> Iterator[None]:
@@ -106,7 +153,7 @@ class Numbers:
     def _begin(self, *_: Any) -> None:
         if self.is_mine:
             if not self.depth:
-                self.counts.clear()
+                self.given.clear()
             self.depth += 1
 
     def _end(self, *_: Any) -> None:

@@ -18,6 +18,8 @@ from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.tracing.agreement import TOLERANCES, NotUnderstoodError, gives
 from regard.tracing.called import how_of, recording_calls
 from regard.tracing.calls import Numbers
+from regard.tracing.causality import hides_the_future, says_causal
+from regard.tracing.functions import Attention
 from regard.tracing.implementations import attending
 
 GIVEN = {  # the names of what is given, and the kind where the name tells it
@@ -38,9 +40,9 @@ def watch_eager(
     ValueError
         If the weights that it gives are no attention over its tokens, or not those of a plain run.
     """
-    called, plain = watch_calls(model, inputs, new_recorder)
+    called, plain, refused = watch_calls(model, inputs, new_recorder)
     outputs = eager_outputs(model, inputs)
-    given = eager_weights(outputs, new_recorder())
+    given = eager_weights(model, outputs, new_recorder())
     layers = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
     are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
     if given.counts and are_scored and agree(called, given):
@@ -53,7 +55,10 @@ def watch_eager(
             f"What {type(model).__name__} gives for output_attentions=True is no attention over "
             f"its tokens: {wrong}. It cannot be traced."
         )
-    return given, outputs, "eager weights"
+    num_seen = called.counts.total() + len(refused)
+    missing = refused if num_seen > given.counts.total() else []
+    sides = {"encoder", "decoder"} if model.config.is_encoder_decoder else set()
+    return given, outputs, "eager weights" + _without(missing, sides - given.counts.keys())
 
 
 def _wrong(given: Recorder, called: list[Layer], plain: Any, outputs: Any) -> str:
@@ -68,16 +73,30 @@ def _wrong(given: Recorder, called: list[Layer], plain: Any, outputs: Any) -> st
     return ""
 
 
+def _without(missing: list[str], sides: set[str]) -> str:
+    """Say what attended and is not shown."""
+    unknown = [f"the {side}, which attends in a way that is not seen" for side in sorted(sides)]
+    if missing and not unknown:
+        paths = ", ".join(missing)
+        unknown = [f"{len(missing)} layers that attend in windows or blocks: {paths}"]
+    return f", without {' and '.join(unknown)}" if unknown else ""
+
+
 def watch_calls(
     model: PreTrainedModel, inputs: Mapping[str, Any], new_recorder: Callable[[], Recorder]
-) -> tuple[Recorder, Any]:
-    """Run a model as it is; give the calls of attention that are seen, and its outputs."""
-    recorder, numbers = new_recorder(), Numbers(model)
-    try:
-        with numbers.counting(), recording_calls(model, numbers, recorder, frozenset()):
-            return recorder, model(**inputs)
-    except ValueError:  # in windows: what it gives itself may be of whole sentences
-        return new_recorder(), model(**inputs)
+) -> tuple[Recorder, Any, list[str]]:
+    """Run a model as it is; give the calls of attention that are seen, and its outputs.
+
+    And the names of those that are no layer of one sentence, as in windows: what the model gives
+    itself may be of whole sentences.
+    """
+    recorder, numbers, refused = new_recorder(), Numbers(model), list[str]()
+
+    def refuse(attention: Attention, _: ValueError) -> None:
+        refused.append(attention.name)
+
+    with numbers.counting(), recording_calls(model, numbers, recorder, refuse=refuse):
+        return recorder, model(**inputs), refused
 
 
 def _is_same(plain: Any, outputs: Any) -> bool:
@@ -98,7 +117,7 @@ def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
         return model(**inputs, output_attentions=True)
 
 
-def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
+def eager_weights(model: PreTrainedModel, outputs: Any, recorder: Recorder) -> Recorder:
     """Take the weights that a model gave for output_attentions=True."""
     numbers: Counter[str] = Counter()
     for name, kind in GIVEN.items():
@@ -109,8 +128,8 @@ def eager_weights(outputs: Any, recorder: Recorder) -> Recorder:
                         f"The model attends within {weights.size(0)} windows or blocks at once, so "
                         "that a head has no one matrix of weights: it cannot be traced."
                     )
-                sees_the_future = bool(weights.triu(1).any())
-                of_kind = kind or ("encoder" if sees_the_future else "decoder")
+                is_decoders = hides_the_future(weights > 0) or says_causal(model, model)
+                of_kind = kind or ("decoder" if is_decoders else "encoder")
                 recorder.add(WeighedLayer(of_kind, weights[0].detach()), numbers[of_kind])
                 numbers[of_kind] += 1
     return recorder

@@ -41,6 +41,7 @@ STILL_WEIGHTS = {
 }
 # how the last call was computed in the end, where several modes change it, one within another
 DONE: ContextVar[dict[str, Any]] = ContextVar("done")
+UNWATCHED: ContextVar[bool] = ContextVar("unwatched", default=False)
 FUSED_NAMES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 
 
@@ -103,7 +104,7 @@ class Watching(TorchFunctionMode):
         self, func: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if not self.running.frames:
+        if not self.running.frames or UNWATCHED.get():
             return func(*args, **kwargs)
         if func is FUSED:
             result = self._fused(args, kwargs)
@@ -216,6 +217,16 @@ def watching(
             yield
     finally:
         DONE.reset(token)  # let go of the last weights
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Let calls of attention be, while within: they are seen in another way."""
+    token = UNWATCHED.set(True)
+    try:
+        yield
+    finally:
+        UNWATCHED.reset(token)
 
 
 def torchs_own(model: nn.Module) -> frozenset[nn.Module]:

@@ -9,7 +9,7 @@ weights are taken as they are.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from regard.tracing.agreement import NotUnderstoodError, check_output
 from regard.tracing.called import editing_calls, how_of, narrowing_calls, recording_calls
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
 from regard.tracing.eager import watch_eager
+from regard.tracing.functions import unwatched
 from regard.tracing.implementations import attending, implementations, own_implementation
 from regard.tracing.inputs import Inputs, inputs_of_pretrained, write_on
 from regard.tracing.interface import Asked, GoOn, Stage, wrapping
@@ -122,7 +123,7 @@ class Pretrained:
     ) -> tuple[Recorder, Any, str]:
         """Watch what a user's attention function calls: it does not do what it is asked alone."""
         numbers = Numbers(self.model)
-        with numbers.counting(), recording_calls(self.model, numbers, recorder, frozenset()):
+        with numbers.counting(), recording_calls(self.model, numbers, recorder):
             outputs = self.model(**inputs.named)
         if recorder.counts:
             return recorder, outputs, f"{how_of(recorder)}, within {own!r}"
@@ -136,26 +137,27 @@ class Pretrained:
     @contextmanager
     def editing(self, numbers: Numbers, edit: Edit) -> Iterator[None]:
         """Edit what the heads write, while within."""
-        if self._is_asked:
-            within = self._handling(Stage.EDIT, numbers, partial(_edited, edit=edit))
-        else:
-            within = editing_calls(self.model, numbers, edit, frozenset())
-        with within:
+        with ExitStack() as ways:
+            if self._is_asked:
+                ways.enter_context(self._handling(Stage.EDIT, numbers, partial(_edited, edit=edit)))
+            if has_own_ways(self.model):
+                ways.enter_context(editing_calls(self.model, numbers, edit, frozenset()))
             yield
 
     @contextmanager
     def narrowing(self, numbers: Numbers, allow: Allow) -> Iterator[None]:
         """Narrow what the heads may read, while within."""
-        if self._is_asked:
-            within = self._handling(Stage.NARROW, numbers, partial(_narrowed, allow=allow))
-        else:
-            within = narrowing_calls(self.model, numbers, allow, frozenset())
-        with within:
+        with ExitStack() as ways:
+            if self._is_asked:
+                handling = self._handling(Stage.NARROW, numbers, partial(_narrowed, allow=allow))
+                ways.enter_context(handling)
+            if has_own_ways(self.model):
+                ways.enter_context(narrowing_calls(self.model, numbers, allow, frozenset()))
             yield
 
     @property
     def _is_asked(self) -> bool:
-        """Whether it attends through `AttentionInterface`; else its calls are watched."""
+        """Whether it attends through `AttentionInterface`."""
         return bool(self.model._can_set_attn_implementation())  # noqa: SLF001  said nowhere else
 
     @contextmanager
@@ -164,13 +166,22 @@ class Pretrained:
     ) -> Iterator[None]:
         places = Places(self.model, numbers)
 
+        @unwatched()
         def handle(asked: Asked, go_on: GoOn) -> Attended:
             if not places.has(asked.module):
                 return go_on()
-            return change(Place(asked, places, *places.of(asked)), go_on)
+            return change(Place(asked, places, places.of(asked)), go_on)
 
         with wrapping(stage, handle):
             yield
+
+
+def has_own_ways(model: PreTrainedModel) -> bool:
+    """Say whether some of a model may attend in ways of its own, so that its calls are watched.
+
+    Of several models in one, each with its configuration, some may (GIT, Florence-2).
+    """
+    return bool(model.config.sub_configs) or not model._can_set_attn_implementation()  # noqa: SLF001  said nowhere else
 
 
 # reading
@@ -182,6 +193,7 @@ def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
     numbers = Numbers(model)
     places = Places(model, numbers)
 
+    @unwatched()
     def tell(asked: Asked, go_on: GoOn) -> Attended:
         if not places.has(asked.module):
             return go_on()
@@ -191,14 +203,18 @@ def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
         output, weights = go_on()
         layer = _layer_of(asked, *places.parted(asked))
         check_output(layer, output)
-        kind, number = places.of(asked)
+        address = places.of(asked)
         _, num_queries, num_keys = layer.shape
-        if kind != "cross" and num_queries != num_keys:
+        if address.kind != "cross" and num_queries != num_keys:
             raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
-        recorder.add(replace(layer, kind=kind), number)
+        recorder.add(replace(layer, kind=address.kind), address.number, address.path)
         return output, weights
 
-    with numbers.counting(), wrapping(Stage.WATCH, tell):
+    with ExitStack() as ways:
+        ways.enter_context(numbers.counting())
+        if has_own_ways(model):
+            ways.enter_context(recording_calls(model, numbers, recorder))
+        ways.enter_context(wrapping(Stage.WATCH, tell))
         yield
 
 
@@ -238,8 +254,7 @@ def _edited(place: Place, go_on: GoOn, *, edit: Edit) -> Attended:
             "(sentences, queries, heads, features): its heads cannot be told apart."
         )
     call = Call(
-        place.kind,
-        place.number,
+        place.address,
         num_heads,
         lambda: output,
         lambda: evenly(place.asked.value, place.allowed(), num_heads).transpose(1, 2),
@@ -251,7 +266,7 @@ def _edited(place: Place, go_on: GoOn, *, edit: Edit) -> Attended:
 def _narrowed(place: Place, go_on: GoOn, *, allow: Allow) -> Attended:
     query, key = place.asked.query, place.asked.key
     batch, num_heads, num_queries, _ = query.shape
-    may = allow(place.kind, place.number, num_heads)
+    may = allow(place.address, num_heads)
     if may is None:
         return go_on()
     check_fit(may, (batch, num_heads, num_queries, key.size(2)))

@@ -240,7 +240,8 @@ def _record_hook(numbers: Numbers, read: Reader, recorder: Recorder) -> Callable
             return
         layer = read(arguments_of(module, args, kwargs), output)
         if layer is not None:
-            recorder.add(layer, numbers.give(module, layer.kind))
+            address = numbers.give(module, layer.kind)
+            recorder.add(layer, address.number, address.path)
 
     return hook
 
@@ -271,7 +272,7 @@ def _narrow_hook(numbers: Numbers, attending: Attending, allow: Allow) -> Callab
         if place is None:
             return None
         kind, num_heads = place
-        may = allow(kind, numbers.give(module, kind), num_heads)
+        may = allow(numbers.give(module, kind), num_heads)
         return None if may is None else attending.narrowed(arguments, may)
 
     return hook

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from regard.record.layers import ScoredLayer
-from regard.tracing.calls import Call, Edit, check_fit
+from regard.tracing.calls import Address, Call, Edit, check_fit
 from regard.tracing.protocol import heads_of, is_triangle
 from regard.tracing.texts import check_one_sentence
 
@@ -90,14 +90,13 @@ class Multihead:
         )
 
     def edited(
-        self, arguments: Mapping[str, Any], output: Any, number: int, edit: Edit
+        self, arguments: Mapping[str, Any], output: Any, address: Address, edit: Edit
     ) -> tuple[Any, ...] | None:
         """Project what the heads write instead."""
         module = self.module
-        kind, num_heads = self.place(arguments)
+        _, num_heads = self.place(arguments)
         call = Call(
-            kind,
-            number,
+            address,
             num_heads,
             lambda: _unprojected(module, arguments),
             lambda: _unprojected(_unasking(module), _without_bias(arguments)),

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from regard.tracing.agreement import NotUnderstoodError
-from regard.tracing.calls import Numbers
+from regard.tracing.calls import Address, Numbers
+from regard.tracing.causality import hides_the_future, says_causal
 from regard.tracing.interface import Asked
 
 CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
@@ -21,47 +22,46 @@ class Places:
     def __init__(self, model: PreTrainedModel, numbers: Numbers) -> None:
         self.model = type(model).__name__
         self.numbers = numbers
-        self.names = {id(module): name for name, module in model.named_modules()}
         self.is_two_sided = bool(getattr(model.config, "is_encoder_decoder", False))
         self.kinds: dict[nn.Module, str] = {}
         self.masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = {}
         self.query: Tensor | None = None  # of the call before
-        self.place = ("", 0)
+        self.address = Address("", "", ())
 
     def has(self, module: nn.Module) -> bool:
         """Say whether a module is the model's own."""
-        return id(module) in self.names
+        return module in self.numbers.names
 
-    def of(self, asked: Asked) -> tuple[str, int]:
-        """Give kind and number; the same again for the same queries (DiffLlama: other values)."""
+    def of(self, asked: Asked) -> Address:
+        """Say which layer it is; the same again for the same queries (DiffLlama: other values)."""
         if asked.query is not self.query:
             self.query = asked.query
             # what a module is does not change when it is given one token at a time
             if asked.module not in self.kinds:
                 self.kinds[asked.module] = self._kind_of(asked)
-            kind = self.kinds[asked.module]
-            self.place = (kind, self.numbers.give(asked.module, kind))
-        return self.place
+            self.address = self.numbers.give(asked.module, self.kinds[asked.module])
+        return self.address
 
     def _kind_of(self, asked: Asked) -> str:
         """Say whose attention a module is, by its name, or by whether it may see the future."""
-        name = self.names[id(asked.module)]
+        name = self.numbers.names[asked.module]
         if getattr(asked.module, "is_cross_attention", False) or CROSS.search(name):
             return "cross"
         if self.is_two_sided and re.search(r"(^|\.)(de|en)coder\.", name):
             return "decoder" if re.search(r"(^|\.)decoder\.", name) else "encoder"
-        return "encoder" if self._may_see_the_future(asked) else "decoder"
+        return "decoder" if self._is_decoders(asked) else "encoder"
 
-    def _may_see_the_future(self, asked: Asked) -> bool:
-        """Say whether some query of any sentence may read the key after it."""
-        if asked.is_causal:
-            return False
-        allowed, _ = self.parted(asked)
-        if allowed is None:
+    def _is_decoders(self, asked: Asked) -> bool:
+        """Ask the call, the mask where it is of more than one query, the module and its model."""
+        if asked.is_causal or asked.options.get("is_causal"):
             return True
+        allowed, _ = self.parted(asked)
         num_queries, num_keys = asked.query.size(2), asked.key.size(2)
-        allowed = allowed[..., :num_keys].expand(-1, num_queries, num_keys)
-        return bool(allowed.diagonal(1, -2, -1).any()) or min(num_queries, num_keys) == 1
+        if allowed is not None and hides_the_future(
+            allowed[..., :num_keys].expand(-1, num_queries, num_keys)
+        ):
+            return True
+        return bool(says_causal(asked.module, self.numbers.model))
 
     def parted(self, asked: Asked) -> tuple[Tensor | None, Tensor | None]:
         """Part a mask into who may attend in any sentence (bool) and a bias, each mask once."""
@@ -95,8 +95,7 @@ class Place:
 
     asked: Asked
     places: Places
-    kind: str
-    number: int
+    address: Address
 
     @property
     def mask(self) -> Tensor | None:

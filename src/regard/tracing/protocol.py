@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.tracing.agreement import gives
-from regard.tracing.calls import Call, Edit, check_fit, evenly
+from regard.tracing.calls import Address, Call, Edit, check_fit, evenly
 
 
 class AttentionModule(Protocol):
@@ -73,7 +73,7 @@ class Following:
         return WeighedLayer(place[0], weights)
 
     def edited(
-        self, arguments: Mapping[str, Any], output: Any, number: int, edit: Edit
+        self, arguments: Mapping[str, Any], output: Any, address: Address, edit: Edit
     ) -> Any | None:
         """Give what the module returned with another `output`."""
         query, key, value, num_heads, mask = inputs_of(arguments)
@@ -90,10 +90,8 @@ class Following:
             values = value.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, h, S, d_v)
             return evenly(values, allowed.expand(shape), num_heads).transpose(1, 2)
 
-        kind, written = str(self.module.kind), output.output
-        call = Call(
-            kind, number, num_heads, lambda: written.unflatten(-1, (num_heads, -1)), read_evenly
-        )
+        written = output.output
+        call = Call(address, num_heads, lambda: written.unflatten(-1, (num_heads, -1)), read_evenly)
         edited = edit(call)
         return None if edited is None else output._replace(output=edited.flatten(-2))
 

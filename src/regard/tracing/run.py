@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from regard.record.door import text, whole_number, whole_numbers
-from regard.record.layers import Layer, Recorder
+from regard.record.layers import Recorder
 from regard.record.trace import Trace
-from regard.record.words import Side
 from regard.tracing.agreement import check_reading
 from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Read
 from regard.tracing.expected import a_flag, a_tokenizer, in_order, readers_by_class
 from regard.tracing.inputs import Inputs, is_text
 from regard.tracing.modules import evaluating
+from regard.tracing.parts import all_paths, numbered
 from regard.tracing.texts import Sentence
+from regard.tracing.tokens import tokens_of
 
 
 def trace(
@@ -111,7 +112,7 @@ def trace(
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
     origin = _origin(found.model, code if is_text(sentence) else "regard.trace(tensors, model)")
-    seen = _trace_of(inputs, recorder, how, origin)
+    seen = _trace_of(inputs, recorder, how, origin, found.text_path)
     return _renamed(seen, tokens, target_tokens)
 
 
@@ -183,7 +184,7 @@ def trace_generation(
     written = torch.tensor(inputs.written, device=chances.device)
     probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
     code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
-    seen = _trace_of(inputs, recorder, how, _origin(found.model, code))
+    seen = _trace_of(inputs, recorder, how, _origin(found.model, code), found.text_path)
     return replace(seen, probabilities=probabilities)
 
 
@@ -206,39 +207,29 @@ class Keeping:
 
 
 def _trace_of(
-    inputs: Inputs,
-    recorder: Recorder,
-    how: str,
-    origin: dict[str, str],
+    inputs: Inputs, recorder: Recorder, how: str, origin: dict[str, str], text_path: str
 ) -> Trace:
-    layers = {kind: of_kind for kind, of_kind in recorder.layers.items() if of_kind}
+    layers, notes = numbered(recorder)
+    counts = {kind: len(of_kind) for kind, of_kind in notes.items()}
     wanted = set(recorder.wanted or ())
-    if not layers or wanted - {i for count in recorder.counts.values() for i in range(count)}:
+    if not layers or wanted - set(range(max(counts.values()))):
         raise ValueError(
             f"There is no layer {', '.join(map(str, sorted(recorder.wanted or ())))}: this model "
-            f"has, by kind, {dict(recorder.counts)} layers, numbered from 0."
+            f"has, by kind, {counts} layers, numbered from 0."
         )
-    source, target = _numbered_sides(layers)
+    source, target, sides = tokens_of(inputs, layers, text_path)
+    kinds = sorted(layers, key=lambda kind: kind in sides and sides[kind][0] is not source)
     return Trace(
-        inputs.source if inputs.source.tokens else source,
-        inputs.target if inputs.target.tokens else target,
+        source,
+        target,
         inputs.writes,
-        layers,
-        dict(recorder.counts),
+        {kind: layers[kind] for kind in kinds},  # first the part that reads the text
+        counts,
         how=how,
         origin=origin,
+        sides=sides,
+        paths=all_paths(notes),
     )
-
-
-def _numbered_sides(layers: dict[str, dict[int, Layer]]) -> tuple[Side, Side]:
-    """Name by numbers what tensors hold: what is read, and what reads on the other side."""
-    shapes = {kind: next(iter(of_kind.values())).shape for kind, of_kind in layers.items()}
-    _, _, num_source = shapes.get("encoder") or shapes.get("cross") or shapes["decoder"]
-    num_target = 0
-    if "cross" in shapes or len(shapes) > 1:
-        _, num_target, _ = shapes.get("cross") or shapes["decoder"]
-    source, target = (Side.of_names(map(str, range(n))) for n in (num_source, num_target))
-    return source, target
 
 
 def _renamed(
@@ -254,15 +245,16 @@ def _renamed(
                 f"{name} has {len(names)} names, but the model saw {len(side.tokens)} tokens: name "
                 "every one, special ones too."
             )
-    return replace(
-        seen,
-        source=seen.source if tokens is None else replace(seen.source, tokens=list(tokens)),
-        target=(
-            seen.target
-            if target_tokens is None
-            else replace(seen.target, tokens=list(target_tokens))
-        ),
-    )
+    source = seen.source if tokens is None else replace(seen.source, tokens=list(tokens))
+    target = seen.target
+    if target_tokens is not None:
+        target = replace(target, tokens=list(target_tokens))
+    renamed = {id(seen.source): source, id(seen.target): target}
+    sides = {
+        kind: (renamed.get(id(rows), rows), renamed.get(id(columns), columns))
+        for kind, (rows, columns) in seen.sides.items()
+    }
+    return replace(seen, source=source, target=target, sides=sides)
 
 
 def _origin(model: nn.Module, code: str) -> dict[str, str]:

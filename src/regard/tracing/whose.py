@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from regard.tracing.causality import hides_the_future, says_causal
 from regard.tracing.functions import Attention
 from regard.tracing.places import parted
 
@@ -10,34 +12,44 @@ from regard.tracing.places import parted
 class Whose:
     """Tells the kinds of calls; of one query, which tells nothing, as of more before."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
         self.kinds: dict[nn.Module, str] = {}
 
     def kind_of(self, attention: Attention) -> str:
         """Say "cross", or "decoder" where no query may read what comes after it, or "encoder"."""
         if not attention.shares:
             return "cross"
-        num_queries, num_keys = attention.query.size(-2), attention.key.size(-2)
-        if num_queries > 1:
-            kind = "cross" if num_queries != num_keys else _kind_of_self(attention)
-            self.kinds[attention.module] = kind
+        module, num_keys = attention.module, attention.key.size(-2)
+        if attention.query.size(-2) > 1:
+            if attention.query.size(-2) != num_keys:
+                kind = "cross"
+            else:
+                kind = "decoder" if self._is_decoders(attention) else "encoder"
+            self.kinds[module] = kind
             return kind
-        is_causal = num_keys > 1 or attention.is_causal or _has_triangle(attention.module)
-        return self.kinds.get(attention.module, "decoder" if is_causal else "encoder")
+        is_causal = num_keys > 1 or attention.is_causal or _has_triangle(module)
+        is_causal = is_causal or bool(says_causal(module, self.model))
+        return self.kinds.get(module, "decoder" if is_causal else "encoder")
+
+    def _is_decoders(self, attention: Attention) -> bool:
+        """Ask, of more than one query, the mask; of a transformers model, what it says, too."""
+        may = _may_read(attention)
+        if attention.is_causal or may is None:
+            return attention.is_causal
+        if hides_the_future(may.expand(*may.shape[:-2], *[attention.query.size(-2)] * 2)):
+            return True
+        is_known = isinstance(self.model, PreTrainedModel)
+        return is_known and bool(says_causal(attention.module, self.model))
 
 
-def _kind_of_self(attention: Attention) -> str:
-    """Ask, of more than one query, whether any reads a later key."""
-    if attention.is_causal:
-        return "decoder"
-    may = attention.weights
-    if may is None and attention.mask is not None:
-        may, _ = parted(attention.mask)
-    if may is None:
-        return "encoder"
-    size = attention.query.size(-2)
-    future = torch.ones(size, size, dtype=torch.bool, device=may.device).triu(1)
-    return "encoder" if may.expand(*may.shape[:-2], size, size)[..., future].any() else "decoder"
+def _may_read(attention: Attention) -> Tensor | None:
+    """Say who may read whom, by a mask or by what the softmax was taken of; None for everybody."""
+    if attention.logits is not None:
+        return attention.logits > torch.finfo(attention.logits.dtype).min / 2
+    if attention.weights is not None:
+        return attention.weights > 0
+    return None if attention.mask is None else parted(attention.mask)[0]
 
 
 def _has_triangle(module: nn.Module) -> bool:

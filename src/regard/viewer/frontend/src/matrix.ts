@@ -108,7 +108,7 @@ export class Matrix {
     const { selection } = state;
     if (!shown) return;
     frame.measure(shown);
-    const writes = state.meta.writes && selection.kind !== "encoder";
+    const writes = state.meta.writes && !/(^|\/)encoder$/.test(selection.kind);
     this.caption.textContent = writes
       ? "rows read (→ what is written next), columns are read"
       : "rows read, columns are read";

@@ -1,0 +1,50 @@
+"""Whether attention is a decoder's: what a mask shows, and what a module or its model says."""
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
+
+# types of model that are decoders and nothing else
+DECODERS = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.keys() - MODEL_FOR_MASKED_LM_MAPPING_NAMES.keys()
+
+
+def hides_the_future(may_read: Tensor) -> bool:
+    """Say whether queries are kept from keys after them that later queries read.
+
+    Queries at the beginning may read the future: padding on the left, whose rows mean nothing, or a
+    prompt that is read both ways. Keys at the end that nobody reads are padding.
+
+    Parameters
+    ----------
+    may_read
+        Who may read whom: bool (..., Q, K).
+
+    Examples
+    --------
+    >>> import torch
+    >>> causal = torch.ones(4, 4, dtype=torch.bool).tril()
+    >>> padded = causal.clone()
+    >>> padded[:2] = True
+    >>> hides_the_future(causal), hides_the_future(padded), hides_the_future(causal | causal.T)
+    (True, True, False)
+    """
+    size = min(may_read.shape[-2:])
+    may_read = may_read.reshape(-1, *may_read.shape[-2:])[:, :size, :size]  # of any head
+    reads_next = may_read.diagonal(1, 1, 2).any(0)  # (size - 1,)
+    reads_itself = may_read.diagonal(0, 1, 2).any(0)  # (size,)
+    both_ways = int(reads_next.nonzero().max()) + 1 if reads_next.any() else 0
+    return bool(reads_itself[both_ways + 1 :].any())
+
+
+def says_causal(module: nn.Module, model: nn.Module) -> bool | None:
+    """Say whether a module is a decoder's, by what it or its model says; None if neither does."""
+    said = getattr(module, "is_causal", None)
+    if said or not isinstance(model, PreTrainedModel):
+        return None if said is None else bool(said)
+    if getattr(model.config, "is_decoder", False):
+        return True
+    is_decoders = model.config.model_type in DECODERS
+    return is_decoders or None if said is None else False
