@@ -21,7 +21,7 @@ from tests.tiny_models import Family, families
 
 OUTPUT = Path(__file__).parent.parent / "docs" / "families.md"
 TRUE = ("exact", "eager weights")
-ATTENDS = (*TRUE, "other", "own", "refused", "incomplete", "WRONG")
+ATTENDS = (*TRUE, "in part", "other", "own", "refused", "incomplete", "WRONG")
 
 Found = Mapping[Family, Mapping[str, Outcome]]
 
@@ -52,7 +52,8 @@ What a cell says, with what is more to say below the table:
   Where eager gives weights before a sink takes its share, so they are compared; where it gives a
   part of the tokens, that part.
 - **eager weights**: the type attends in a way of its own, so that its eager weights are kept.
-- **incomplete**: some calls of attention that ran are not in the trace; what is there is exact.
+- **in part**: what is there is true, and `seen.how` says what is missing. **incomplete**: some calls
+  of attention that ran are missing without a word; what is there is true.
 - **own**: the type's own two implementations compute different things. **refused**: in words.
   **other**: eager gives no weights to compare.
 - **none**: it gives no weights under eager either. **not built**: no model or no inputs could be

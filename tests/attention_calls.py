@@ -37,7 +37,7 @@ class AttentionCalls(TorchDispatchMode):
         if name in PRODUCT:
             self._meet(args)
         result = func(*args, **(kwargs or {}))
-        if name in SOFTMAX and result.dim() > 2:
+        if name in SOFTMAX and result.dim() > 2 and args[1] in {-1, result.dim() - 1}:
             self._waiting[result.untyped_storage().data_ptr()] = result
         if name in {"aten::_to_copy", "aten::clone", "aten::mul"} and isinstance(args[0], Tensor):
             self._pass_on(args[0], result)

@@ -42,7 +42,9 @@ def generated(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Outcome:
     outcome = held_against(Eager(wanted, 0, 0, None), seen, CACHED)
     if outcome.verdict == "WRONG":
         return outcome
-    chances = torch.cat(steps["logits"]).float().softmax(-1).amax(-1)  # greedy: of what is written
+    chances = torch.cat(steps["logits"]).float().softmax(-1)  # (steps, vocabulary)
+    ids = steps["sequences"][0][-len(chances) :]
+    chances = chances.gather(1, ids[:, None])[:, 0]
     ours = torch.tensor(seen.probabilities or [])[-len(chances) :]
     off = float((chances[: len(ours)] - ours).abs().max()) if len(ours) else 1.0
     if off > PROBABLY:
@@ -75,8 +77,13 @@ def rows_of(steps: Mapping[str, Any]) -> Any:
                 yield Wanted(kind, together([x[0] for x in of_layer]))
 
 
+
 def together(rows: Sequence[Tensor]) -> Tensor:
-    """Join what each step read, (h, 1, K), to one matrix; what was yet to come is not read."""
+    """Join what each step read to one matrix; what was yet to come is not read.
+
+    A step gives (h, 1, K); without a cache (h, Q, K), of which the last row is new.
+    """
+    rows = [rows[0], *(x[:, -1:] for x in rows[1:])]
     widest = max(x.size(-1) for x in rows)
     return torch.cat([torch.nn.functional.pad(x, (0, widest - x.size(-1))) for x in rows], dim=1)
 

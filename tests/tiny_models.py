@@ -167,6 +167,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {  # by type, of configurations within ot
     "glm4v_moe_text": {"rope_parameters": SIDED | {"partial_rotary_factor": 1.0}},
     "glm4v_text": {"rope_parameters": SIDED},
     "glm_ocr_text": {"rope_parameters": SIDED},
+    "mllama_text_model": {"cross_attention_layers": [1]},
     "mllama_vision_model": {"intermediate_layers_indices": [0, 1], "vision_output_dim": 192},
     "paddleocr_vl_text": {"rope_parameters": SIDED},
     "qwen2_5_vl_text": {"rope_parameters": SIDED},

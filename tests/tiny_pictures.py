@@ -84,7 +84,8 @@ def layouts(model: Any, number: int) -> Iterator[Inputs]:
     for shape in ((number, *picture), (1, number, *picture), (number, 2, *picture)):
         pixels = {"pixel_values": torch.randn(shape)}
         pixels |= {"high_res_pixel_values": torch.randn(number, channels, 128, 128)}
-        yield {name: x for name, x in pixels.items() if name in takes}
+        pixels = {name: x for name, x in pixels.items() if name in takes}
+        yield pixels
         if "image_sizes" in takes:
             yield pixels | sizes
 
