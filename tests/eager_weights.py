@@ -1,13 +1,13 @@
-"""Regard's weights beside eager's, on a tiny random model of a type: what all are held against.
+"""Regard's weights beside those of the model's own eager run: what all are held against.
 
-For text (encoders, decoders, sequence to sequence), images and speech, every layer and head of
-`regard.trace` is compared with the model's own `output_attentions` under eager.
+What a model gives for `output_attentions` tells the kinds; where it gives none, the softmaxes that
+met its values do. How many of these there were, a trace is to have layers.
 """
 
-import gc
 import inspect
 import math
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,87 +15,158 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from regard.record.layers import Layer, Recorder
+from regard.record.layers import Layer
 from regard.record.trace import Trace
-from regard.tracing.eager import eager_outputs, eager_weights
-from regard.tracing.run import trace
-from tests.tiny_models import Family, build, inputs_for
+from regard.tracing.implementations import attending
+from tests.attention_calls import attention_calls
 
 EXACT = 1e-5
+GIVEN = {  # the names of what a model gives, and the kind where the name tells it
+    "encoder_attentions": "encoder",
+    "attentions": None,
+    "decoder_attentions": "decoder",
+    "cross_attentions": "cross",
+}
+
+Cut = Callable[[Any], Any]  # weights (h, Q, K) to the part of them that is compared
 
 
 class Outcome(NamedTuple):
     """How a type compares with eager, and why not where it does not."""
 
-    verdict: str  # as benchmarks/families.py explains them, or "WRONG"
+    verdict: str  # as benchmarks/families.py explains them
     detail: str
+    off: float | None = None  # the largest difference of any weight
 
 
-def compare(family: Family) -> Outcome:
-    """Compare a type; where rounding adds up from layer to layer, once more in double precision."""
-    outcome = compare_in(family, torch.float32)
-    if outcome.verdict == "WRONG":
-        outcome = compare_in(family, torch.float64)
-        outcome = outcome._replace(detail=f"{outcome.detail}, in float64")
-    return outcome
+class Wanted(NamedTuple):
+    """A layer of the eager run; None where no name tells the kind."""
+
+    kind: str | None
+    weights: Any  # (h, Q, K)
 
 
-def compare_in(family: Family, dtype: torch.dtype) -> Outcome:
-    """Build a type, and hold what trace gives against eager."""
+class Eager(NamedTuple):
+    """What a model computed under eager."""
+
+    wanted: list[Wanted]
+    calls: int  # of attention, that ran
+    windows: int  # of those, how many in several windows at once
+    first: Tensor | None  # of its outputs
+
+
+def by_eager(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Eager:
+    """Run a model under eager, and take its weights."""
+    torch.manual_seed(0)  # some mask at random
+    has_cache = "use_cache" in inspect.signature(model.forward).parameters
+    options = {"use_cache": False} if has_cache else {}
+    with attending(model, "eager"), attention_calls() as calls:
+        outputs = model(**inputs, **options, output_attentions=True)
+    called = list(once_each(calls.weights))
+    whole = [Wanted(None, x.reshape(-1, *x.shape[-2:])) for x in called if is_whole(x)]
+    wanted = [one for one in given_by(outputs) if is_attention(one.weights)]
+    num_windows = len(called) - len(whole)
+    return Eager(wanted or whole, len(called) + calls.fused, num_windows, first_of(outputs))
+
+
+def softmaxes(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Eager:
+    """Run a model under eager, and take the softmaxes that met its values, of all its towers."""
+    found = by_eager(model, inputs)
+    with attending(model, "eager"), attention_calls() as calls:
+        model(**inputs)
+    whole = (x for x in once_each(calls.weights) if is_whole(x))
+    return found._replace(wanted=[Wanted(None, x.reshape(-1, *x.shape[-2:])) for x in whole])
+
+
+def once_each(weights: Iterable[Tensor]) -> Iterable[Tensor]:
+    """Leave out what is the same again: DiffLlama's weights meet two halves of the values."""
+    before = torch.empty(0)
+    for x in weights:
+        if x.shape != before.shape or not torch.equal(x, before):
+            yield x
+        before = x
+
+
+def is_whole(weights: Tensor) -> bool:
+    """Say whether these are of one sentence, not of several windows: (1, h, Q, K) or (h, Q, K)."""
+    return weights.shape[:-3].numel() == 1
+
+
+def is_attention(weights: Tensor) -> bool:
+    """Say whether rows are shares: linear attention has none, a sink takes some."""
+    return bool((weights >= 0).all() and (weights.float().sum(-1) < 1 + 2e-2).all())
+
+
+def given_by(outputs: Any) -> Iterable[Wanted]:
+    """Take what a model gave for output_attentions; nothing, if that is in windows."""
+    for name, kind in GIVEN.items():
+        for weights in getattr(outputs, name, None) or ():
+            if isinstance(weights, Tensor) and weights.dim() == 4 and weights.size(0) == 1:
+                yield Wanted(kind, weights[0].detach())
+
+
+def first_of(outputs: Any) -> Tensor | None:
+    """Give the first of what a model computed, to be compared."""
+    first = outputs[0]
+    return first.detach().float() if isinstance(first, Tensor) else None
+
+
+def traced(run: Callable[[], Trace]) -> Trace | Outcome:
+    """Trace; or say that it was refused in words, or failed without."""
+    torch.manual_seed(0)
     try:
-        model: Any = build(family.model_type, family.auto_class)
-        model.to(dtype)
-        inputs = {
-            name: x.to(dtype) if x.is_floating_point() else x
-            for name, x in inputs_for(model, family.use).items()
-        }
-        torch.manual_seed(0)  # some mask at random
-        expected = by_eager(model, inputs).layers
+        return run()
     except Exception as error:  # noqa: BLE001  each of hundreds of types may fail in its own way
-        return Outcome("not built", reason(error))
-    finally:
-        gc.collect()
-    try:
-        torch.manual_seed(0)
-        seen = trace(inputs, model)
-    except Exception as error:  # noqa: BLE001  likewise
-        has_none = "no attention that can be traced" in str(error) and not expected
-        verdict = "no attention" if has_none else "WRONG"
-        is_said = "windows or blocks" in str(error) or "no attention over its tokens" in " ".join(
-            str(error).split()
-        )
-        verdict = "other" if is_said else verdict
-        return Outcome(verdict, "" if has_none else reason(error))
-    if seen.how.startswith("eager weights"):
-        return Outcome("eager weights", layers_of(seen.counts))
-    if not expected:
-        return Outcome("other", f"{layers_of(seen.counts)}; eager gives no weights to compare")
-    return held_against(expected, seen)
+        last = traceback.extract_tb(error.__traceback__)[-1].filename
+        in_words = isinstance(error, ValueError | TypeError) and "regard" in last
+        return Outcome("refused" if in_words else "WRONG", reason(error))
 
 
-def held_against(expected: Mapping[str, Mapping[int, Layer]], seen: Trace) -> Outcome:
-    """Find each layer that eager gives among ours, in order; some models give not all of theirs."""
-    worst = 0.0
-    for kind, layers in expected.items():
-        ours = iter(seen.layers.get(kind, {}).values())
-        for number, wanted in layers.items():
-            differences = (difference(layer, wanted) for layer in ours)
-            found = next((each for each in differences if each <= EXACT), None)
-            if found is None:
-                counts = f"{layers_of(seen.counts)}; {len(layers)} {kind} by eager"
-                return Outcome("WRONG", f"{counts}, of which {number} is not ours")
-            worst = max(worst, found)
-    left_out = {k: n - len(expected[k]) for k, n in seen.counts.items() if k in expected}
-    note = "".join(f"; eager leaves out {n} {kind}" for kind, n in left_out.items() if n)
-    return Outcome("exact", f"{layers_of(seen.counts)}; {worst:.0e}{note}")
+def held_against(
+    eager: Eager, seen: Trace, tolerance: float = EXACT, cut: Cut = lambda x: x
+) -> Outcome:
+    """Find each layer of eager among ours, in order; some models give not all of theirs."""
+    left = [(plain_kind(kind), x) for kind, found in seen.layers.items() for x in found.values()]
+    num_ours, missing, worst = len(left), list[str](), 0.0
+    for number, (kind, weights) in enumerate(eager.wanted):
+        of_kind = [at for at, (ours, _) in enumerate(left) if kind in {None, ours}]
+        offs = [difference(left[at][1], weights, cut) for at in of_kind]
+        at, off = next((x for x in zip(of_kind, offs, strict=True) if x[1] <= tolerance), (-1, 0.0))
+        if at >= 0:
+            left.pop(at)
+            worst = max(worst, off)
+            continue
+        near = min(offs, default=math.inf)
+        shape = "x".join(map(str, weights.shape))
+        missing.append(f"{f'{kind} ' if kind else ''}{number} ({shape}; nearest {near:.0e})")
+    detail = f"{layers_of(seen)}; {worst:.0e}"
+    more = f"of {len(eager.wanted)} by eager not ours: {', '.join(missing[:3])}"
+    if missing and left and (" without " not in seen.how or len(left) == num_ours):
+        return Outcome("WRONG", f"{detail}; {len(missing)} {more}", worst)
+    if " without " in seen.how:
+        return Outcome("in part", f"{detail}; {seen.how}".replace("|", "/"), worst)
+    if missing:
+        return Outcome("incomplete", f"{detail}; {len(missing)} {more}", worst)
+    if num_ours < eager.calls:
+        num_missing = eager.calls - num_ours
+        detail += f"; {num_missing} of {eager.calls} calls are not in the trace"
+        return Outcome("incomplete", detail, worst)
+    return Outcome("eager weights" if "eager weights" in seen.how else "exact", detail, worst)
 
 
-def difference(ours: Layer, theirs: Layer) -> float:
+def plain_kind(kind: str) -> str:
+    """Give a kind without the part of the model that it is in front of."""
+    return kind.rsplit("/", 1)[-1]
+
+
+def difference(ours: Layer, weights: Any, cut: Cut = lambda x: x) -> float:
     """Give the largest difference of any weight; infinite where the shapes differ."""
-    found, wanted = ours.weigh().numpy(), theirs.weigh().numpy()
-    if ours.shape[0] == theirs.shape[0] and ours.shape > theirs.shape:
-        _, queries, keys = theirs.shape  # CPM-Ant gives nothing of the tokens that it puts before
+    found, wanted = cut(ours.weigh().float().numpy()), weights.float().numpy()
+    if found.shape[0] == wanted.shape[0] and found.shape > wanted.shape:
+        _, queries, keys = wanted.shape  # CPM-Ant gives nothing of the tokens that it puts before
         found = found[:, -queries:, -keys:]
+    if wanted.shape[-1] == found.shape[-1] + 1 and getattr(ours, "sinks", None) is not None:
+        wanted = wanted[..., :-1]  # the sink's share
     if found.shape != wanted.shape:
         return math.inf
     if getattr(ours, "sinks", None) is not None and is_before_sink(wanted):
@@ -105,33 +176,14 @@ def difference(ours: Layer, theirs: Layer) -> float:
 
 def is_before_sink(weights: Any) -> bool:
     """Say whether a sink has yet to take its share: some give weights so (Granite SWA)."""
-    return bool(np.allclose(weights.sum(-1), 1, atol=1e-3))
+    return bool(np.allclose(weights.sum(-1), 1, atol=1e-2))
 
 
-def by_eager(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Recorder:
-    """Ask the model itself for its weights; linear attention has none."""
-    has_cache = "use_cache" in inspect.signature(model.forward).parameters
-    options = {"use_cache": False} if has_cache else {}
-    with torch.no_grad():
-        outputs = eager_outputs(model, inputs | options)
-    recorder = Recorder()
-    try:
-        found = eager_weights(model, outputs, Recorder()).layers
-    except ValueError:  # in windows
-        return recorder
-    for of_kind in found.values():
-        for layer in of_kind.values():
-            weights = layer.weigh()
-            if (weights >= 0).all() and (weights.sum(-1) < 1 + 1e-3).all():
-                recorder.add(layer, recorder.counts[layer.kind])
-    return recorder
-
-
-def layers_of(counts: dict[str, int]) -> str:
+def layers_of(seen: Trace) -> str:
     """Say how many layers of each kind there are."""
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    return ", ".join(f"{count} {kind}" for kind, count in seen.counts.items())
 
 
 def reason(error: Exception) -> str:
     """Give the start of an error's message, fit for a cell."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}".replace("|", "/")
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}".replace("|", "/")

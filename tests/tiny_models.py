@@ -35,6 +35,7 @@ USES = [  # what a type is used as, the auto class that builds it, and the mappi
     ("speech", "AutoModelForCTC", "MODEL_FOR_CTC_MAPPING_NAMES"),
     ("speech", "AutoModelForSpeechSeq2Seq", "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES"),
     ("speech", "AutoModelForAudioClassification", "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES"),
+    ("pictures", "AutoModelForImageTextToText", "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES"),
 ]
 REST = [  # types of text that stand in none of the lists above
     ("encoder", "AutoModel", "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"),
@@ -62,6 +63,8 @@ SIZES = {  # the name of a field, as a whole, and the most that it may be
     r"topk_group|n_shared_experts|num_shared_experts": 1,
     r"image_size|pretrain_image_size": 64,
     r"patch_size": 16,
+    r"out_hidden_size|projection_dim": 64,
+    r"mm_tokens_per_image": 4,
     r"num_frames": 4,
     r"max_source_positions|num_latents": 48,
     r"num_filters": 4,
@@ -70,6 +73,7 @@ SIZES = {  # the name of a field, as a whole, and the most that it may be
 SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+SIDED = ROPE | {"mrope_section": [2, 3, 3]}  # positions in time, rows and columns
 RESNET = {  # instead of a backbone from timm
     "use_timm_backbone": False,
     "backbone": None,
@@ -144,6 +148,32 @@ OVERRIDES: dict[str, dict[str, Any]] = {  # by type, of configurations within ot
     "recurrent_gemma": {"num_hidden_layers": 3, "lru_width": 64},
     "zamba": {"num_hidden_layers": 4, "layers_block_type": ["linear_attention", "hybrid"] * 2},
     "zamba2": {"num_hidden_layers": 4, "layers_block_type": ["linear_attention", "hybrid"] * 2},
+    # Where a picture needs as many features as there are places for it.
+    "blip-2": {"image_token_index": 120, "num_query_tokens": 8},
+    "instructblip": {"image_token_index": 120, "num_query_tokens": 8},
+    "instructblipvideo": {"video_token_index": 120, "num_query_tokens": 8},
+    "hunyuan_vl_text": {"rope_parameters": ROPE | {"mrope_section": [2, 2, 2, 2]}},
+    "kosmos-2": {"latent_query_num": 8},
+    "llama4_vision_model": {
+        "projector_input_dim": 64,
+        "projector_output_dim": 64,
+        "vision_output_dim": 64,
+        "intermediate_size": 256,
+    },
+    "llava_next": {"image_grid_pinpoints": [[64, 64]]},
+    "llava_next_video": {"image_grid_pinpoints": [[64, 64]]},
+    "llava_onevision": {"image_grid_pinpoints": [[64, 64]], "vision_aspect_ratio": "anyres_max_9"},
+    "aria": {"projector_patch_to_query_dict": {16: 4, 32: 8}},
+    "glm4v_moe_text": {"rope_parameters": SIDED | {"partial_rotary_factor": 1.0}},
+    "glm4v_text": {"rope_parameters": SIDED},
+    "glm_ocr_text": {"rope_parameters": SIDED},
+    "mllama_text_model": {"cross_attention_layers": [1]},
+    "mllama_vision_model": {"intermediate_layers_indices": [0, 1], "vision_output_dim": 192},
+    "paddleocr_vl_text": {"rope_parameters": SIDED},
+    "qwen2_5_vl_text": {"rope_parameters": SIDED},
+    "qwen2_vl": {"vision_config": {"embed_dim": 64}},
+    "qwen2_vl_text": {"rope_parameters": SIDED},
+    "vipllava": {"vision_feature_layers": [-2, 1]},
     # Where the default attends sparsely, in a way that has no weights.
     "big_bird": {"attention_type": "original_full"},
 }
@@ -282,7 +312,9 @@ def small_token(name: str, value: Any) -> Any:
     return SPECIAL_TOKENS.get(name, PLAIN_IDS[1] + value % (VOCABULARY - PLAIN_IDS[1]))
 
 
-def build(model_type: str, auto_class: str) -> PreTrainedModel:
+def build(
+    model_type: str, auto_class: str, attention: str | None = "eager"
+) -> PreTrainedModel:
     """Build a tiny model with weights that are far from uniform, and the same ones every time."""
     config = tiny_config(model_type)
     maker = getattr(transformers, auto_class)
@@ -295,7 +327,7 @@ def build(model_type: str, auto_class: str) -> PreTrainedModel:
         config.is_encoder_decoder = False
     torch.manual_seed(0)
     made: PreTrainedModel = maker.from_config(
-        config, attn_implementation="eager", dtype=torch.float32
+        config, attn_implementation=attention, dtype=torch.float32
     )
     redraw(made, GAINS.get(model_type, GAIN))
     return made.eval()
@@ -366,4 +398,5 @@ SAMPLES = {
     "seq2seq": sentence,
     "vision": picture,
     "speech": sound,
+    "pictures": sentence,  # tests/tiny_pictures.py puts pictures between
 }

@@ -44,21 +44,25 @@ def watch_eager(
     outputs = eager_outputs(model, inputs)
     given = eager_weights(model, outputs, new_recorder())
     layers = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
-    are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
-    if given.counts and are_scored and agree(called, given):
-        return called, plain, "queries and keys"
     wrong = _wrong(given, layers, plain, outputs)
-    if wrong and called.counts.total() == given.counts.total():
-        return called, plain, how_of(called)
+    sides = {"encoder", "decoder"} if model.config.is_encoder_decoder else set()
+
+    def told(found: Recorder, how: str) -> str:
+        num_seen = called.counts.total() + len(refused)
+        missing = refused if num_seen > found.counts.total() else []
+        return how + _without(missing, sides - found.counts.keys())
+
+    are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
+    is_agreed = bool(given.counts) and are_scored and agree(called, given)
+    is_as_many = bool(wrong) and called.counts.total() == given.counts.total()
+    if is_agreed or is_as_many or not given.counts:  # some give none, such as beside a vision tower
+        return called, plain, told(called, how_of(called))
     if wrong:
         raise ValueError(
             f"What {type(model).__name__} gives for output_attentions=True is no attention over "
             f"its tokens: {wrong}. It cannot be traced."
         )
-    num_seen = called.counts.total() + len(refused)
-    missing = refused if num_seen > given.counts.total() else []
-    sides = {"encoder", "decoder"} if model.config.is_encoder_decoder else set()
-    return given, outputs, "eager weights" + _without(missing, sides - given.counts.keys())
+    return given, outputs, told(given, "eager weights")
 
 
 def _wrong(given: Recorder, called: list[Layer], plain: Any, outputs: Any) -> str:

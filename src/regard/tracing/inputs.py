@@ -1,7 +1,7 @@
 """What a model is called with, and the names of the tokens on both sides."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
@@ -25,10 +25,15 @@ from regard.tracing.texts import (
     tokenize_known,
 )
 
-BATCHED = {  # what transformers models take with a sentence, picture or sound a row
-    *("input_ids", "attention_mask", "inputs_embeds", "decoder_input_ids", "decoder_inputs_embeds"),
-    *("pixel_values", "input_values", "input_features"),
+TEXT = ("input_ids", "inputs_embeds")  # what transformers models take with a sentence a row
+MORE_TEXT = ("attention_mask", "decoder_input_ids", "decoder_inputs_embeds")
+SOUNDS = ("input_values", "input_features")  # with a sound a row
+PICTURES = "pixel_values"  # with a picture a row, or, in two dimensions, a patch of one a row
+GOES_ON = {  # of each token: what generate lets go on for those that it writes, with its last or zeros
+    **dict.fromkeys(("token_type_ids", "cross_attention_mask", "image_attention_mask"), True),
+    **dict.fromkeys(("mm_token_type_ids", "image_embeds_position_mask"), False),
 }
+LIMITS = ("max_position_embeddings", "max_seq_len", "max_target_positions")  # of a configuration
 ROTARY = ("rope_parameters", "rope_theta", "rope_scaling")  # such positions have no last one
 
 
@@ -129,12 +134,30 @@ def _named(
         return Inputs(named=dict(tensors), source=source)
     given = _tensors(sentence, device_of(model))
     named = given.named | dict(zip([model.main_input_name], given.positional, strict=False))
-    check_one_sentence([x for name, x in named.items() if name in BATCHED])
+    named = _text_first(named)
+    check_one_sentence(_batched(named))
     if "input_ids" not in named:
         return Inputs(named=named)
     _check_fit(named["input_ids"], model)
     ids = named["input_ids"][0].tolist()
     return Inputs(named=named, source=side_of_encoded(sentence, ids, tokenizer))
+
+
+def _text_first(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Put ids first: by what comes first, the number of sentences is known."""
+    return dict(sorted(named.items(), key=lambda item: item[0] not in TEXT))
+
+
+def _batched(named: Mapping[str, Tensor]) -> list[Tensor]:
+    """Give what has a sentence, picture or sound a row.
+
+    All pictures and sounds that are given beside ids belong to these, however many they are.
+    """
+    names = {*TEXT, *MORE_TEXT}
+    if not any(name in named for name in TEXT):
+        names |= {*SOUNDS, PICTURES}
+    is_patches = PICTURES in named and named[PICTURES].dim() == 2
+    return [x for n, x in named.items() if n in names and not (n == PICTURES and is_patches)]
 
 
 def _taken(inputs: Inputs, model: PreTrainedModel, *, is_text: bool) -> Inputs:
@@ -207,17 +230,47 @@ def check_length(length: int, model: PreTrainedModel, what: str) -> None:
     ValueError
         If they are too many.
     """
-    config = model.config
-    longest = getattr(config, "max_position_embeddings", None)
-    is_rotary = any(getattr(config, name, None) is not None for name in ROTARY)
-    is_relative = getattr(config, "position_biased_input", True) is False  # DeBERTa's
-    if not isinstance(longest, int) or longest <= 0 or is_rotary or is_relative:
-        return
-    longest -= _positions_of_padding(model)
-    if longest < length:
+    longest = _longest(model)
+    if longest is not None and longest < length:
         raise ValueError(
             f"{what} has {length} tokens, but {type(model).__name__} takes {longest}: shorten it."
         )
+
+
+def _longest(model: PreTrainedModel) -> int | None:
+    """Give for how many tokens a model has positions; None where these have no last one."""
+    config = next(iter(_texts_of(model.config)), model.config)
+    limits = (getattr(config, name, None) for name in LIMITS)
+    longest = next((x for x in limits if isinstance(x, int) and x > 0), None)
+    if longest is None or _has_no_last(config):
+        return None
+    longest_of_all = longest + _positions_of_padding(model)
+    tables = (*model.named_parameters(), *model.named_buffers())
+    has_table = any(longest <= size <= longest_of_all + 2 for _, x in tables for size in x.shape)
+    return longest - _positions_of_padding(model) if has_table and not _grows(model) else None
+
+
+def _texts_of(config: Any) -> Iterator[Any]:
+    """Give the configuration of what reads a text, where a model's configuration has such parts."""
+    parts = (getattr(config, name, None) for name in ("encoder", "text_encoder", "text_config"))
+    return (part for part in parts if hasattr(part, "model_type"))
+
+
+def _has_no_last(config: Any) -> bool:
+    """Say whether positions are turns (rotary), distances (DeBERTa's) or begin anew (TAPAS')."""
+    is_rotary = any(getattr(config, name, None) is not None for name in ROTARY)
+    is_table = getattr(config, "position_embedding_type", "") == "absolute"  # ESM may have either
+    is_relative = getattr(config, "position_biased_input", True) is False
+    return (
+        (is_rotary and not is_table)
+        or is_relative
+        or bool(getattr(config, "reset_position_index_per_cell", False))
+    )
+
+
+def _grows(model: PreTrainedModel) -> bool:
+    """Say whether a table of waves is made longer when a text is, as M2M100's."""
+    return any(hasattr(module, "make_weights") or hasattr(module, "make_weight") for module in model.modules())
 
 
 def _positions_of_padding(model: PreTrainedModel) -> int:
@@ -225,11 +278,9 @@ def _positions_of_padding(model: PreTrainedModel) -> int:
     tables = (
         module
         for name, module in model.named_modules()
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+        if name.endswith("position_embeddings") and hasattr(module, "padding_idx")
     )
-    return max(
-        (1 + table.padding_idx for table in tables if table.padding_idx is not None), default=0
-    )
+    return max((1 + x.padding_idx for x in tables if x.padding_idx is not None), default=0)
 
 
 def _with_target(
@@ -260,7 +311,7 @@ def _with_target(
             f"{type(model).__name__} cannot write a target itself: pass target=, or load it with a "
             "head that generates (AutoModelForSeq2SeqLM)."
         )
-    whole, logits = generate(model, inputs.named, max_new_tokens)
+    whole, logits, _ = generate(model, inputs.named, max_new_tokens)
     if start is not None and whole[0] != start:  # some leave out what they start with
         whole = [start, *whole]
     return replace(inputs.reading(whole, side_of(whole, tokenizer)), logits=logits)
@@ -273,12 +324,12 @@ def _after(start: int, text: Side, tokenizer: PreTrainedTokenizerBase) -> tuple[
 
 def generate(
     model: Any, named: Mapping[str, Any], max_new_tokens: int | None
-) -> tuple[list[int], Tensor | None]:
-    """Let a transformers model write greedily; give all ids of the one sequence, and logits.
+) -> tuple[list[int], Tensor | None, Tensor | None]:
+    """Let a transformers model write greedily; give all ids of the one sequence, logits, positions.
 
     The ids are those that its decoder was given and wrote, with a prompt that the generation
     configuration brings, such as Whisper's language. Logits are of the last of them, one each, as
-    far as they are known.
+    far as they are known. Positions are those that it was given with the prompt, if any.
     """
     config = model.generation_config  # of a transformers model that can generate
     if max_new_tokens is None and config.max_new_tokens is None and config.max_length in {None, 20}:
@@ -291,9 +342,11 @@ def generate(
     named = {name: x for name, x in named.items() if name != "use_cache"}
     options |= {"do_sample": False, "num_beams": 1, "output_logits": True}
     prompts: list[Any] = []
+    positions: list[Tensor | None] = []
 
     def note(_: nn.Module, __: Any, given: dict[str, Any]) -> None:
         prompts.append(given.get("decoder_input_ids", given.get("input_ids")))
+        positions.append(given.get("position_ids"))
 
     with model.register_forward_pre_hook(note, with_kwargs=True):
         written = model.generate(**named, **options)
@@ -301,8 +354,24 @@ def generate(
     prompt = [] if not prompts or prompts[0] is None else prompts[0][0].tolist()
     steps = written.get("logits")
     if not (steps and prompt and ids[: len(prompt)] == prompt):
-        return ids, None
-    return ids, torch.cat(steps)[: len(ids) - len(prompt)].float()  # an end may be left out
+        return ids, None, None
+    logits = torch.cat(steps)[: len(ids) - len(prompt)].float()  # an end may be left out
+    return ids, logits, positions[0]
+
+
+def _counted_on(positions: Tensor, length: int) -> Tensor:
+    """Let positions (..., T) go on, as generate counts: RoBERTa's from 0, others' after padding."""
+    more = 1 + torch.arange(max(length - positions.size(-1), 0), device=positions.device)
+    return torch.cat([positions, positions[..., -1:] + more], dim=-1)[..., :length]
+
+
+def _gone_on(name: str, x: Any, length: int) -> Any:
+    """Let what there is of each token go on for those that are written, as generate does."""
+    if name not in GOES_ON:
+        return x
+    last = x[:, -1:] if GOES_ON[name] else torch.zeros_like(x[:, -1:])
+    more = last.expand(-1, max(length - x.size(1), 0), *x.shape[2:])
+    return torch.cat([x, more], dim=1)[:, :length]
 
 
 def write_on(
@@ -318,19 +387,15 @@ def write_on(
         )
     prompt_ids, device = inputs.named["input_ids"], device_of(model)
     check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
-    whole, logits = generate(model, inputs.named, max_new_tokens)
+    whole, logits, positions = generate(model, inputs.named, max_new_tokens)
     written = inputs.reading(whole, side_of(whole, tokenizer))
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
     mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=device)
     mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
-    named = dict(inputs.named)
-    if "token_type_ids" in named:  # generate goes on with the last one
-        types = named["token_type_ids"]
-        more = types[:, -1:].expand(-1, max(len(written.read) - types.size(1), 0))
-        named["token_type_ids"] = torch.cat([types, more], dim=1)[:, : len(written.read)]
+    named = {name: _gone_on(name, x, len(written.read)) for name, x in inputs.named.items()}
     named |= {"input_ids": torch.tensor([written.read], device=device), "attention_mask": mask}
-    if "position_ids" in inspect.signature(model.forward).parameters and not mask.all():
-        named["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)  # as generate counts
+    if positions is not None:
+        named["position_ids"] = _counted_on(positions, len(written.read))
     return replace(
         written, named=named, source=written.target, target=Side(), read=[], logits=logits
     )
