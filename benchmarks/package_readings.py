@@ -59,6 +59,48 @@ def returned_by(ending: str, of: Callable[[Any], Tensor] = lambda x: x) -> Read:
     return read
 
 
+def in_windows(weights: Tensor) -> Tensor:
+    """Put windows on a diagonal: (W, h, n, m), or (1, W, h, n, m), to (h, W n, W m)."""
+    windows = weights.reshape(-1, *weights.shape[-3:]).transpose(0, 1)  # (h, W, n, m)
+    return torch.stack([torch.block_diag(*of_head) for of_head in windows])
+
+
+def unfused_windows(model: nn.Module, inputs: Any, num_heads: int | None = None) -> list[Tensor]:
+    """Switch timm's fused attention off, and take what its dropout is given, window by window.
+
+    With a number of heads, they stand among the windows: (W h, n, m).
+    """
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            vars(module)["fused_attn"] = False
+    found: list[Tensor] = []
+
+    def note(args: tuple[Tensor], _: Any) -> None:
+        weights = args[0] if num_heads is None else args[0].unflatten(0, (-1, num_heads))
+        found.append(in_windows(weights))
+
+    with noting(model, "attn_drop", note):
+        run(model, inputs)
+    return found
+
+
+def softmaxed_windows(model: nn.Module, inputs: Any) -> list[Tensor]:
+    """Take what `F.softmax` gives, called by torchvision in windows only."""
+    found: list[Tensor] = []
+    own = F.softmax
+
+    def spied(*args: Any, **kwargs: Any) -> Tensor:
+        found.append(in_windows(own(*args, **kwargs)))
+        return own(*args, **kwargs)
+
+    F.softmax = spied
+    try:
+        run(model, inputs)
+    finally:
+        F.softmax = own
+    return found
+
+
 def multihead(model: nn.Module, inputs: Any) -> list[Tensor]:
     """Ask each `nn.MultiheadAttention` for its weights, with what it was given."""
     found: list[Tensor] = []

@@ -27,7 +27,8 @@ import typer
 from torch import Tensor, nn
 
 import regard
-from benchmarks.tiny_packages import CASES, Case
+from benchmarks.package_case import Case
+from benchmarks.tiny_packages import CASES
 
 OUTPUT = Path(__file__).parent.parent / "docs" / "packages.md"
 EXACT = 1e-5

@@ -1,7 +1,5 @@
 """Tiny random models of public packages, and how the weights of each are known without regard."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -9,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.package_case import Built, Case
 from benchmarks.package_readings import (
-    Read,
     attend_of_x,
     classic_diffusers,
     eager_of_transformers,
@@ -23,30 +21,8 @@ from benchmarks.package_readings import (
     unfused_timm,
     used,
 )
+from benchmarks.tiny_windows import IN_WINDOWS, timm_model
 from tests.attention_styles import IDS, STYLES, model_of
-
-Built = tuple[nn.Module, Any]  # and its inputs
-
-
-@dataclass(frozen=True)
-class Case:
-    """One model of a package."""
-
-    package: str
-    module: str
-    name: str
-    build: Callable[[], Built]
-    read: Read
-    kinds: Sequence[str]  # of its layers, in the order of calls
-    projection: str = ""  # the end of the name of what the heads of its first layer are given to
-
-
-def timm_model(name: str, size: int, **options: Any) -> Built:
-    """Build one of timm's."""
-    import timm  # noqa: PLC0415
-
-    model = timm.create_model(name, pretrained=False, num_classes=5, **options)
-    return model, torch.randn(1, 3, size, size)
 
 
 def torchvision_vit() -> Built:
@@ -54,22 +30,6 @@ def torchvision_vit() -> Built:
     from torchvision.models import VisionTransformer  # noqa: PLC0415
 
     return VisionTransformer(32, 8, 2, 4, 64, 128, num_classes=5), torch.randn(1, 3, 32, 32)
-
-
-def torchvision_swin() -> Built:
-    """Build torchvision's Swin, which attends in windows."""
-    from torchvision.models import SwinTransformer  # noqa: PLC0415
-
-    model = SwinTransformer([4, 4], 32, [1, 1], [2, 4], [7, 7], num_classes=5)
-    return model, torch.randn(1, 3, 56, 56)
-
-
-def torchvision_maxvit() -> Built:
-    """Build torchvision's MaxViT, which attends in windows and in grids."""
-    from torchvision.models.maxvit import MaxVit  # noqa: PLC0415
-
-    model = MaxVit((64, 64), 16, 8, [16, 32], [1, 1], 8, stochastic_depth_prob=0.0, num_classes=5)
-    return model, torch.randn(1, 3, 64, 64)
 
 
 def open_clip_model() -> Built:
@@ -272,17 +232,8 @@ CASES = (
         OF_TWO,
         "attn.proj",
     ),
-    Case(
-        "timm",
-        "timm",
-        "Swin",
-        partial(timm_model, "swin_tiny_patch4_window7_224", 56, img_size=56, depths=(1, 1, 1, 1)),
-        nothing,
-        (),
-    ),
     Case("torchvision", "torchvision", "VisionTransformer", torchvision_vit, multihead, OF_TWO),
-    Case("torchvision", "torchvision", "SwinTransformer", torchvision_swin, nothing, ()),
-    Case("torchvision", "torchvision", "MaxVit", torchvision_maxvit, nothing, ()),
+    *IN_WINDOWS,
     Case(
         "open_clip_torch",
         "open_clip",

@@ -268,6 +268,23 @@ def test_errors_are_one_line(text: str, model: str, more: tuple[str, ...], messa
     assert errors.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["table", "view", "scoreboard"])
+def test_where_nothing_can_be_written_is_said_before_a_model_is_loaded(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "load", lambda _: pytest.fail("it was loaded"))
+    more = ("--layer=0", "--head=0") if command == "table" else ()
+    for output, said in (
+        (tmp_path, f"{tmp_path} is a folder: name a file, such as one in it."),
+        (tmp_path / "new" / "x.html", f"There is no folder {tmp_path / 'new'} to write x.html to"),
+    ):
+        code, _, errors = run_model(command, SENTENCE, *more, f"--output={output}")
+        assert code == 2
+        assert said in errors
+        assert errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no/model is not a model identifier\nlisted on the hub.\n\nIf it is private,")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import regard
-from regard.record.whole import whole_file
+from regard.record.whole import check_place, whole_file
 from regard.tracing.loading import is_on_hub, load, one_line, silence
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def table(
     ] = None,
 ) -> None:
     """Print what a head attends to."""
-    with one_line_for_errors():
+    with one_line_for_errors(output):
         seen = traced(given_text(text, file), model, target, [layer])
         seen = grouped(seen, words=words, no_special=no_special)
         from regard.pictures.tables import lines_of  # noqa: PLC0415  slow to load
@@ -182,7 +182,7 @@ def view(
 
     Without a file, print what a head reads.
     """
-    with one_line_for_errors():
+    with one_line_for_errors(output):
         seen = traced(given_text(text, file), model, target, layers)
         seen = grouped(seen, words=words, no_special=no_special)
         from regard.viewer.opening import open_at  # noqa: PLC0415  slow to load
@@ -253,7 +253,7 @@ def print_scoreboard(
     ] = None,
 ) -> None:
     """Find the heads that read what words depend on, beside what a fixed offset finds."""
-    with one_line_for_errors():
+    with one_line_for_errors(output):
         with silence():
             pretrained, tokenizer = loaded(model)
             from regard.evidence.treebank import score_treebank  # noqa: PLC0415  slow to load
@@ -286,9 +286,11 @@ def loaded(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
 
 
 @contextmanager
-def one_line_for_errors() -> Iterator[None]:
-    """Say what a user asked for in vain in one line, and leave with 2."""
+def one_line_for_errors(output: Path | None = None) -> Iterator[None]:
+    """Say what a user asked for in vain in one line, and leave with 2; first, if by the output."""
     try:
+        if output is not None:
+            check_place(output)
         yield
     except (ValueError, OSError) as error:
         typer.echo(in_options(one_line(error)), err=True)

@@ -55,6 +55,13 @@ def test_what_fails_halfway_leaves_the_old_file_and_no_litter(
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "old"}
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(OSError, match=r"is a folder: name a file, such as one in it\.$"):
+        view(Trace.from_weights(np.eye(2), ["the", "dog"])).save(tmp_path / name)
+
+
 def test_a_notebook_that_is_half_copied_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import nn
-from transformers import BertConfig, BertModel, PreTrainedTokenizerBase
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+    PreTrainedTokenizerBase,
+    Wav2Vec2FeatureExtractor,
+)
 
 import regard
 from regard.model.transformer import Transformer
@@ -66,14 +74,26 @@ def test_a_tokenizer_is_one(model: Transformer, tokenizer: PreTrainedTokenizerBa
 
     assert a_tokenizer(tokenizer) is tokenizer
     assert a_tokenizer(None) is None
+    assert a_tokenizer(Processor()) is tokenizer
+    processor: Any = Processor()
+    assert (
+        regard.trace(SENTENCE, model, processor).tokens
+        == regard.trace(SENTENCE, model, tokenizer).tokens
+    )
     for got, said in (
         ("bert", r"got 'bert' \(str\): pass one with the interface of transformers"),
-        (Processor(), r"pass its own one, Processor\.tokenizer"),
+        (Tokenizer(WordLevel()), r"pass PreTrainedTokenizerFast\(tokenizer_object=it\)"),
+        (Wav2Vec2FeatureExtractor(), r"makes input_values, .*trace\(processor\(\.\.\.\), model\)"),
         (3, r"got 3 \(int\): pass one with the interface"),
     ):
         wrong: Any = got
         with pytest.raises(TypeError, match=said):
             regard.trace(SENTENCE, model, wrong)
+
+
+def test_a_tokenizer_knows_something() -> None:
+    with pytest.raises(ValueError, match=r"BertTokenizer knows no tokens but special ones, as whe"):
+        a_tokenizer(BertTokenizer())
 
 
 @pytest.mark.parametrize(

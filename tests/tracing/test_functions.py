@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from typing import cast
 
 import pytest
@@ -255,19 +256,6 @@ def test_several_sentences_are_refused(style: str) -> None:
         regard.trace(IDS.expand(2, -1), model_of(style))
 
 
-def test_windows_are_refused() -> None:
-    class Windows(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.attn = Flash()
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.attn(x.unflatten(1, (3, -1)).flatten(0, 1))
-
-    with pytest.raises(ValueError, match=r"attn attends as \(3, 4, 4, 8\): in several sentences"):
-        regard.trace(torch.randn(1, 12, WIDTH), Windows())
-
-
 def test_a_model_of_one_sentence_without_a_batch() -> None:
     class Bare(nn.Module):
         def __init__(self) -> None:
@@ -382,3 +370,58 @@ def test_under_inference_mode_and_autocast() -> None:
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         seen = regard.trace(IDS, model)
     assert seen.layers["decoder"][2].weigh().sum(-1).allclose(torch.ones(HEADS, 9), atol=1e-3)
+
+
+class ValuesFirst(Flash):
+    """Values times transposed weights, as convolutions have it: (B, h, d, S) (B, h, S, T)."""
+
+    is_causal = False
+    way = ""
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        weights = (q @ k.mT / SIZE**0.5).softmax(-1)
+        ways: dict[str, Callable[[], Tensor]] = {
+            "transposed": lambda: (v.mT @ weights.transpose(-2, -1)).mT,
+            "permuted": lambda: (v.mT @ weights.permute(0, 1, 3, 2).contiguous()).mT,
+            "mT": lambda: torch.matmul(v.mT, weights.mT).mT,
+            "einsum": lambda: torch.einsum("bhsd,bhts->bhtd", v, weights),
+            "einsum, turned": lambda: torch.einsum("bhds,bhts->bhdt", v.mT, weights).mT,
+            "einsum, turned twice": lambda: torch.einsum("bhst,bhsd->bhtd", weights.mT, v),
+            "twice": lambda: weights.mT.mT @ v,
+        }
+        return ways[self.way]()
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["transposed", "permuted", "mT", "einsum", "einsum, turned", "einsum, turned twice", "twice"],
+)
+def test_values_may_come_first(way: str) -> None:
+    torch.manual_seed(0)
+    model = Writer(type("ValuesFirst", (ValuesFirst,), {"way": way})).eval()
+    seen = regard.trace(IDS, model)
+    assert seen.how == "queries and keys"
+    for number, used in enumerate(model.used()):
+        assert (seen.layers["encoder"][number].weigh() - used).abs().max() < 2e-6
+    forbidden = torch.zeros(1, 9, 9, dtype=torch.bool)
+    forbidden[0, 6, 3] = True
+    flash = model_of("einsum")
+    flash.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        plain = model(IDS)
+        for change in (
+            partial(regard.ablate, heads=[("encoder", 1, 2)]),
+            partial(regard.block, forbidden=forbidden),
+        ):
+            with change(model), change(flash):
+                assert (model(IDS) - flash(IDS)).abs().max() < 1e-5
+                assert not torch.equal(model(IDS), plain)
+
+
+def test_weights_that_sum_over_queries_are_none() -> None:
+    class OverQueries(Flash):
+        def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            return (q @ k.mT).softmax(-1).mT @ v
+
+    with pytest.raises(ValueError, match="3 softmaxes of queries and keys met no values"):
+        regard.trace(IDS, Writer(OverQueries))

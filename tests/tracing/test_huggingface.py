@@ -1,5 +1,6 @@
 """Any transformers model: its weights are eager's own, and it is left as it was."""
 
+import copy
 import gc
 import threading
 import weakref
@@ -510,6 +511,31 @@ def test_a_padded_prompt_is_continued_as_generate_does(
     chances = [scores[0].softmax(-1).max().item() for scores in steps.scores]
     assert seen.probabilities[-3:] == pytest.approx(chances, abs=1e-5)
     assert not seen.weights(1)[:, :, :2].any()
+
+
+@pytest.mark.parametrize("build", [gpt2, llama])
+def test_a_configuration_that_asks_for_weights_changes_nothing(
+    build: Callable[..., PreTrainedModel], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    expected = trace("the cow", build(), tokenizer)
+    model = build(output_attentions=True)
+    model.set_attn_implementation("sdpa")
+    before = copy.deepcopy(model.config.to_dict())
+    seen = trace("the cow", model, tokenizer)
+    assert np.array_equal(seen.weights(1), expected.weights(1))
+    assert seen.how == "queries and keys"
+    assert model.config._attn_implementation == "sdpa"  # noqa: SLF001  said nowhere else
+    written = trace_generation("the cow", model, tokenizer, max_new_tokens=2, layers=0)
+    assert [list(of_kind) for of_kind in written.layers.values()] == [[0]]
+    assert len(written.probabilities) == len(written.tokens)
+    assert model.config.output_attentions
+    assert model.config.to_dict() == before
+
+
+@pytest.mark.parametrize("trace_it", [trace, trace_generation])
+def test_no_layers_are_refused(trace_it: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(ValueError, match="layers names none: give at least one, or leave it out"):
+        trace_it("the cow", gpt2(), tokenizer, layers=[])
 
 
 def test_a_decoder_of_one_token_is_a_decoder(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -3,9 +3,11 @@
 import pytest
 import torch
 from torch import Tensor
+from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
 
 import regard
 from tests.tiny_models import build
+from tests.tracing.test_parts import IMAGE, PICTURE, TEXT, told
 
 DECODERS = ["bloom", "mpt", "gptj", "xglm", "gemma2", "gpt_oss", "gpt2", "llama", "falcon"]
 ENCODERS = ["bert", "modernbert", "mpnet", "deberta-v2"]
@@ -43,3 +45,18 @@ def test_a_head_of_a_decoder_is_cut_whatever_is_padded() -> None:
         without = model(**inputs).logits
     with torch.no_grad():
         assert not torch.equal(without[0, -1], model(**inputs).logits[0, -1])
+
+
+def test_what_writes_is_a_decoder_though_it_reads_its_prompt_both_ways() -> None:
+    torch.manual_seed(0)
+    config = PaliGemmaConfig(
+        text_config={**TEXT, "model_type": "gemma2", "head_dim": 16},
+        vision_config={**PICTURE, "model_type": "siglip_vision_model", "vision_use_head": False},
+        image_token_index=IMAGE,
+        projection_dim=32,
+    )
+    model = PaliGemmaForConditionalGeneration(config).eval()
+    inputs = told(1, IMAGE, IMAGE, IMAGE, IMAGE, 6, 7)
+    inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])  # all of it is a prompt
+    seen = regard.trace(inputs, model)
+    assert seen.weights(0, 0, kind="language_model/decoder")[0, 6] > 0

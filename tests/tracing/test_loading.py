@@ -3,6 +3,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 import transformers
 from transformers import AutoTokenizer, PreTrainedModel
@@ -49,6 +50,29 @@ def test_models_are_loaded_with_the_head_that_they_have(tmp_path: Path) -> None:
     albert = config_of("albert", embedding_size=32, intermediate_size=64, **sizes)
     decoder = save(transformers.AlbertModel(albert), tmp_path / "albert", ["AlbertForCausalLM"])
     assert type(load(decoder)[0]) is transformers.AlbertModel  # there is no such head
+
+
+@pytest.mark.parametrize("model_type", ["bert", "gpt2", "t5", "llama", "roberta"])
+def test_a_folder_without_a_tokenizer_is_said(model_type: str, tmp_path: Path) -> None:
+    """Transformers makes a tokenizer of many types then, for which any word is unknown."""
+    config_of(model_type).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="could not be loaded: its tokenizer is missing, or canno"):
+        load(str(tmp_path))
+
+
+def test_a_folder_without_a_model_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"has no config.json: name one that `save_pretrained`"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "nobody/no-such-model"])
+def test_a_name_that_is_not_there_is_said_offline(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    said = f"^{name} could not be loaded: there is no such file or folder, .*HF_HUB_OFFLINE set$"
+    with pytest.raises(ValueError, match=said):
+        load(name)
 
 
 def test_a_gguf_file_is_loaded_from_its_folder(

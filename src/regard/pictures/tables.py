@@ -37,7 +37,9 @@ def lines_of(
     """
     kind = seen.kind_or_first(kind)
     model = seen.origin.get("model")
-    yield f"{seen.head(layer, head, kind=kind)}" + (f", of {model}" if model else "")
+    path = seen.paths.get(kind, {}).get(layer)
+    origin = f", of {model}" * bool(model) + f" ({path})" * bool(path)
+    yield f"{seen.head(layer, head, kind=kind)}{origin}"
     yield from of_hidden(seen, layer, head, kind)
     matrix = [] if top else matrix_lines(seen, layer, head, kind)
     if matrix and columns(matrix[0]) <= width:

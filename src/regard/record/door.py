@@ -59,10 +59,15 @@ def whole_numbers(name: str, got: object) -> list[int]:
     ------
     TypeError
         If they are something else, such as the text "0".
+    ValueError
+        If there are none.
     """
     if isinstance(got, str) or not isinstance(got, Iterable) or getattr(got, "ndim", 1) == 0:
         return [whole_number(f"{name}, if not several,", got)]
-    return [whole_number(f"Each of {name}", one) for one in got]
+    numbers = [whole_number(f"Each of {name}", one) for one in got]
+    if not numbers:
+        raise ValueError(f"{name} names none: give at least one, or leave it out.")
+    return numbers
 
 
 def number(name: str, got: object) -> float:

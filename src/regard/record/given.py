@@ -10,7 +10,7 @@ from torch import Tensor
 from regard.record.door import described, names, text
 from regard.record.kinds import plain
 from regard.record.layers import Layer, WeighedLayer
-from regard.record.words import Side, fitting
+from regard.record.words import Side, numbers
 
 ROUNDING = 1e-3  # how far a row of weights may be from 1 and still be called attention
 
@@ -117,7 +117,7 @@ def sides_given(
 def named(given: Iterable[str] | None, count: int, what: str) -> list[str]:
     """Take a name for each token; numbers, if none are given."""
     if given is None:
-        return fitting([], count)
+        return numbers(count)
     listed = names(what, given)
     if len(listed) != count:
         raise ValueError(

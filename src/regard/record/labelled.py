@@ -16,6 +16,7 @@ def labelled_array(
     kind: str,
     weights: Mapping[int, NDArray[np.float32]],
     labels: Labels,
+    paths: Mapping[int, str],
     origin: Mapping[str, str],
 ) -> "xarray.DataArray":
     """Label the weights of one kind: (layer, head, query, key), of the kind as a fifth dimension.
@@ -45,6 +46,7 @@ def labelled_array(
         coords={
             "kind": [kind],
             "layer": list(weights),
+            "path": ("layer", [paths.get(layer, "") for layer in weights]),
             "head": range(sizes[0][0]),
             "query_token": ("query", labels.queries),
             "key_token": ("key", labels.keys),

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,14 @@ class Layer(Protocol):
 
     def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
         """Compute the weights of some heads and queries: float32 (h', Q', K)."""
+
+
+@runtime_checkable
+class Valued(Protocol):
+    """A layer that may hold values."""
+
+    def lean(self) -> Layer:
+        """Let go of the values."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,13 @@ class ScoredLayer:
         )
         may = key_at[keys] <= query_at[rows, None] if self.is_causal else (key_at[keys] >= 0)[None]
         return may[None] if self.allowed is None else may & _part(self.allowed, heads, rows, keys)
+
+    def lean(self) -> "ScoredLayer":
+        """Let go of the values, and of what queries and keys are cut from.
+
+        All three are often slices of one tensor, which would live as long as they.
+        """
+        return replace(self, query=_own(self.query), key=_own(self.key), value=None)
 
     def _mask(self, scores: Tensor, heads: slice, rows: slice, keys: slice) -> Tensor:
         if self.allowed is not None:
@@ -245,6 +260,7 @@ class Recorder:
         self.values = values
         self.notes: dict[str, dict[int, Note]] = {}  # of all that attended
         self.layers: dict[str, dict[int, Layer]] = {}
+        self.unmet = 0  # softmaxes of queries and keys that met no values, and are no layers
 
     @property
     def counts(self) -> Counter[str]:
@@ -268,14 +284,8 @@ class Recorder:
         return {sum(one[:depth] == own[:depth] for one in others) for depth in depths}
 
     def _lean(self, layer: Layer) -> Layer:
-        """Let go of values that nobody wants, and of what a layer's queries and keys are cut from.
-
-        Queries, keys and values are often slices of one tensor, which would live as long as they.
-        """
-        if self.values or not isinstance(layer, ScoredLayer):
-            return layer
-        query, key = (_own(x) for x in (layer.query, layer.key))
-        return replace(layer, query=query, key=key, value=None)
+        """Let go of values that nobody wants."""
+        return layer.lean() if isinstance(layer, Valued) and not self.values else layer
 
 
 def _own(x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from regard.record import door
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer
 from regard.record.whole import whole_file
+from regard.record.windows import WindowedLayer
 from regard.record.words import Side, side_from
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def _described(layer: Layer, tensors: dict[int, Tensor]) -> dict[str, Any]:
     if isinstance(layer, GroupedLayer):
         groups = {"query_groups": layer.query_groups, "key_groups": layer.key_groups}
         return {"type": "GroupedLayer", "inner": _described(layer.layer, tensors), **groups}
+    if isinstance(layer, WindowedLayer):
+        windows = [_described(window, tensors) for window in layer.windows]
+        return {"type": "WindowedLayer", "windows": windows}
     if not isinstance(layer, ScoredLayer | WeighedLayer):
         layer = WeighedLayer(layer.kind, layer.weigh())
     described: dict[str, Any] = {"type": type(layer).__name__}
@@ -123,6 +127,9 @@ def _layer(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Layer
     if described["type"] == "GroupedLayer":
         inner = _layer(described["inner"], tensors)
         return GroupedLayer(inner, described["query_groups"], described["key_groups"])
+    if described["type"] == "WindowedLayer":
+        windows: list[Any] = [_layer(window, tensors) for window in described["windows"]]
+        return WindowedLayer(windows)
     parts: dict[str, Any] = {
         name: tensors[part["tensor"]] if isinstance(part, dict) else part
         for name, part in described.items()

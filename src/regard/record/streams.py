@@ -9,6 +9,7 @@ from torch import Tensor
 
 from regard.record.door import within
 from regard.record.layers import EVERYTHING, GroupedLayer, Layer, ScoredLayer
+from regard.record.windows import WindowedLayer
 
 BLOCK_BYTES = 4 * 2**20  # of weights, computed at once when they are streamed: they stay in cache
 
@@ -58,6 +59,8 @@ def spans(layer: Layer) -> Tensor:
     _, num_queries, num_keys = layer.shape
     if isinstance(layer, GroupedLayer):
         return _spans_of_groups(layer, spans(layer.layer))
+    if isinstance(layer, WindowedLayer):
+        return _spans_of_windows(layer)
     if isinstance(layer, ScoredLayer) and layer.allowed is None:
         after = torch.full((num_queries,), num_keys)
         if layer.is_causal:
@@ -84,6 +87,14 @@ def _readable(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
         rows = slice(start, min(start + step, num_queries))
         may_read = layer.may_read(rows=rows).any(dim=0)
         yield rows, may_read.expand(rows.stop - start, num_keys)
+
+
+def _spans_of_windows(layer: WindowedLayer) -> Tensor:
+    """Put the spans of each window where it stands; of a query that reads nothing, (0, 0) stays."""
+    found = torch.stack([spans(window) for window in layer.windows])  # (W, n, 2)
+    _, _, keys_each = layer.windows[0].shape
+    left = torch.arange(len(found))[:, None, None] * keys_each
+    return (found + left).where(found[..., 1:] > 0, 0).flatten(0, 1)
 
 
 def _spans_of_groups(layer: GroupedLayer, of_tokens: Tensor) -> Tensor:

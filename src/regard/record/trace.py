@@ -24,6 +24,7 @@ from regard.record.regrouping import (
     without_special,
 )
 from regard.record.storage import read_trace, write_trace
+from regard.record.windows import names_of
 from regard.record.words import Labels, Side, fitting
 
 if TYPE_CHECKING:
@@ -178,17 +179,18 @@ class Trace:
         Without a layer, of the first that was kept.
 
         A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.
-        Where a layer has other rows or columns than there are tokens, they are numbered.
+        Where a layer has other rows or columns than there are tokens, they are numbered, in a
+        layer of windows by window and place in it.
         """
         kind = self.kind_or_first(kind)
         number = next(iter(self.layers[kind])) if layer is None else layer
-        _, num_queries, num_keys = self.layer(number, kind).shape
+        own = names_of(self.layer(number, kind))
         rows, columns = sides_of(self, kind)
         reads = rows.tokens
         if plain(kind) != "encoder" and len(self.written_tokens) == len(reads):
             pairs = zip(reads, self.written_tokens, strict=True)
             reads = [f"{read} → {written}" for read, written in pairs]
-        return Labels(fitting(reads, num_queries), fitting(columns.tokens, num_keys))
+        return Labels(fitting(reads, own.queries), fitting(columns.tokens, own.keys))
 
     def special(self, kind: str | None = None) -> tuple[list[bool], list[bool]]:
         """Say which queries and which keys of a kind are special tokens."""
@@ -245,9 +247,10 @@ class Trace:
     def to_xarray(self, kind: str | None = None) -> "xarray.DataArray":
         """Give all weights of one kind, labelled: (kind, layer, head, query, key).
 
-        `query` and `key` are positions; `query_token` and `key_token` name them. There is one kind,
-        so that `xarray.concat(..., dim="kind")` joins kinds of one size. The array
-        holds layers x heads x Q x K floats: for long texts, ask for one head at a time.
+        `query` and `key` are positions; `query_token` and `key_token` name them, `path` the module
+        that attended. There is one kind, so that `xarray.concat(..., dim="kind")` joins kinds of
+        one size. The array holds layers x heads x Q x K floats: for long texts, ask for one head
+        at a time.
 
         Raises
         ------
@@ -256,7 +259,8 @@ class Trace:
         """
         kind = self.kind_or_first(kind)
         weights = {number: self.weights(number, kind=kind) for number in self.layers[kind]}
-        return labelled_array(kind, weights, self.labels(kind=kind), self.origin)
+        paths = self.paths.get(kind, {})
+        return labelled_array(kind, weights, self.labels(kind=kind), paths, self.origin)
 
     def merge_words(self) -> "Trace":
         """Put sub-words together to words: keys are summed, queries averaged.

@@ -27,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder is not there, or cannot be written to.
+        If the folder is not there, or cannot be written to; or the path is a folder itself.
 
     Examples
     --------
@@ -38,14 +38,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     ...     [(file.name, file.read_text()) for file in Path(folder).iterdir()]
     [('x.txt', 'all of it')]
     """
+    check_place(path)
     if path.exists() and not path.is_file():
         yield path
         return
     place = path.resolve()
-    if not place.parent.is_dir():
-        raise FileNotFoundError(
-            f"There is no folder {place.parent} to write {place.name} to: make it, or name another."
-        )
     unfinished = place.with_name(f".{secrets.token_hex(8)}.part")
     try:
         yield unfinished
@@ -54,6 +51,23 @@ def whole_file(path: Path) -> Iterator[Path]:
         unfinished.replace(place)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Raise where no file can be: known before anything is computed that is to be written there.
+
+    Raises
+    ------
+    OSError
+        If the path is a folder, or in a folder that is not there.
+    """
+    place = path.resolve()
+    if place.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file, such as one in it.")
+    if not place.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {place.parent} to write {place.name} to: make it, or name another."
+        )
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -118,6 +118,11 @@ def kept(written: list[Any], groups: Groups) -> list[Any]:
     return [written[group[0]] for group in groups]
 
 
-def fitting(names: list[str], count: int) -> list[str]:
-    """Give the names if there are as many as asked for; else numbers."""
-    return names if len(names) == count else [str(i) for i in range(count)]
+def fitting(names: list[str], others: list[str]) -> list[str]:
+    """Give the names if there are as many as others; else these."""
+    return names if len(names) == len(others) else others
+
+
+def numbers(count: int) -> list[str]:
+    """Name things by numbers, from 0 on."""
+    return [str(i) for i in range(count)]

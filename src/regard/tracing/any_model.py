@@ -16,6 +16,7 @@ from regard.tracing.calls import Allow, Edit, Numbers, Read
 from regard.tracing.huggingface import Pretrained
 from regard.tracing.inputs import Inputs
 from regard.tracing.modules import Hooked
+from regard.tracing.sharded import refuse_shared_heads
 from regard.tracing.texts import Sentence
 from regard.tracing.wrapped import uncompiled, unwrapped
 
@@ -36,11 +37,13 @@ class AnyModel:
     TypeError
         If it is no model.
     ValueError
-        If it wraps several, so that it is not clear which is meant.
+        If it wraps several, so that it is not clear which is meant; or if several processes share
+        the heads of its layers.
     """
 
     def __init__(self, got: Any, attention: Mapping[type[nn.Module], Read] | None = None) -> None:
         found = unwrapped(got, attention)
+        refuse_shared_heads(found.model)
         self.model = found.model  # that attends
         self.whole = found.whole  # that was given, or of a pipeline its model
         self.tokenizer = found.tokenizer

@@ -9,12 +9,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
-from regard.tracing.agreement import gives
+from regard.record.layers import Layer, Recorder, WeighedLayer
+from regard.record.windows import WindowedLayer
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
 from regard.tracing.functions import Attention, GoOn, watching
 from regard.tracing.places import parted
 from regard.tracing.whose import Whose
+from regard.tracing.windows import layer_of, leading_of
 
 RECORDING: ContextVar[object] = ContextVar("recording", default=None)  # the innermost trace
 
@@ -59,81 +60,36 @@ def recording_calls(
 
     token = RECORDING.set(me)
     try:
-        with watching(model, tell, known):
+        with watching(model, tell, known) as seeing:
             yield
+            recorder.unmet += seeing.unmet.count
     finally:
         RECORDING.reset(token)
-
-
-def layer_of(attention: Attention, kind: str) -> Layer:
-    """Give a call as a layer: queries and keys, where the softmax of them is what met the values.
-
-    Raises
-    ------
-    ValueError
-        If it attends in several sentences or windows at once.
-    """
-    query, key, value = (
-        _one(x.detach(), attention) for x in (attention.query, attention.key, attention.value)
-    )
-    if attention.weights is not None:
-        weights = _one(attention.weights.detach(), attention)
-        for layer in _guesses(kind, query, key, value):
-            if layer.shape == weights.shape and gives(layer, weights):
-                return layer
-        return WeighedLayer(kind, weights)
-    allowed, bias = _mask_of(attention)
-    scale = attention.scale
-    return ScoredLayer(
-        kind,
-        query,
-        key,
-        value,
-        query.size(-1) ** -0.5 if scale is None else scale,
-        allowed=allowed,
-        bias=bias,
-        is_causal=attention.is_causal,
-    )
-
-
-def _guesses(kind: str, query: Tensor, key: Tensor, value: Tensor) -> Iterator[ScoredLayer]:
-    """Guess how scores came from queries and keys: by a scale, or by none, as they were scaled."""
-    for is_causal in (True, False):
-        for scale in (query.size(-1) ** -0.5, 1.0):
-            yield ScoredLayer(kind, query, key, value, scale, is_causal=is_causal)
-
-
-def _one(x: Tensor, attention: Attention) -> Tensor:
-    """Take the one sentence, (h, T, d): of (B, h, T, d), (h, T, d), (T, d), or with more sides."""
-    sides = [side for side in x.shape[:-2] if side > 1]
-    is_batch = x.dim() >= 4 and x.size(0) > 1
-    if len(sides) > 1 or is_batch or attention.batch > 1:
-        raise ValueError(
-            f"{attention.name or 'The model'} attends as {tuple(x.shape)}: in several sentences or "
-            "windows at once, so that a head has no one matrix of weights. Pass one sentence; what "
-            "attends in windows cannot be traced."
-        )
-    return x.reshape(sides[0] if sides else 1, *x.shape[-2:])
-
-
-def _mask_of(attention: Attention) -> tuple[Tensor | None, Tensor | None]:
-    """Part a mask into who may attend and a bias, each broadcastable to (h, T, S)."""
-    if attention.mask is None:
-        return None, None
-    mask = attention.mask.detach()
-    return parted(mask.reshape(-1, *mask.shape[-2:]) if mask.dim() > 1 else mask[None, None])
 
 
 def how_of(recorder: Recorder) -> str:
     """Say what the weights are computed from, and which are held themselves."""
     layers = [layer for of_kind in recorder.layers.values() for layer in of_kind.values()]
-    weighed = [layer for layer in layers if isinstance(layer, WeighedLayer)]
+    weighed = [layer for layer in layers if _is_weighed(layer)]
+    how = own = "weights as the module gave them, heads x queries x keys numbers a layer"
     if not weighed:
-        return "queries and keys"
-    own = "weights as the module gave them, heads x queries x keys numbers a layer"
-    if len(weighed) == len(layers):
-        return own
-    return f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
+        how = "queries and keys"
+    elif len(weighed) < len(layers):
+        how = f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
+    return f"{how}{unmet_in(recorder)}"
+
+
+def unmet_in(recorder: Recorder) -> str:
+    """Say how many softmaxes are no layers, though they are of queries and keys; or nothing."""
+    count = recorder.unmet
+    plural = "es" if count > 1 else ""
+    is_missing = f"; {count} softmax{plural} of queries and keys met no values"
+    return f"{is_missing}, and {'are' if count > 1 else 'is'} not shown" if count else ""
+
+
+def _is_weighed(layer: Layer) -> bool:
+    one = layer.windows[0] if isinstance(layer, WindowedLayer) else layer
+    return isinstance(one, WeighedLayer)
 
 
 # editing
@@ -171,7 +127,9 @@ def _edited(
     address = numbers.give(attention.module, kind)
     call = Call(address, num_heads, lambda: written.transpose(1, 2), read_evenly)
     edited = edit(call)
-    return output if edited is None else edited.transpose(1, 2).reshape(output.shape)
+    if edited is None:
+        return output
+    return leading_of(attention).together(edited.transpose(1, 2), output.shape)
 
 
 def _narrowed(
@@ -183,6 +141,7 @@ def _narrowed(
     may = allow(numbers.give(attention.module, kind), num_heads)
     if may is None:
         return go_on()[0]
+    _check_windows(attention, batch)
     check_fit(may, (batch, num_heads, num_queries, key.size(2)))
     may = may.to(query.device)
     if attention.weights is not None:
@@ -194,7 +153,7 @@ def _narrowed(
     if not silenced.any():
         return output
     written = _apart(output, attention).masked_fill(silenced[..., None], 0.0)
-    return written.reshape(output.shape)
+    return leading_of(attention).together(written, output.shape)
 
 
 def _renewed(attention: Attention, may: Tensor) -> Tensor:
@@ -207,13 +166,15 @@ def _renewed(attention: Attention, may: Tensor) -> Tensor:
         )
     logits = _apart(attention.logits, attention)
     renewed = logits.masked_fill(~may, float("-inf")).softmax(-1).nan_to_num()
-    return renewed.to(weights.dtype).reshape(weights.shape)
+    return leading_of(attention).together(renewed.to(weights.dtype), weights.shape)
 
 
 def _joined(mask: Tensor | None, after: Tensor, attention: Attention) -> Tensor:
     """Join who may read with what a mask adds to the scores."""
-    shape = (*attention.query.shape[:-2], *after.shape[-2:])
-    may = after.expand(*_lead(attention.query, attention), *after.shape[-2:]).reshape(shape)
+    leading, lead = leading_of(attention), attention.query.shape[:-2]
+    sentences, num_heads, _, _ = leading.apart(attention.query).shape
+    may = after.expand(sentences, num_heads, *after.shape[-2:])
+    may = leading.together(may, (*lead, *after.shape[-2:]))
     if mask is None or mask.dtype == torch.bool:
         return may
     return mask.masked_fill(~may, float("-inf"))
@@ -228,25 +189,19 @@ def _may_read(attention: Attention) -> Tensor:
     if attention.is_causal:
         return may.tril()
     allowed = None if attention.mask is None else parted(attention.mask)[0]
-    if allowed is None:
-        return may
-    return may & (allowed if allowed.dim() == 4 else allowed.reshape(-1, *allowed.shape[-2:]))
+    return may if allowed is None else may & leading_of(attention).of_mask(allowed)
 
 
 def _apart(x: Tensor, attention: Attention) -> Tensor:
-    """Give (B, h, T, d): of that, of (B h, T, d), or of (B, T, d)."""
-    return x.reshape(*_lead(x, attention), *x.shape[-2:])
+    """Give (N, h, T, d), of N sentences or windows."""
+    return leading_of(attention).apart(x)
 
 
-def _lead(x: Tensor, attention: Attention) -> tuple[int, int]:
-    """Say how many sentences and heads there are."""
-    lead, batch = x.shape[:-2], attention.batch
-    if len(lead) == 2:
-        return lead[0], lead[1]
-    count = lead.numel()
-    if len(lead) > 2 or count % batch:
+def _check_windows(attention: Attention, count: int) -> None:
+    """Raise where edges among all tokens are meant for what attends in windows."""
+    if count > attention.batch and count % attention.batch == 0:
         raise ValueError(
-            f"{attention.name or 'The model'} attends as {tuple(x.shape)}, in {batch} sentences: "
-            "its heads cannot be told apart."
+            f"{attention.name or 'The model'} attends in {count // attention.batch} windows, so "
+            "that edges among all tokens cannot be blocked in it: block other layers, by heads=, "
+            "or cut whole heads by `regard.ablate`, which cuts them in all windows."
         )
-    return batch, count // batch

@@ -44,7 +44,17 @@ def says_causal(module: nn.Module, model: nn.Module) -> bool | None:
     said = getattr(module, "is_causal", None)
     if said or not isinstance(model, PreTrainedModel):
         return None if said is None else bool(said)
-    if getattr(model.config, "is_decoder", False):
+    if getattr(model.config, "is_decoder", False) or _is_writers(module, model):
         return True
     is_decoders = model.config.model_type in DECODERS
     return is_decoders or None if said is None else False
+
+
+def _is_writers(module: nn.Module, model: PreTrainedModel) -> bool:
+    """Say whether a module is of what writes in a model that generates, without an encoder.
+
+    It may read its prompt both ways, as PaliGemma does, but what it writes it reads one way.
+    """
+    if model.config.is_encoder_decoder or not model.can_generate():
+        return False
+    return getattr(module, "config", None) is model.config.get_text_config(decoder=True)

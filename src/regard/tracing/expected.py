@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
@@ -14,23 +15,55 @@ ORDER = "trace(sentence, model, tokenizer)"
 
 
 def a_tokenizer(got: Any) -> Any:
-    """Take a tokenizer, or none.
+    """Take a tokenizer, or none; of a processor, its own one.
 
     Raises
     ------
     TypeError
         If it is something else, such as its name.
+    ValueError
+        If it knows nothing but special tokens.
     """
-    if got is None or (callable(got) and hasattr(got, "convert_ids_to_tokens")):
-        return got
-    if hasattr(getattr(got, "tokenizer", None), "convert_ids_to_tokens"):
-        said = f"its own one, {type(got).__name__}.tokenizer"
-    else:
-        said = (
-            "one with the interface of transformers, such as AutoTokenizer.from_pretrained(name) "
-            "gives"
+    for one in (got, getattr(got, "tokenizer", None)):
+        if callable(one) and hasattr(one, "convert_ids_to_tokens"):
+            return with_vocabulary(one)
+    if got is not None:
+        raise TypeError(f"A tokenizer is expected, but got {described(got)}: {_instead(got)}.")
+    return None
+
+
+def _instead(got: Any) -> str:
+    """Say what to pass in place of what is no tokenizer."""
+    if isinstance(got, Tokenizer):
+        return "pass PreTrainedTokenizerFast(tokenizer_object=it), of transformers"
+    if inputs := getattr(got, "model_input_names", None):
+        return (
+            f"it makes {', '.join(inputs)}, not of text. Pass what it gives as the sentence, "
+            "trace(processor(...), model)"
         )
-    raise TypeError(f"A tokenizer is expected, but got {described(got)}: pass {said}.")
+    return (
+        "pass one with the interface of transformers, such as AutoTokenizer.from_pretrained(name) "
+        "gives"
+    )
+
+
+def with_vocabulary(tokenizer: Any) -> Any:
+    """Take a tokenizer that knows something; transformers makes others where files are missing.
+
+    Raises
+    ------
+    ValueError
+        If all of its tokens are special ones, but for one that may stand for a space.
+    """
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        return tokenizer
+    if len(tokenizer) - len(set(tokenizer.all_special_ids)) <= 1:
+        raise ValueError(
+            f"{type(tokenizer).__name__} knows no tokens but special ones, as where a folder has a "
+            "model and no tokenizer: save one there, tokenizer.save_pretrained(folder), and load "
+            "it anew."
+        )
+    return tokenizer
 
 
 def in_order(sentence: Any, model: Any, tokenizer: Any, order: str = ORDER) -> None:
@@ -123,6 +156,7 @@ def device_of(model: nn.Module) -> torch.device:
     first = next(model.parameters(), torch.empty(0))
     if first.device.type != "meta":
         return first.device
-    hooks = (getattr(module, "_hf_hook", None) for module in model.modules())
+    of_modules = (getattr(module, "_hf_hook", None) for module in model.modules())
+    hooks = (one for hook in of_modules for one in getattr(hook, "hooks", (hook,)))  # or several
     devices = (getattr(hook, "execution_device", None) for hook in hooks)
     return torch.device(next((one for one in devices if one is not None), "meta"))

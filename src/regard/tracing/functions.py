@@ -6,7 +6,7 @@ values, mask and scale. And a softmax is attention where
 1. it goes over the last side of scores that are the product of two tensors, queries and keys, which
    both depend on what the model was given; scaled, biased, masked or squeezed on the way;
 2. and what comes of it, perhaps dropped, gated or mixed among heads, is multiplied with a third
-   such tensor, the values.
+   such tensor, the values; or the values with it, transposed.
 
 So a classifier's softmax, a router's and one that pools over time are none. The weights are those
 that met the values.
@@ -25,8 +25,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from regard.tracing.flex import FLEX, Flex
+from regard.tracing.leading import Leading, Leads, is_alias, one_of
 from regard.tracing.products import PRODUCTS, Factors, factors_of
 from regard.tracing.running import Running, tensors_in
+from regard.tracing.unmet import Unmet
 
 FUSED = F.scaled_dot_product_attention
 SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax, torch.special.softmax}
@@ -39,6 +42,7 @@ STILL_WEIGHTS = {
     *(torch.unsqueeze, Tensor.expand, Tensor.masked_fill, torch.masked_fill, Tensor.nan_to_num),
     torch.nan_to_num,
 }
+PARTS = {torch.chunk, Tensor.chunk, torch.split, Tensor.split, torch.unbind, Tensor.unbind}
 # how the last call was computed in the end, where several modes change it, one within another
 DONE: ContextVar[dict[str, Any]] = ContextVar("done")
 UNWATCHED: ContextVar[bool] = ContextVar("unwatched", default=False)
@@ -52,6 +56,7 @@ class Scores:
     query: Tensor
     key: Tensor
     shares: bool
+    leading: Leading | None  # which sides of queries are heads, where that is known
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,18 @@ class Softmax:
 
     scores: Scores
     logits: Tensor | None  # what it is the softmax of
+    is_turned: bool = False  # do its last two sides stand the other way round, keys before queries?
+
+    @property
+    def turned(self) -> "Softmax":
+        """The other way round."""
+        logits = None if self.logits is None else self.logits.mT
+        return replace(self, logits=logits, is_turned=not self.is_turned)
 
 
 @dataclass(frozen=True)
 class Attention:
-    """One call of attention: of B sentences and h heads, (B, h, T, d) each, or with fewer sides.
+    """One call of attention: of B sentences and h heads, (B, h, T, d) each, or with other sides.
 
     The weights are there, (B, h, T, S), where the softmax was seen and not only asked for.
     """
@@ -73,9 +85,12 @@ class Attention:
     name: str  # its path in the model
     shares: bool  # do queries and keys come from one argument of the module, if not from it alone?
     batch: int  # how many sentences the model was given
+    sentences: frozenset[int]  # and how many any of its arguments may have
+    given: Sequence[torch.Size]  # the shapes of what the module was given
     query: Tensor
     key: Tensor
     value: Tensor
+    leading: Leading | None = None  # which sides before (T, d) are heads, where that is known
     mask: Tensor | None = None
     is_causal: bool = False
     scale: float | None = None
@@ -97,6 +112,7 @@ class Watching(TorchFunctionMode):
         super().__init__()
         self.running = running
         self.handle = handle
+        self.leads, self.unmet = Leads(), Unmet()
         self.scores = WeakTensorKeyDictionary()
         self.weights = WeakTensorKeyDictionary()
 
@@ -104,25 +120,30 @@ class Watching(TorchFunctionMode):
         self, func: Any, _: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if not self.running.frames or UNWATCHED.get():
+        if UNWATCHED.get():
             return func(*args, **kwargs)
+        result: Any
         if func is FUSED:
             result = self._fused(args, kwargs)
+        elif func is FLEX:
+            result = self._flex(args, kwargs)
         elif func in PRODUCTS:
             result = self._product(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
-            if isinstance(result, Tensor):
-                self._follow(func, args, kwargs, result)
+            for one in [result] if isinstance(result, Tensor) else result if func in PARTS else ():
+                self._follow(func, args, kwargs, one)
         self.running.note(result, args, kwargs)
+        self.leads.note(func, [args, kwargs], result)
         return result
 
     def _fused(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         given = dict(zip(FUSED_NAMES, args, strict=False)) | kwargs
         query, key, is_causal = given["query"], given["key"], bool(given.get("is_causal", False))
         attention = self._attention(
-            Scores(query, key, self._shares(query, key)),
+            Scores(query, key, self._shares(query, key), self.leads.of(query)),
             given["value"],
+            self.leads.of(given["value"]),
             mask=given.get("attn_mask"),
             is_causal=is_causal,
             scale=given.get("scale"),
@@ -136,26 +157,61 @@ class Watching(TorchFunctionMode):
 
         return self.handle(attention, go_on)
 
+    def _flex(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Tensor, ...]:
+        """See a call of `flex_attention`: under a mask, or by weights that its functions make."""
+        flex = Flex.of(*args, **kwargs)
+        with torch._C.DisableTorchFunction():  # noqa: SLF001  it has no public name
+            plain = FLEX(*args, **kwargs)
+            flex.check(plain[0], self.running.attending.name)
+            told = flex.as_called
+        scores = Scores(
+            flex.query, flex.key, self._shares(flex.query, flex.key), self.leads.of(flex.query)
+        )
+        attention = self._attention(scores, flex.value, self.leads.of(flex.value), **told)
+
+        def go_on(**changed: Tensor) -> tuple[Tensor, Attention]:
+            DONE.set({name: x for name, x in told.items() if name != "scale"} | changed)
+            if "mask" in changed:
+                DONE.set(DONE.get() | {"is_causal": False})
+            output = flex.written(**changed) if changed else FLEX(*args, **kwargs)[0]
+            return output, replace(attention, **DONE.get())
+
+        return self.handle(attention, go_on), *plain[1:]
+
     def _product(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         """See a product of weights and values, or else note one of queries and keys."""
-        factors = factors_of(func, args, kwargs)
-        made = None if factors is None else self.weights.get(factors.left)
+        factors, made = self._weights_among(factors_of(func, args, kwargs))
         if factors and made and factors.is_over_keys and self.running.depends(factors.right):
             logits = made.logits
             if logits is not None:
                 logits = factors.of_left.put(logits.reshape(factors.left.shape))
+            leading = self.leads.of(factors.right, factors.values)
             attention = self._attention(
-                made.scores, factors.values, weights=factors.weights, logits=logits
+                made.scores, factors.values, leading, weights=factors.weights, logits=logits
             )
+            self.unmet.meet(factors.left)
             output = self.handle(attention, partial(_multiplied, factors, attention))
             return factors.of_result.back(output)
         result: Tensor = func(*args, **kwargs)
-        if factors and all(map(self.running.depends, (factors.left, factors.right))):
+        is_both = factors and all(map(self.running.depends, (factors.left, factors.right)))
+        if factors and is_both and not result.is_nested:
+            query, key = factors.queries_and_keys
             shares = self._shares(factors.left, factors.right)
-            self.scores[result] = Scores(*factors.queries_and_keys, shares)
+            self.scores[result] = Scores(query, key, shares, self.leads.of(factors.left, query))
+            self._note_use(args, kwargs, result)
         else:
             self._follow(func, args, kwargs, result)
         return result
+
+    def _weights_among(self, factors: Factors | None) -> tuple[Factors | None, Softmax | None]:
+        """Find weights in a product W V, or V W^T, and give it as the former."""
+        if factors is None:
+            return None, None
+        for product in (factors, factors.turned):
+            made: Softmax | None = self.weights.get(product.left)
+            if made and product.of_left.keeps_last(product.left) != made.is_turned:
+                return product, made
+        return factors, None
 
     def _follow(
         self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], result: Tensor
@@ -165,9 +221,13 @@ class Watching(TorchFunctionMode):
             if given is result or given.dim() == 0:
                 continue
             scores, weights = self.scores.get(given), self.weights.get(given)
+            if scores is None and weights is None:
+                continue
             is_alike = given.shape[-2:] == result.shape[-2:]
             if weights is not None and func in STILL_WEIGHTS:
                 self.weights[result] = weights
+            elif weights is not None and _is_turned(given, result):
+                self.weights[result] = weights.turned
             elif weights is not None and is_alike:  # gated, or mixed among the heads
                 self.weights[result] = replace(weights, logits=None)
             if scores is None or not is_alike:
@@ -176,15 +236,49 @@ class Watching(TorchFunctionMode):
                 self.scores[result] = scores
             elif _dim_of(args, kwargs) in {-1, result.dim() - 1}:
                 self.weights[result] = Softmax(scores, given)
+                self.unmet.begin(result)
+            else:
+                self.unmet.leave(result)
+        self._note_use(args, kwargs, result)
+
+    def _note_use(self, args: Sequence[Any], kwargs: dict[str, Any], result: Tensor) -> None:
+        """Note where a softmax of scores may meet values in a way that is not seen."""
+
+        def may_be_values(x: Tensor) -> bool:
+            return not x.is_nested and self.running.depends(x) and x not in self.scores
+
+        sources, is_weights = list(tensors_in([args, kwargs])), result in self.weights
+        self.unmet.note(sources, result, may_be_values, is_weights=is_weights)
 
     def _shares(self, query: Tensor, key: Tensor) -> bool:
         """Say whether queries and keys were computed from one of the arguments."""
         return not self.running.origin(query).isdisjoint(self.running.origin(key))
 
-    def _attention(self, scores: Scores, value: Tensor, **more: Any) -> Attention:
-        frame, query, key = self.running.attending, scores.query, scores.key
-        batch = self.running.batch
-        return Attention(frame.module, frame.name, scores.shares, batch, query, key, value, **more)
+    def _attention(
+        self, scores: Scores, value: Tensor, of_value: Leading | None, **more: Any
+    ) -> Attention:
+        running, frame = self.running, self.running.attending
+        query, key, value = (one_of(x, frame.name) for x in (scores.query, scores.key, value))
+        return Attention(
+            frame.module,
+            frame.name,
+            scores.shares,
+            running.batch,
+            running.sentences,
+            [argument.shape for argument in frame.arguments],
+            query,
+            key,
+            value,
+            scores.leading or of_value,
+            **more,
+        )
+
+
+def _is_turned(given: Tensor, result: Tensor) -> bool:
+    """Say whether this is a view with the last two sides the other way round."""
+    (*lead, high, wide), (*steps, down, right) = given.shape, given.stride()
+    is_view = result.stride() == (*steps, right, down) and result.shape == (*lead, wide, high)
+    return is_view and is_alias(given, result)
 
 
 def _multiplied(
@@ -205,7 +299,7 @@ def _dim_of(args: Sequence[Any], kwargs: dict[str, Any]) -> int | None:
 @contextmanager
 def watching(
     model: nn.Module, handle: Handle, known: frozenset[nn.Module] = frozenset()
-) -> Iterator[None]:
+) -> Iterator[Watching]:
     """Let `handle` attend in place of each call of attention in a model, while within.
 
     Modules that are `known` attend in ways of their own, and are left alone.
@@ -213,8 +307,10 @@ def watching(
     running = Running(model, known | torchs_own(model))
     token = DONE.set({})
     try:
-        with running.following(), Watching(running, handle):
-            yield
+        # flex_attention compiles itself, and what is compiled is not seen
+        eager, mode = torch.compiler.set_stance("force_eager"), Watching(running, handle)
+        with eager, running.following(mode):
+            yield mode
     finally:
         DONE.reset(token)  # let go of the last weights
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.layers import Recorder, ScoredLayer
+from regard.record.windows import WindowedLayer
 from regard.tracing.agreement import NotUnderstoodError, check_output
 from regard.tracing.called import editing_calls, how_of, narrowing_calls, recording_calls
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
@@ -201,13 +202,15 @@ def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
         if asked.name == "sdpa" and given & {"softcap", "s_aux"}:
             raise NotUnderstoodError  # by sdpa: the model's eager function knows them
         output, weights = go_on()
-        layer = _layer_of(asked, *places.parted(asked))
-        check_output(layer, output)
         address = places.of(asked)
-        _, num_queries, num_keys = layer.shape
+        tiles = [replace(tile, kind=address.kind) for tile in _layers_of(asked, places)]
+        for tile, of_tile in zip(tiles, output, strict=True):
+            check_output(tile, of_tile[None])
+        _, num_queries, num_keys = tiles[0].shape
         if address.kind != "cross" and num_queries != num_keys:
             raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
-        recorder.add(replace(layer, kind=address.kind), address.number, address.path)
+        layer = tiles[0] if len(tiles) == 1 else WindowedLayer(tiles)
+        recorder.add(layer, address.number, address.path)
         return output, weights
 
     with ExitStack() as ways:
@@ -218,21 +221,29 @@ def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
         yield
 
 
-def _layer_of(asked: Asked, allowed: Tensor | None, bias: Tensor | None) -> ScoredLayer:
-    """Put together what an attention function was called with."""
+def _layers_of(asked: Asked, places: Places) -> list[ScoredLayer]:
+    """Put together what an attention function was called with: of one sentence, or of each tile."""
+    if asked.query.size(0) == 1 == asked.key.size(0):
+        return [_layer_of(asked, 0, *places.parted(asked))]
+    is_shared = asked.plain_mask is None or asked.plain_mask.size(0) == 1
+    if not is_shared or asked.options.get("position_bias") is not None:
+        raise NotUnderstoodError  # each tile has a mask of its own
+    masks = places.parted(asked)
+    return [_layer_of(asked, tile, *masks) for tile in range(asked.query.size(0))]
+
+
+def _layer_of(asked: Asked, tile: int, allowed: Tensor | None, bias: Tensor | None) -> ScoredLayer:
     options = asked.options
-    query, key, value = (x.detach() for x in (asked.query, asked.key, asked.value))
-    if query.size(0) != 1 or key.size(0) != 1:
-        raise NotUnderstoodError  # windows of one picture, as several sentences
+    query, key, value = (x.detach()[tile] for x in (asked.query, asked.key, asked.value))
     position, scaling = options.get("position_bias"), options.get("scaling")
     if position is not None:
         bias = position[0].detach() if bias is None else position[0].detach() + bias
-    num_keys, sinks = key.size(2), options.get("s_aux")  # masks for a cache may be longer
+    num_keys, sinks = key.size(1), options.get("s_aux")  # masks for a cache may be longer
     return ScoredLayer(
         "",
-        query[0],
-        key[0],
-        value[0],
+        query,
+        key,
+        value,
         float(query.size(-1) ** -0.5 if scaling is None else scaling),
         allowed=None if allowed is None else allowed[..., :num_keys],
         bias=None if bias is None else bias[..., :num_keys],

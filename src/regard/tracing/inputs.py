@@ -20,6 +20,7 @@ from regard.tracing.texts import (
     check_words,
     said_of,
     side_of,
+    side_of_encoded,
     side_of_target,
     tokenize,
     tokenize_known,
@@ -143,7 +144,8 @@ def _named(
     if "input_ids" not in named:
         return Inputs(named=named)
     _check_fit(named["input_ids"], model)
-    return Inputs(named=named, source=side_of(named["input_ids"][0].tolist(), tokenizer))
+    ids = named["input_ids"][0].tolist()
+    return Inputs(named=named, source=side_of_encoded(sentence, ids, tokenizer))
 
 
 def _text_first(named: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -55,15 +55,43 @@ def load(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     elif not is_on_hub(name):
         raise ValueError(f"There is no model {name}: no such file or folder.")
     options["trust_remote_code"] = False  # else it asks
-    from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415  slow to load
+    from transformers import AutoConfig  # noqa: PLC0415  slow to load
 
     try:
         config = AutoConfig.from_pretrained(place, **options)
-        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        tokenizer = _load_tokenizer(place, options)
         model = _load_model(place, config, options)
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{name} could not be loaded: {one_line(error)}") from error
+        raise ValueError(f"{name} could not be loaded: {_reason(name, error)}") from error
     return model, tokenizer
+
+
+def _reason(name: str, error: Exception) -> str:
+    """Say why a model could not be loaded, in one line."""
+    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415  slow to load
+
+    if isinstance(error.__cause__, LocalEntryNotFoundError):
+        return (
+            "there is no such file or folder, what was kept from the Hugging Face hub has not all "
+            "of it, and the hub cannot be asked, without a network or with HF_HUB_OFFLINE set"
+        )
+    if Path(name).is_dir() and not Path(name, "config.json").exists():
+        return "the folder has no config.json: name one that `save_pretrained` wrote"
+    return one_line(error)
+
+
+def _load_tokenizer(place: str, options: dict[str, Any]) -> Any:
+    """Load a tokenizer, or raise where there is none that knows something."""
+    from transformers import AutoTokenizer  # noqa: PLC0415  slow to load
+
+    from regard.tracing.expected import with_vocabulary  # noqa: PLC0415  slow to load
+
+    try:
+        return with_vocabulary(AutoTokenizer.from_pretrained(place, **options))
+    except (ValueError, ImportError) as error:
+        raise ValueError(
+            f"its tokenizer is missing, or cannot be read: {one_line(error)}"
+        ) from error
 
 
 def _load_model(place: str, config: Any, options: dict[str, Any]) -> Any:
@@ -88,16 +116,20 @@ def _load_model(place: str, config: Any, options: dict[str, Any]) -> Any:
 @contextmanager
 def silence() -> Iterator[None]:
     """Keep transformers from talking; what goes wrong is raised."""
+    from huggingface_hub.utils import logging as hub  # noqa: PLC0415  slow to load
     from transformers.utils import logging  # noqa: PLC0415  slow to load
 
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    of_hub = hub.get_verbosity()
     logging.set_verbosity_error()
+    hub.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()
     try:
         with redirect_stderr(io.StringIO()):  # some progress bars cannot be switched off
             yield
     finally:
         logging.set_verbosity(verbosity)
+        hub.set_verbosity(of_hub)
         if has_bars:
             logging.enable_progress_bar()
 

@@ -16,7 +16,13 @@ from transformers import PreTrainedTokenizerBase
 
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, Recorder, WeighedLayer
-from regard.tracing.called import editing_calls, how_of, narrowing_calls, recording_calls
+from regard.tracing.called import (
+    editing_calls,
+    how_of,
+    narrowing_calls,
+    recording_calls,
+    unmet_in,
+)
 from regard.tracing.calls import Allow, Attending, Edit, Numbers, Read, arguments_of
 from regard.tracing.expected import check_call
 from regard.tracing.inputs import Inputs, inputs_of_module
@@ -90,7 +96,8 @@ class Hooked:
             outputs = self.model(*inputs.positional, **inputs.named)
         if not recorder.counts:
             raise ValueError(
-                f"No attention was seen in {type(self.model).__name__}: {SEEN}. What attends in "
+                f"No attention was seen in {type(self.model).__name__}: {SEEN}"
+                f"{unmet_in(recorder)}. What attends in "
                 "another way is named by attention={Class: read} (docs/own-models.md)."
             )
         return recorder, outputs, how_of(recorder)

@@ -1,7 +1,7 @@
 """Products of two tensors: which of their sides are queries, keys, and what is summed over."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,14 +20,27 @@ class Order:
     """In which order the sides of a tensor stand, and back; None, if they stand so."""
 
     sides: tuple[int, ...] | None = None
+    is_turned: bool = False  # and then the last two the other way round
 
     def put(self, x: Tensor) -> Tensor:
         """Put the sides in order."""
-        return x if self.sides is None else x.permute(self.sides)
+        x = x if self.sides is None else x.permute(self.sides)
+        return x.mT if self.is_turned else x
 
     def back(self, x: Tensor) -> Tensor:
         """Put them as they stood."""
+        x = x.mT if self.is_turned else x
         return x if self.sides is None else x.permute([self.sides.index(n) for n in range(x.dim())])
+
+    def keeps_last(self, x: Tensor) -> bool:
+        """Say whether the last side stays the last."""
+        is_last = self.sides is None or self.sides[-1] == x.dim() - 1
+        return is_last != self.is_turned
+
+    @property
+    def turned(self) -> "Order":
+        """The order in which the last two stand the other way round."""
+        return replace(self, is_turned=not self.is_turned)
 
 
 @dataclass(frozen=True)
@@ -36,10 +49,26 @@ class Factors:
 
     left: Tensor
     right: Tensor
-    times: Callable[[Tensor], Tensor]  # multiplies another left one with the right one
+    multiplied: Callable[[Tensor, Tensor], Tensor]  # two others, as these were
     of_left: Order = Order()
     of_right: Order = Order()
     of_result: Order = Order()
+
+    def times(self, left: Tensor) -> Tensor:
+        """Multiply another left one with the right one."""
+        return self.multiplied(left, self.right)
+
+    @property
+    def turned(self) -> "Factors":
+        """The same as V W^T, where W is what is right here: that is (W V^T)^T."""
+        return Factors(
+            self.right,
+            self.left,
+            lambda left, right: self.multiplied(right, left),
+            self.of_right.turned,
+            self.of_left.turned,
+            self.of_result.turned,
+        )
 
     @property
     def queries_and_keys(self) -> tuple[Tensor, Tensor]:
@@ -73,8 +102,8 @@ def factors_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Factor
     if not all(isinstance(x, Tensor) and x.dim() > 1 for x in (left, right)):
         return None
     if func in BIASED:
-        return Factors(left, right, lambda other: func(first, other, right, **kwargs))
-    return Factors(left, right, lambda other: func(other, right))
+        return Factors(left, right, lambda one, other: func(first, one, other, **kwargs))
+    return Factors(left, right, func)
 
 
 def _einsum(args: Sequence[Any]) -> Factors | None:
@@ -96,15 +125,11 @@ def _einsum(args: Sequence[Any]) -> Factors | None:
     return Factors(
         args[1],
         args[2],
-        partial(_einsum_with, args[0], args[2]),
+        partial(torch.einsum, args[0]),
         _order(one, [*stacked, *rows, *summed]),
         _order(other, [*stacked, *summed, *columns]),
         _order(result, [*stacked, *rows, *columns]),
     )
-
-
-def _einsum_with(equation: str, right: Tensor, left: Tensor) -> Tensor:
-    return torch.einsum(equation, left, right)
 
 
 def _order(letters: str, wanted: Sequence[str]) -> Order:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 Origin = frozenset[int]  # numbers of arguments
@@ -87,10 +88,16 @@ class Running:
         self.thread = threading.get_ident()
         self.frames: list[Frame] = []
         self.silences = 0  # that have begun
+        self.mode: TorchFunctionMode  # see `following`
 
     @contextmanager
-    def following(self) -> Iterator[None]:
-        """Follow which modules run, while within."""
+    def following(self, mode: TorchFunctionMode) -> Iterator[None]:
+        """Follow which modules run, while within.
+
+        The mode is on while one of them runs. So it is, too, where backward runs one again, though
+        torch switches off the modes that see a call of backward.
+        """
+        self.mode = mode
         with ExitStack() as hooks:
             for module in self.names:
                 if isinstance(module, torch.jit.ScriptModule):
@@ -104,10 +111,14 @@ class Running:
             finally:
                 for _ in range(self.silences):  # a KeyboardInterrupt kept modules from their end
                     SILENCE.end()
+                if self.frames:
+                    mode.__exit__(None, None, None)
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if threading.get_ident() != self.thread:
             return
+        if not self.frames:
+            self.mode.__enter__()
         arguments = list(tensors_in([args, kwargs]))
         self.frames.append(Frame(module, self.names[module], arguments))
         if module in self.quiet:
@@ -124,6 +135,8 @@ class Running:
             self.silences -= 1
         if self.frames:
             self.frames[-1].note(tensors_in(output), frame.arguments)
+        else:
+            self.mode.__exit__(None, None, None)
 
     def note(self, result: Any, *sources: Any) -> None:
         """Note what the innermost module has computed."""
@@ -153,8 +166,16 @@ class Running:
     def batch(self) -> int:
         """How many sentences the model was given: ids (B, T), or features (B, T, ...); else one."""
         first = next(iter(self.frames[0].arguments), None) if self.frames else None
-        is_batch = first is not None and first.dim() > 1 + first.is_floating_point()
-        return first.size(0) if first is not None and is_batch else 1
+        return 1 if first is None else _sentences_in(first)
+
+    @property
+    def sentences(self) -> frozenset[int]:
+        """How many sentences any argument of the model may have."""
+        return frozenset(map(_sentences_in, self.frames[0].arguments))
+
+
+def _sentences_in(x: Tensor) -> int:
+    return x.size(0) if x.dim() > 1 + x.is_floating_point() else 1
 
 
 def _parameters(module: nn.Module) -> Iterator[bool]:

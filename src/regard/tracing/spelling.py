@@ -1,10 +1,11 @@
 """How a tokenizer spells its tokens: from storage forms, such as `Ġneed`, to what they mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerBase
 
 # GPT-2's byte-level tokenizers write each byte as a letter that can be seen: 0x20 as Ġ
@@ -16,6 +17,7 @@ BYTE_LETTERS = {chr(byte): byte for byte in _SEEN} | {
 LATIN_LETTERS = {chr(byte): byte for byte in range(256)}  # ByT5's way
 SPACE = "▁"  # sentencepiece's
 COW = bytes([0xE7, 0x89, 0x9B])  # of 牛, a letter of three bytes
+COW_LETTERS = "çīĽ"  # which byte-level tokenizers write so
 
 
 class Piece(NamedTuple):
@@ -56,10 +58,11 @@ def _asked(tokenizer: PreTrainedTokenizerBase) -> Spelling:
     What a form means depends on the tokenizer: `Ġ` is a space to a byte-level one, and a letter of
     Maltese to others.
     """
+    read = _reader_of(tokenizer)
 
     def says(*tokens: str) -> str:
         try:
-            return str(tokenizer.convert_tokens_to_string(list(tokens)))
+            return str(read(list(tokens)))
         except (KeyError, ValueError, TypeError, IndexError, NotImplementedError):
             return ""  # it is asked about forms that may be foreign to it
 
@@ -77,6 +80,34 @@ def _asked(tokenizer: PreTrainedTokenizerBase) -> Spelling:
         parts=is_finished or says("a", "a") == "a a",
         drops_first=says(f"{SPACE}a") == "a",
     )
+
+
+def _reader_of(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[str]], str]:
+    """Give what joins storage forms to a text: the tokenizer's decoder, or one that it lacks."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None and backend.decoder is None and (decoder := _decoder_for(backend)):
+        return decoder.decode
+    return tokenizer.convert_tokens_to_string
+
+
+def _decoder_for(backend: Tokenizer) -> decoders.Decoder | None:
+    """Choose a decoder for a tokenizer that was built without one, by how it spells a text.
+
+    None where it splits a text at its spaces and keeps none of them, as one does that knows words.
+    """
+    spelled = "".join(backend.encode("a 牛", add_special_tokens=False).tokens)
+    if COW_LETTERS in spelled:
+        return decoders.ByteLevel()
+    if SPACE in spelled:
+        first = [decoders.Strip(" ", 1, 0)] if spelled.startswith(SPACE) else []
+        rest = [decoders.ByteFallback(), decoders.Fuse(), *first]
+        return decoders.Sequence([decoders.Replace(SPACE, " "), *rest])
+    if " " in spelled:
+        return decoders.Fuse()
+    if isinstance(backend.model, models.WordPiece):
+        return decoders.WordPiece(backend.model.continuing_subword_prefix, cleanup=False)
+    suffix = getattr(backend.model, "end_of_word_suffix", None)
+    return decoders.BPEDecoder(suffix) if suffix else None
 
 
 def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:

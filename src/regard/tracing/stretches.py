@@ -2,7 +2,8 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from regard.tracing.names import Span
 from regard.tracing.spelling import Piece
@@ -53,6 +54,44 @@ def stretches_in(
         stretches.append((start, end) if start < end else None)
         done = max(done, end)
     return stretches
+
+
+def each_its_own(
+    text: str, spans: Sequence[Span | None], pieces: Sequence[Piece | None]
+) -> list[Span | None]:
+    r"""Part a stretch that several tokens were given together, where their bytes are the stretch.
+
+    Some tokenizers give each byte of what is in no piece the whole run of it.
+
+    Examples
+    --------
+    >>> each_its_own("né", [(0, 2)] * 3, [Piece(b"n"), Piece(b"\xc3"), Piece(b"\xa9")])
+    [(0, 1), (1, 2), (1, 2)]
+    """
+    own: list[Span | None] = []
+    for span, group in groupby(zip(spans, pieces, strict=True), key=itemgetter(0)):
+        alike = list(group)
+        meant, parts = text_of([piece for _, piece in alike])
+        if span is not None and meant == text[slice(*span)]:
+            own += [part and (span[0] + part[0], span[0] + part[1]) for part in parts]
+        else:
+            own += [span] * len(alike)
+    return own
+
+
+def standing(pieces: Sequence[Piece | None], spans: Sequence[Span]) -> list[Piece | None]:
+    """Let no space part tokens between which none stood.
+
+    Examples
+    --------
+    >>> standing([Piece(b"a", apart=True), Piece(b".", apart=True)], [(0, 1), (1, 2)])[1].apart
+    False
+    """
+    ends = [0, *(end for _, end in spans)]
+    return [
+        piece and piece._replace(apart=piece.apart and start > end)
+        for piece, (start, _), end in zip(pieces, spans, ends, strict=False)
+    ]
 
 
 def _missing(beside: str, meant: str, stretch: str) -> int:

@@ -4,9 +4,10 @@ Every function takes a tokenizer with the Hugging Face interface.
 """
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tokenizers import Encoding
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
@@ -15,12 +16,15 @@ from regard.record.words import Side, Word
 from regard.tracing.names import Span, going_on, names_at, shown
 from regard.tracing.sides import check_side
 from regard.tracing.spelling import Piece, forms_of, pieces_of, spelling_of
-from regard.tracing.stretches import stretches_in, text_of
+from regard.tracing.stretches import each_its_own, standing, stretches_in, text_of
 from regard.tracing.words import words_at
 
 # What trace takes: a text, a pair of texts, a list of words; or tensors that are ready.
 Text = str | tuple[str, str] | list[str]
 Sentence = Text | Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
+
+Pieces = Sequence[Piece | None]
+Stretched = tuple[str, list[Span | None]]  # a text, and which of it each token is
 
 
 class Tokenized(NamedTuple):
@@ -75,31 +79,13 @@ def side_of_texts(
     ids: list[int] = encoded["input_ids"][0].tolist()
     if not encoded.is_fast:
         return side_of(ids, tokenizer)
-    pieces = pieces_of(ids, tokenizer, spelling_of(tokenizer))
-    names = forms_of(ids, tokenizer)
-    words: list[Word | None] = [None] * len(ids)
+
+    def read(number: int, tokens: list[int], meant: Pieces) -> Stretched:
+        text, spans = texts[number], [encoded.token_to_chars(token) for token in tokens]
+        return text, stretches_in(text, each_its_own(text, spans, meant), meant)
+
     owners = encoded.word_ids() if are_words else encoded.sequence_ids()
-    for number, of_text in _tokens_by(owners).items():
-        text, meant = texts[number], [pieces[token] for token in of_text]
-        spans = stretches_in(text, [encoded.token_to_chars(token) for token in of_text], meant)
-        first = number * sum(map(len, texts))  # so that no word of this text is one of the others
-        whole = [Word(number, shown(text))] * len(of_text)
-        found = whole if are_words else words_at(text, spans, first)
-        for token, name, word in zip(of_text, names_in(text, spans, meant), found, strict=True):
-            names[token] = name or names[token]
-            words[token] = word
-            if ids[token] == tokenizer.unk_token_id and pieces[token] is not None:
-                names[token] = f"{name} {tokenizer.unk_token}".strip()
-    return Side(names, [piece is None for piece in pieces], words, ids)
-
-
-def _tokens_by(owners: Sequence[int | None]) -> dict[int, list[int]]:
-    """Give the tokens of each text or word."""
-    tokens: dict[int, list[int]] = {}
-    for token, owner in enumerate(owners):
-        if owner is not None:
-            tokens.setdefault(owner, []).append(token)
-    return tokens
+    return _side(ids, tokenizer, owners, read, are_words=are_words)
 
 
 def side_of(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase | None) -> Side:
@@ -109,16 +95,98 @@ def side_of(ids: Sequence[int], tokenizer: PreTrainedTokenizerBase | None) -> Si
     """
     if tokenizer is None:
         return Side.of_names([str(i) for i in ids])
-    spelling = spelling_of(tokenizer)
-    pieces = pieces_of(ids, tokenizer, spelling)
-    text, spans = text_of(pieces, drops_first=spelling.drops_first)
-    names = names_in(text, spans, pieces)
-    return Side(
-        [name or form for name, form in zip(names, forms_of(ids, tokenizer), strict=True)],
-        [piece is None for piece in pieces],
-        words_at(text, spans),
-        list(ids),
-    )
+    drops_first = spelling_of(tokenizer).drops_first
+
+    def read(_: int, __: list[int], meant: Pieces) -> Stretched:
+        return text_of(meant, drops_first=drops_first)
+
+    return _side(ids, tokenizer, [0] * len(ids), read)
+
+
+def side_of_encoded(
+    encoded: Any, ids: list[int], tokenizer: PreTrainedTokenizerBase | None
+) -> Side:
+    """Name tokens of what a tokenizer gave: it knows where each stood, though not in which text.
+
+    So `don't` is one word, though WordPiece's tokens of it might be `don ' t`; and no word is of
+    two texts, or of two of the words that it was given.
+    """
+    encodings = encoded.encodings if isinstance(encoded, BatchEncoding) else None
+    if tokenizer is None or not encodings or encodings[0].ids != ids:
+        return side_of(ids, tokenizer)
+    given, drops_first = encodings[0], spelling_of(tokenizer).drops_first
+
+    def read(_: int, tokens: list[int], meant: Pieces) -> Stretched:
+        spans = [given.offsets[token] for token in tokens]
+        return text_of(standing(meant, spans), drops_first=drops_first)
+
+    are_words = _are_words(given)
+    owners = _words_of(given) if are_words else given.sequence_ids
+    return _side(ids, tokenizer, owners, read, are_words=are_words)
+
+
+def _are_words(given: Encoding) -> bool:
+    """Say whether a tokenizer was given the words of a sentence: each has places from 0 on."""
+    starts: dict[int, int] = {}
+    for word, (start, _) in zip(_words_of(given), given.offsets, strict=True):
+        if word is not None:
+            starts.setdefault(word, start)
+    return any(given.word_ids) and not any(starts.values())
+
+
+def _words_of(given: Encoding) -> list[int | None]:
+    """Give each word of all texts a number, and each token that of its word, if it has one."""
+    both = list(zip(given.sequence_ids, given.word_ids, strict=True))
+    most = 1 + max((word for _, word in both if word is not None), default=0)
+    return [None if text is None or word is None else text * most + word for text, word in both]
+
+
+def _side(
+    ids: Sequence[int],
+    tokenizer: PreTrainedTokenizerBase,
+    owners: Sequence[int | None],
+    read: Callable[[int, list[int], Pieces], Stretched],
+    *,
+    are_words: bool = False,
+) -> Side:
+    """Name tokens, and say of which words they are.
+
+    Parameters
+    ----------
+    ids, tokenizer
+        The tokens.
+    owners
+        Of each token the number of its text, or of its word if `are_words`.
+    read
+        From such a number, its tokens and what they mean, to the text and the tokens' stretches.
+    are_words
+        Is each of the texts a word?
+    """
+    pieces = pieces_of(ids, tokenizer, spelling_of(tokenizer))
+    names = forms_of(ids, tokenizer)
+    words: list[Word | None] = [None] * len(ids)
+    first = 0  # so that no word of this text is one of the others
+    for number, tokens in _tokens_by(owners).items():
+        meant = [pieces[token] for token in tokens]
+        text, spans = read(number, tokens, meant)
+        whole = [Word(number, shown(text.strip() or text))] * len(tokens)
+        found = whole if are_words else words_at(text, spans, first)
+        first += len(text)
+        for token, name, word in zip(tokens, names_in(text, spans, meant), found, strict=True):
+            is_unknown = ids[token] == tokenizer.unk_token_id and pieces[token] is not None
+            is_both = is_unknown and name not in {"", names[token]}
+            names[token] = f"{name} {names[token]}" if is_both else name or names[token]
+            words[token] = word
+    return Side(names, [piece is None for piece in pieces], words, list(ids))
+
+
+def _tokens_by(owners: Sequence[int | None]) -> dict[int, list[int]]:
+    """Give the tokens of each text or word."""
+    tokens: dict[int, list[int]] = {}
+    for token, owner in enumerate(owners):
+        if owner is not None:
+            tokens.setdefault(owner, []).append(token)
+    return tokens
 
 
 def names_in(text: str, spans: Sequence[Span | None], pieces: Sequence[Piece | None]) -> list[str]:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from regard.record.kinds import part_of, plain
 from regard.record.layers import Layer
-from regard.record.words import Side
+from regard.record.windows import names_of
+from regard.record.words import Labels, Side
 from regard.tracing.calls import is_within
 from regard.tracing.inputs import Inputs
 
@@ -32,36 +33,36 @@ def tokens_of(inputs: Inputs, layers: Layers, text_path: str) -> Tokens:
     text_path
         Where the text is read: the path of the module that embeds it; "" if there is none.
     """
-    sizes = {kind: next(iter(of_kind.values())).shape[1:] for kind, of_kind in layers.items()}
+    own = {kind: names_of(next(iter(of_kind.values()))) for kind, of_kind in layers.items()}
     if any(map(part_of, layers)):
-        return _in_parts(inputs, sizes, text_path)
-    source, target = _numbered(sizes)
+        return _in_parts(inputs, own, text_path)
+    source, target = _without_names(own)
     source = inputs.source if inputs.source.tokens else source
     return Tokens(source, inputs.target if inputs.target.tokens else target, {})
 
 
-def _numbered(sizes: Mapping[str, tuple[int, int]]) -> tuple[Side, Side]:
-    """Give numbers to what is read, and to what reads on the other side."""
-    _, num_source = sizes.get("encoder") or sizes.get("cross") or sizes["decoder"]
-    num_target = 0
-    if "cross" in sizes or len(sizes) > 1:
-        num_target, _ = sizes.get("cross") or sizes["decoder"]
-    return _numbers(num_source), _numbers(num_target)
+def _without_names(own: Mapping[str, Labels]) -> tuple[Side, Side]:
+    """Give what is read, and what reads on the other side."""
+    source = (own.get("encoder") or own.get("cross") or own["decoder"]).keys
+    target = []
+    if "cross" in own or len(own) > 1:
+        target = (own.get("cross") or own["decoder"]).queries
+    return Side.of_names(source), Side.of_names(target)
 
 
-def _in_parts(inputs: Inputs, sizes: Mapping[str, tuple[int, int]], text_path: str) -> Tokens:
+def _in_parts(inputs: Inputs, own: Mapping[str, Labels], text_path: str) -> Tokens:
     """Give each part its own tokens: one reads the text."""
-    reading = _part_that_reads(inputs, sizes, text_path)
-    numbers = {count: _numbers(count) for size in sizes.values() for count in size}
+    reading = _part_that_reads(inputs, own, text_path)
+    unnamed = {tuple(names): Side.of_names(names) for labels in own.values() for names in labels}
 
-    def side(kind: str, named: Side, count: int) -> Side:
-        is_named = part_of(kind) == reading and len(named.tokens) == count
-        return named if is_named else numbers[count]
+    def side(kind: str, named: Side, names: list[str]) -> Side:
+        is_named = part_of(kind) == reading and len(named.tokens) == len(names)
+        return named if is_named else unnamed[tuple(names)]
 
     sides = {}
-    for kind, (num_queries, num_keys) in sizes.items():
+    for kind, (queries, keys) in own.items():
         rows, columns = _usual(inputs, plain(kind))
-        sides[kind] = side(kind, rows, num_queries), side(kind, columns, num_keys)
+        sides[kind] = side(kind, rows, queries), side(kind, columns, keys)
     source = inputs.source if inputs.source.tokens else next(iter(sides.values()))[1]
     return Tokens(source, inputs.target, sides)
 
@@ -73,20 +74,14 @@ def _usual(inputs: Inputs, kind: str) -> tuple[Side, Side]:
     return inputs.target, inputs.target if kind == "decoder" else inputs.source
 
 
-def _part_that_reads(
-    inputs: Inputs, sizes: Mapping[str, tuple[int, int]], text_path: str
-) -> str | None:
+def _part_that_reads(inputs: Inputs, own: Mapping[str, Labels], text_path: str) -> str | None:
     """Find the part that reads the text: where it is embedded, or the only one of its length."""
-    parts = {part_of(kind) for kind in sizes}
+    parts = {part_of(kind) for kind in own}
     embedding = {part for part in parts if is_within(text_path, part)}
     fitting = {
         part_of(kind)
-        for kind, (num_queries, _) in sizes.items()
-        if num_queries in {len(inputs.source.tokens), len(inputs.target.tokens)}
+        for kind, (queries, _) in own.items()
+        if len(queries) in {len(inputs.source.tokens), len(inputs.target.tokens)}
     }
     found = embedding or fitting
     return found.pop() if len(found) == 1 else None
-
-
-def _numbers(count: int) -> Side:
-    return Side.of_names(map(str, range(count)))

@@ -15,6 +15,7 @@ WORD = regex.compile(
     rf"|\p{{Hiragana}}[\p{{Hiragana}}ーｰ{JOINED}]*"
     rf"|[\p{{Katakana}}ーｰﾞﾟ][\p{{Katakana}}ーｰﾞﾟ{JOINED}]*"
     rf"|(?:{LETTER})+(?:['’](?:{LETTER})+)*"  # with an apostrophe between
+    r"|[\udc80-\udcff]+"  # bytes of no character, as `surrogateescape` keeps them
     r"|(?!\s)\X"  # one sign, or emoji
 )
 

@@ -24,9 +24,13 @@ class Side(TypedDict):
 
 
 class Layer(TypedDict):
-    """One layer: which side reads and which is read, and which of the spans says what is masked."""
+    """One layer: which side reads and which is read, and which of the spans says what is masked.
+
+    The path is that of the module that attended, empty if it is not known.
+    """
 
     number: int
+    path: str
     heads: list[int]
     rows: int
     columns: int

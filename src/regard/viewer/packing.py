@@ -223,6 +223,7 @@ def pack_meta(
         of_kind["layers"].append(
             {
                 "number": number,
+                "path": trace.paths.get(kind, {}).get(number, ""),
                 "heads": chosen,
                 "rows": sides.number(rows),
                 "columns": sides.number(columns),

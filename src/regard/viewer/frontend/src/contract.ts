@@ -18,6 +18,8 @@ export interface Side {
 
 export interface Layer {
   number: number;
+  /** Of the module that attended; empty, if it is not known. */
+  path: string;
   heads: number[];
   /** Which of the sides reads. */
   rows: number;

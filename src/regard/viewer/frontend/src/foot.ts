@@ -24,6 +24,7 @@ export class Foot {
   readonly element: HTMLElement;
   private readonly legend = make("canvas", { role: "img", "aria-label": "Colours of the weights" });
   private readonly note = make("p");
+  private readonly path = make("dd");
 
   private readonly colours = make("select", { "aria-label": "Colours go up to" });
   private readonly slider = make("input", {
@@ -42,6 +43,7 @@ export class Foot {
       make("dt", {}, name),
       make("dd", {}, String(value)),
     ]);
+    rows.unshift(make("dt", {}, "this layer"), this.path);
     const from = make("summary", {}, "Where this comes from");
     const origin = make("details", {}, from, make("dl", {}, ...rows));
     this.scale();
@@ -63,6 +65,9 @@ export class Foot {
   /** Show what is chosen and what must be known about it. */
   show(): void {
     const { common } = this.state.look;
+    const { kind, layer } = this.state.selection;
+    const found = this.state.kindOf(kind)?.layers.find(({ number }) => number === layer);
+    this.path.textContent = found?.path || "of a module that is not known";
     this.colours.value = common === null ? "own" : "common";
     this.slider.hidden = common === null;
     this.slider.value = String(common ?? 1);

@@ -27,7 +27,7 @@ export const CSS = `
 select, option, button { font: inherit; color: var(--ink); background: var(--field); }
 select, button { border: 1px solid var(--edge);
   border-radius: 4px; padding: 2px 6px; min-height: 26px; }
-select { max-width: 18em; }
+select { max-width: min(26em, 100%); }
 button { min-width: 28px; cursor: pointer; }
 input { margin: 0; width: 15px; height: 15px; accent-color: var(--focus); }
 input[type=range] { width: 110px; }
