@@ -169,14 +169,11 @@ def difference(ours: Layer, weights: Any, cut: Cut = lambda x: x) -> float:
         wanted = wanted[..., :-1]  # the sink's share
     if found.shape != wanted.shape:
         return math.inf
-    if getattr(ours, "sinks", None) is not None and is_before_sink(wanted):
-        found = found / found.sum(-1, keepdims=True)
-    return float(np.abs(found - wanted).max())
-
-
-def is_before_sink(weights: Any) -> bool:
-    """Say whether a sink has yet to take its share: some give weights so (Granite SWA)."""
-    return bool(np.allclose(weights.sum(-1), 1, atol=1e-2))
+    off = float(np.abs(found - wanted).max())
+    if getattr(ours, "sinks", None) is None:
+        return off
+    before = found / found.sum(-1, keepdims=True)  # some give so, before a sink takes its share
+    return min(off, float(np.abs(before - wanted).max()))
 
 
 def layers_of(seen: Trace) -> str:

@@ -91,6 +91,8 @@ def together(rows: Sequence[Tensor]) -> Tensor:
 def prompt(model: Any) -> None:
     """Let Whisper be told its language and task, as it is by the configurations that people load."""
     config = model.generation_config
+    if model.config.is_encoder_decoder and {config.decoder_start_token_id, config.bos_token_id} == {None}:
+        config.decoder_start_token_id = 1  # which T5's configuration leaves to its checkpoints
     if model.config.model_type != "whisper" or not model.config.is_encoder_decoder:
         return
     config.update(

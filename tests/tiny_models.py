@@ -22,7 +22,7 @@ LENGTH, TARGET_LENGTH = 12, 9
 VOCABULARY = 128
 PLAIN_IDS = (10, 90)  # no special token lies between
 GAIN = 1.5  # of a redrawn matrix: queries and keys as large make weights far from uniform
-GAINS = {"hiera": 4.0}  # its inputs are smaller
+GAINS = {"hiera": 4.0, "mobilebert": 0.7}  # inputs are smaller; scores grow from layer to layer
 
 USES = [  # what a type is used as, the auto class that builds it, and the mapping that lists it
     ("encoder", "AutoModelForMaskedLM", "MODEL_FOR_MASKED_LM_MAPPING_NAMES"),

@@ -1,7 +1,7 @@
 """What a model is called with, and the names of the tokens on both sides."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.words import Side
 from regard.tracing.expected import device_of
+from regard.tracing.lengths import check_length
 from regard.tracing.texts import (
     Sentence,
     Text,
@@ -33,8 +34,6 @@ GOES_ON = {  # of each token: what generate lets go on for those that it writes,
     **dict.fromkeys(("token_type_ids", "cross_attention_mask", "image_attention_mask"), True),
     **dict.fromkeys(("mm_token_type_ids", "image_embeds_position_mask"), False),
 }
-LIMITS = ("max_position_embeddings", "max_seq_len", "max_target_positions")  # of a configuration
-ROTARY = ("rope_parameters", "rope_theta", "rope_scaling")  # such positions have no last one
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def inputs_of_pretrained(
     inputs = _named(sentence, model, tokenizer)
     inputs = _taken(inputs, model, is_text=is_text(sentence))
     parameters = inspect.signature(model.forward).parameters
-    if "decoder_input_ids" in parameters:
+    if "decoder_input_ids" in parameters and _is_two_sided(model):
         inputs = _with_target(inputs, model, tokenizer, target, max_new_tokens)
         ids = torch.tensor([inputs.read], device=device_of(model))
         inputs = replace(inputs, named=inputs.named | {"decoder_input_ids": ids})
@@ -123,6 +122,12 @@ def inputs_of_pretrained(
         _refuse_target(target, model)
     unheld = {"use_cache": False} if "use_cache" in parameters else {}
     return replace(inputs, named=inputs.named | unheld)
+
+
+def _is_two_sided(model: PreTrainedModel) -> bool:
+    """Say whether a decoder reads beside an encoder: BLIP-2's language model may be either."""
+    config = model.config
+    return bool(config.is_encoder_decoder or config.get_text_config().is_encoder_decoder)
 
 
 def _named(
@@ -220,67 +225,6 @@ def _check_fit(ids: Tensor, model: PreTrainedModel) -> None:
     if embeddings is not None:
         check_ids(ids, embeddings)
     check_length(ids.size(1), model, "The sentence")
-
-
-def check_length(length: int, model: PreTrainedModel, what: str) -> None:
-    """Raise where a model has no positions for so many tokens.
-
-    Raises
-    ------
-    ValueError
-        If they are too many.
-    """
-    longest = _longest(model)
-    if longest is not None and longest < length:
-        raise ValueError(
-            f"{what} has {length} tokens, but {type(model).__name__} takes {longest}: shorten it."
-        )
-
-
-def _longest(model: PreTrainedModel) -> int | None:
-    """Give for how many tokens a model has positions; None where these have no last one."""
-    config = next(iter(_texts_of(model.config)), model.config)
-    limits = (getattr(config, name, None) for name in LIMITS)
-    longest = next((x for x in limits if isinstance(x, int) and x > 0), None)
-    if longest is None or _has_no_last(config):
-        return None
-    longest_of_all = longest + _positions_of_padding(model)
-    tables = (*model.named_parameters(), *model.named_buffers())
-    has_table = any(longest <= size <= longest_of_all + 2 for _, x in tables for size in x.shape)
-    return longest - _positions_of_padding(model) if has_table and not _grows(model) else None
-
-
-def _texts_of(config: Any) -> Iterator[Any]:
-    """Give the configuration of what reads a text, where a model's configuration has such parts."""
-    parts = (getattr(config, name, None) for name in ("encoder", "text_encoder", "text_config"))
-    return (part for part in parts if hasattr(part, "model_type"))
-
-
-def _has_no_last(config: Any) -> bool:
-    """Say whether positions are turns (rotary), distances (DeBERTa's) or begin anew (TAPAS')."""
-    is_rotary = any(getattr(config, name, None) is not None for name in ROTARY)
-    is_table = getattr(config, "position_embedding_type", "") == "absolute"  # ESM may have either
-    is_relative = getattr(config, "position_biased_input", True) is False
-    return (
-        (is_rotary and not is_table)
-        or is_relative
-        or bool(getattr(config, "reset_position_index_per_cell", False))
-    )
-
-
-def _grows(model: PreTrainedModel) -> bool:
-    """Say whether a table of waves is made longer when a text is, as M2M100's."""
-    return any(hasattr(module, "make_weights") or hasattr(module, "make_weight") for module in model.modules())
-
-
-def _positions_of_padding(model: PreTrainedModel) -> int:
-    """Count the positions that no token has, where they begin after the padding's, as RoBERTa's."""
-    tables = (
-        module
-        for name, module in model.named_modules()
-        if name.endswith("position_embeddings") and hasattr(module, "padding_idx")
-    )
-    return max((1 + x.padding_idx for x in tables if x.padding_idx is not None), default=0)
 
 
 def _with_target(
@@ -388,6 +332,12 @@ def write_on(
     prompt_ids, device = inputs.named["input_ids"], device_of(model)
     check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
     whole, logits, positions = generate(model, inputs.named, max_new_tokens)
+    if logits is None:
+        raise ValueError(
+            f"{type(model).__name__} writes in a way of its own: its generate does not run it on the "
+            "prompt as it is, so what it wrote cannot be read once more. Trace a text with what was "
+            "written after it, by regard.trace."
+        )
     written = inputs.reading(whole, side_of(whole, tokenizer))
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
     mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=device)
