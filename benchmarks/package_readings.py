@@ -84,20 +84,25 @@ def unfused_windows(model: nn.Module, inputs: Any, num_heads: int | None = None)
     return found
 
 
-def softmaxed_windows(model: nn.Module, inputs: Any) -> list[Tensor]:
-    """Take what `F.softmax` gives, called by torchvision in windows only."""
+def softmaxed_windows(
+    model: nn.Module, inputs: Any, owner: Any = F, num_heads: int | None = None
+) -> list[Tensor]:
+    """Take what `F.softmax` gives, or a tensor's own; with a number of heads, of (W h, n, m)."""
     found: list[Tensor] = []
-    own = F.softmax
+    own = owner.softmax
 
     def spied(*args: Any, **kwargs: Any) -> Tensor:
-        found.append(in_windows(own(*args, **kwargs)))
-        return own(*args, **kwargs)
+        weights: Tensor = own(*args, **kwargs)
+        found.append(
+            in_windows(weights if num_heads is None else weights.unflatten(0, (-1, num_heads)))
+        )
+        return weights
 
-    F.softmax = spied
+    owner.softmax = spied
     try:
         run(model, inputs)
     finally:
-        F.softmax = own
+        owner.softmax = own
     return found
 
 

@@ -9,7 +9,8 @@ What comes out is written to docs/packages.md. `python -m benchmarks.packages`, 
 environment that has the packages:
 
     pip install timm torchvision open_clip_torch fair-esm diffusers x-transformers vit-pytorch \
-        sentence-transformers torch_geometric
+        sentence-transformers torch_geometric segment-anything axial-attention linformer \
+        performer-pytorch
 """
 
 import warnings

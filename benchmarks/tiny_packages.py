@@ -17,6 +17,7 @@ from benchmarks.package_readings import (
     multihead,
     nothing,
     returned_by,
+    softmaxed_windows,
     unflashed,
     unfused_timm,
     used,
@@ -179,14 +180,30 @@ def minilm() -> Built:
 
 def graph(name: str) -> Built:
     """Build a graph Transformer."""
-    from torch_geometric.nn import GINConv, GPSConv, TransformerConv  # noqa: PLC0415
+    from torch_geometric.nn import GATConv, GINConv, GPSConv, TransformerConv  # noqa: PLC0415
 
     edges = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4]])
     makes = {
         "GPSConv": lambda: GPSConv(16, GINConv(nn.Linear(16, 16)), heads=4),
         "TransformerConv": lambda: TransformerConv(16, 8, heads=2),
+        "GATConv": lambda: GATConv(16, 8, heads=2),
     }
     return makes[name](), (torch.randn(6, 16), edges)
+
+
+def performer() -> Built:
+    """Build linear attention, which has no weights."""
+    from performer_pytorch import PerformerLM  # noqa: PLC0415
+
+    model = PerformerLM(num_tokens=50, max_seq_len=32, dim=32, depth=1, heads=4)
+    return model, torch.randint(50, (1, 32))
+
+
+def linformer() -> Built:
+    """Build attention to fewer keys than there are tokens."""
+    from linformer import Linformer  # noqa: PLC0415
+
+    return Linformer(dim=32, seq_len=16, depth=2, heads=4, k=8), torch.randn(1, 16, 32)
 
 
 def styled(style: str) -> Built:
@@ -331,6 +348,17 @@ CASES = (
         partial(graph, "TransformerConv"),
         nothing,
         (),
+    ),
+    Case("torch_geometric", "torch_geometric", "GATConv", partial(graph, "GATConv"), nothing, ()),
+    Case("performer-pytorch", "performer_pytorch", "PerformerLM", performer, nothing, ()),
+    Case(
+        "linformer",
+        "linformer",
+        "Linformer",
+        linformer,
+        partial(softmaxed_windows, owner=torch.Tensor),
+        ("cross",) * 2,
+        "to_out",
     ),
     *(
         Case(

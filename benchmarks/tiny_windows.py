@@ -43,6 +43,24 @@ def torchvision_maxvit() -> Built:
     return model, torch.randn(1, 3, 64, 64)
 
 
+def segment_anything() -> Built:
+    """Build the encoder of Segment Anything, its first layer in windows."""
+    from segment_anything.modeling import ImageEncoderViT  # noqa: PLC0415
+
+    size = {"img_size": 64, "patch_size": 8, "embed_dim": 64, "out_chans": 16}
+    layers = {"depth": 2, "num_heads": 4, "window_size": 4, "global_attn_indexes": (1,)}
+    return ImageEncoderViT(**size, **layers, use_rel_pos=True), torch.randn(1, 3, 64, 64)
+
+
+def axial() -> Built:
+    """Build attention along rows, and along columns."""
+    from axial_attention import AxialAttention  # noqa: PLC0415
+
+    return AxialAttention(dim=32, dim_index=1, heads=4, num_dimensions=2), torch.randn(1, 32, 6, 5)
+
+
+among_windows = partial(softmaxed_windows, owner=torch.Tensor, num_heads=4)
+
 IN_WINDOWS = (
     Case(
         "timm",
@@ -106,5 +124,23 @@ IN_WINDOWS = (
         softmaxed_windows,
         ("encoder",) * 4,
         "attn_layer.1.merge",
+    ),
+    Case(
+        "segment-anything",
+        "segment_anything",
+        "ImageEncoderViT",
+        segment_anything,
+        among_windows,
+        ("encoder",) * 2,
+        "attn.proj",
+    ),
+    Case(
+        "axial-attention",
+        "axial_attention",
+        "AxialAttention",
+        axial,
+        among_windows,
+        ("encoder",) * 2,
+        "to_out",
     ),
 )

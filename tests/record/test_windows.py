@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from regard.measures.anatomy import dissect
 from regard.record.layers import Recorder, ScoredLayer, WeighedLayer
 from regard.record.streams import spans
 from regard.record.trace import Trace
@@ -125,3 +126,20 @@ def test_what_windows_share_is_saved_once(tmp_path: Path) -> None:
     trace_of(scored()).save(tmp_path / "x.trace")
     numbers = W * (H * N * D + H * M * D) + H * N * M
     assert (tmp_path / "x.trace").stat().st_size < 4 * numbers + 8000
+
+
+def test_a_weight_is_taken_apart_in_its_window() -> None:
+    layer = square()
+    names = Side.of_names(layer.names)
+    seen = Trace(names, Side(), [], {"encoder": {0: layer}}, {"encoder": 1})
+    found = dissect(seen, layer=0, head=1, query=N + 2, key=N)
+    assert found.weight == pytest.approx(float(layer.weigh()[1, N + 2, N]), abs=1e-6)
+    assert str(found).startswith("1.2 reads 1.0: ")
+    with pytest.raises(ValueError, match=r"Query 1\.2 is in window 1, and key 0\.1 in window 0"):
+        dissect(seen, layer=0, head=1, query=N + 2, key=1)
+
+
+def square() -> WindowedLayer:
+    torch.manual_seed(0)
+    states = torch.randn(W, 3, H, N, D)
+    return WindowedLayer([ScoredLayer("encoder", q, k, v, D**-0.5) for q, k, v in states])

@@ -98,10 +98,29 @@ def turned(_: InWindows, qkv: Tensor) -> Tensor:
     return y.transpose(1, 2).reshape(len(qkv), W * N, WIDTH)
 
 
+def folded(self: InWindows, qkv: Tensor) -> Tensor:
+    """Scores in other sides meanwhile, as positions of rows and columns are added."""
+    q, k, v = qkv.reshape(-1, N, 3, HEADS, SIZE).permute(2, 0, 3, 1, 4).unbind(0)
+    scores = (q @ k.mT * SIZE**-0.5).view(-1, HEADS, N, N, 1) + self.bias[..., None]
+    y = scores.view(-1, HEADS, N, N).softmax(-1) @ v
+    return y.transpose(1, 2).reshape(len(qkv), W * N, WIDTH)
+
+
+def convolved(_: InWindows, qkv: Tensor) -> Tensor:
+    """Channels before tokens, as a convolution writes them; heads and windows in one side."""
+    qkv = F.conv1d(qkv.reshape(-1, N, 3 * WIDTH).mT, torch.eye(3 * WIDTH)[..., None])
+    q, k, v = (
+        F.conv1d(x, torch.eye(WIDTH)[..., None]).reshape(-1, SIZE, N).mT for x in qkv.chunk(3, 1)
+    )
+    y = (q @ k.mT * SIZE**-0.5).softmax(-1) @ v
+    return y.unflatten(0, (-1, HEADS)).transpose(1, 2).reshape(-1, W * N, WIDTH)
+
+
 WAYS: dict[str, Callable[[InWindows, Tensor], Tensor]] = {
-    function.__name__: function for function in (swin, fused, maxvit, nest, local, sam, turned)
+    function.__name__: function
+    for function in (swin, fused, maxvit, nest, local, sam, turned, folded, convolved)
 }
-BIASED = {"swin", "fused", "maxvit", "sam"}
+BIASED = {"swin", "fused", "maxvit", "sam", "folded"}
 
 
 def model_of(way: str) -> InWindows:
@@ -117,7 +136,7 @@ def test_each_window_is_a_block(way: str) -> None:
     assert isinstance(layer, WindowedLayer)
     assert layer.shape == (HEADS, W * N, W * N)
     assert (layer.weigh() - model.used(PICTURE)).abs().max() < 1e-6
-    is_weighed = way in {"swin", "maxvit"}
+    is_weighed = way in {"swin", "maxvit", "folded"}
     assert seen.how.startswith("weights as the module gave" if is_weighed else "queries and keys")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from regard.record.door import within
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer
 from regard.record.trace import Trace, a_trace
+from regard.record.windows import WindowedLayer
 
 Vector = NDArray[np.float32]
 
@@ -146,6 +147,8 @@ def dissect(
     if trace.whole is not None:  # the tokens are named, not the words
         labels = trace.whole.labels(layer, kind=kind)
     names = [labels.queries[query], labels.keys[key]]
+    if isinstance(seen, WindowedLayer):
+        seen, query, key = seen.at(query, key)
     with torch.no_grad():
         return _of_scores(_scored(seen, trace), head, query, key, names)
 

@@ -88,6 +88,23 @@ class WindowedLayer:
             weights[:, of_block, left : left + keys_each] = block
         return weights
 
+    def at(self, query: int, key: int) -> tuple[ScoredLayer | WeighedLayer, int, int]:
+        """Give the window that a query and a key are in, and where they stand in it.
+
+        Raises
+        ------
+        ValueError
+            If they are in two windows.
+        """
+        _, queries_each, keys_each = self.windows[0].shape
+        (window, query_at), (other, key_at) = divmod(query, queries_each), divmod(key, keys_each)
+        if window != other:
+            raise ValueError(
+                f"Query {window}.{query_at} is in window {window}, and key {other}.{key_at} in "
+                f"window {other}, which it cannot read: name a key of its own window."
+            )
+        return self.windows[window], query_at, key_at
+
     def lean(self) -> Layer:
         """Let go of the values."""
         windows = [x.lean() if isinstance(x, ScoredLayer) else x for x in self.windows]

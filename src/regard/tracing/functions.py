@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from regard.tracing.flex import FLEX, Flex
-from regard.tracing.leading import Leading, Leads, is_alias, one_of
+from regard.tracing.leading import RESHAPES, Leading, Leads, is_alias, one_of
 from regard.tracing.products import PRODUCTS, Factors, factors_of
 from regard.tracing.running import Running, tensors_in
 from regard.tracing.unmet import Unmet
@@ -57,6 +57,7 @@ class Scores:
     key: Tensor
     shares: bool
     leading: Leading | None  # which sides of queries are heads, where that is known
+    sides: tuple[int, ...] = ()  # the last two, (T, S)
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,8 @@ class Watching(TorchFunctionMode):
         if factors and is_both and not result.is_nested:
             query, key = factors.queries_and_keys
             shares = self._shares(factors.left, factors.right)
-            self.scores[result] = Scores(query, key, shares, self.leads.of(factors.left, query))
+            leading, sides = self.leads.of(factors.left, query), tuple(result.shape[-2:])
+            self.scores[result] = Scores(query, key, shares, leading, sides)
             self._note_use(args, kwargs, result)
         else:
             self._follow(func, args, kwargs, result)
@@ -218,28 +220,34 @@ class Watching(TorchFunctionMode):
     ) -> None:
         """Note what is still scores, or weights."""
         for given in tensors_in([args, kwargs]):
-            if given is result or given.dim() == 0:
+            if given is result:
                 continue
             scores, weights = self.scores.get(given), self.weights.get(given)
-            if scores is None and weights is None:
-                continue
-            is_alike = given.shape[-2:] == result.shape[-2:]
-            if weights is not None and func in STILL_WEIGHTS:
-                self.weights[result] = weights
-            elif weights is not None and _is_turned(given, result):
-                self.weights[result] = weights.turned
-            elif weights is not None and is_alike:  # gated, or mixed among the heads
-                self.weights[result] = replace(weights, logits=None)
-            if scores is None or not is_alike:
-                continue
-            if func not in SOFTMAXES:
-                self.scores[result] = scores
-            elif _dim_of(args, kwargs) in {-1, result.dim() - 1}:
-                self.weights[result] = Softmax(scores, given)
-                self.unmet.begin(result)
-            else:
-                self.unmet.leave(result)
+            if weights is not None:
+                self._follow_weights(weights, func, given, result)
+            if scores is not None and func in SOFTMAXES:
+                self._begin_weights(scores, _dim_of(args, kwargs), given, result)
+            elif scores is not None and (func in RESHAPES or _is_alike(given, result)):
+                self.scores[result] = scores  # in other sides meanwhile, as (T, rows, columns)
         self._note_use(args, kwargs, result)
+
+    def _follow_weights(self, weights: Softmax, func: Any, given: Tensor, result: Tensor) -> None:
+        if func in STILL_WEIGHTS:
+            self.weights[result] = weights
+        elif _is_turned(given, result):
+            self.weights[result] = weights.turned
+        elif _is_alike(given, result):  # gated, or mixed among the heads
+            self.weights[result] = replace(weights, logits=None)
+
+    def _begin_weights(
+        self, scores: Scores, dim: int | None, given: Tensor, result: Tensor
+    ) -> None:
+        """Note a softmax of scores as weights, where it is over all keys."""
+        if dim in {-1, result.dim() - 1} and given.shape[-2:] == scores.sides:
+            self.weights[result] = Softmax(scores, given)
+            self.unmet.begin(result)
+        else:
+            self.unmet.leave(result)
 
     def _note_use(self, args: Sequence[Any], kwargs: dict[str, Any], result: Tensor) -> None:
         """Note where a softmax of scores may meet values in a way that is not seen."""
@@ -272,6 +280,10 @@ class Watching(TorchFunctionMode):
             scores.leading or of_value,
             **more,
         )
+
+
+def _is_alike(given: Tensor, result: Tensor) -> bool:
+    return given.shape[-2:] == result.shape[-2:]
 
 
 def _is_turned(given: Tensor, result: Tensor) -> bool:

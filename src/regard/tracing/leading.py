@@ -190,6 +190,9 @@ def by_steps(x: Tensor, extent: Extent) -> Leading | None:
     >>> written = torch.zeros(4, 49, 96)  # windows, tokens, channels
     >>> by_steps(written.view(4, 49, 3, 32).transpose(1, 2), (1, 96))
     Leading(sizes=(4, 3), are_heads=(False, True))
+    >>> written = torch.zeros(4, 96, 7, 7)  # windows, channels, rows, columns
+    >>> by_steps(written.view(4 * 3, 32, 49).mT, (49, 96 * 49))
+    Leading(sizes=(4, 3), are_heads=(False, True))
     """
     if x.dim() < 3:
         return None
@@ -198,4 +201,10 @@ def by_steps(x: Tensor, extent: Extent) -> Leading | None:
     is_repeated = any(size > 1 and step == 0 for size, step in sides[:-2])
     if is_repeated or are_channels[-2] or (x.size(-1) > 1 and not are_channels[-1]):
         return None
-    return Leading(tuple(x.shape[:-2]), tuple(are_channels[:-2]))
+    found: list[tuple[int, bool]] = []
+    for (size, step), is_head in zip(sides[:-2], are_channels, strict=False):
+        heads = extent[1] // step if is_head and size * step > extent[1] else size
+        if size % heads:
+            return None  # more steps than there are channels, and of no whole windows
+        found += [(size // heads, False)] * (heads < size) + [(heads, is_head)]
+    return Leading(tuple(size for size, _ in found), tuple(is_head for _, is_head in found))
