@@ -6,12 +6,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from regard.record import door
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer, WeighedLayer
+from regard.record.places import Media
 from regard.record.whole import whole_file
 from regard.record.windows import WindowedLayer
 from regard.record.words import Side, side_from
@@ -37,6 +39,7 @@ def write_trace(path: str | Path, trace: "Trace") -> None:
     plain = json.dumps(_as_json(trace))
     metadata = {"format": FORMAT, "layers": json.dumps(described), "trace": plain}
     named = {str(i): tensor.contiguous().clone() for i, tensor in enumerate(tensors.values())}
+    named |= _tensors_of(trace.media)
     with whole_file(path) as unfinished:
         save_file(named, unfinished, metadata)
 
@@ -48,6 +51,7 @@ def _as_json(trace: "Trace") -> dict[str, Any]:
         "target": vars(trace.target),
         "sides": {kind: [vars(side) for side in both] for kind, both in trace.sides.items()},
         "paths": trace.paths,
+        "rate": trace.media.rate,
         "rest": {name: getattr(trace, name) for name in AS_IT_IS},
     }
 
@@ -107,7 +111,21 @@ def read_trace(path: str | Path) -> dict[str, Any]:
         kind: {int(number): _layer(described, tensors) for number, described in of_kind.items()}
         for kind, of_kind in json.loads(metadata["layers"]).items()
     }
-    return {"layers": layers} | _from_json(json.loads(metadata["trace"]))
+    plain = json.loads(metadata["trace"])
+    media = _media_of(tensors, plain.get("rate", 0))
+    return {"layers": layers, "media": media} | _from_json(plain)
+
+
+def _tensors_of(media: Media) -> dict[str, Tensor]:
+    """Give pictures and sounds as tensors by name."""
+    named = {f"picture {i}": torch.tensor(pixels) for i, pixels in enumerate(media.pictures)}
+    return named if media.sound is None else named | {"sound": torch.tensor(media.sound)}
+
+
+def _media_of(tensors: Mapping[str, Tensor], rate: int) -> Media:
+    count = sum(name.startswith("picture ") for name in tensors)
+    sound = tensors["sound"].numpy() if "sound" in tensors else None
+    return Media(tuple(tensors[f"picture {i}"].numpy() for i in range(count)), sound, rate)
 
 
 def _from_json(plain: Mapping[str, Any]) -> dict[str, Any]:

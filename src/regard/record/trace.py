@@ -15,6 +15,7 @@ from regard.record.given import layers_of, sides_given
 from regard.record.kinds import Head, kind_among, part_of, plain
 from regard.record.labelled import labelled_array
 from regard.record.layers import Layer
+from regard.record.places import Media
 from regard.record.regrouping import (
     Sides,
     merged_words,
@@ -61,6 +62,7 @@ class Trace:
     whole: "Trace | None" = None  # the trace before words were merged or tokens hidden
     sides: dict[str, Sides] = field(default_factory=dict)  # by kind, where a part has its own
     paths: dict[str, dict[int, str]] = field(default_factory=dict)  # of the modules that attended
+    media: Media = field(default_factory=Media)  # the pictures that it saw, or the sound it heard
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
@@ -70,9 +72,9 @@ class Trace:
     def tokens(self) -> list[str]:
         """The tokens of the sentence, special ones included.
 
-        Each is called by its stretch of the text. A space that belongs to it is `␣`, a line break
-        `↵`; `牛 1/3` is the first of three tokens of one character; `·ly` goes on with a word,
-        where no token has a space; `😀 [UNK]` is not known to the tokenizer.
+        Each is called by its stretch of the text: `␣` is a space of its own, `↵` a line break;
+        `牛 1/3` the first of three of one character; `·ly` goes on with a word, where no token has
+        a space; `😀 [UNK]` is not known to the tokenizer.
         """
         return self.source.tokens
 

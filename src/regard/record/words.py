@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from regard.record.places import Place, place_from
+
 Groups = list[list[int]]
 
 
@@ -22,6 +24,7 @@ class Side:
     special: list[bool] = field(default_factory=list)  # is it [CLS], </s>, padding, ...?
     words: list[Word | None] | None = None  # of each token; None where the tokenizer cannot tell
     ids: list[int] | None = None  # in the vocabulary, if there is one: what the model told apart
+    places: list[Place | None] | None = None  # in a picture or a sound, where it is known
 
     @classmethod
     def of_names(cls, names: Iterable[str]) -> "Side":
@@ -36,12 +39,13 @@ class Side:
 
     def part(self, tokens: slice) -> "Side":
         """Take some of the tokens."""
-        words, ids = self.words, self.ids
+        words, ids, places = self.words, self.ids, self.places
         return Side(
             self.tokens[tokens],
             self.special[tokens],
             None if words is None else words[tokens],
             None if ids is None else ids[tokens],
+            None if places is None else places[tokens],
         )
 
     def followed_by(self, others: "Side") -> "Side":
@@ -68,7 +72,10 @@ def side_from(plain: Mapping[str, Any]) -> Side:
     words = plain["words"]
     if words is not None:
         words = [None if word is None else Word(*word) for word in words]
-    return Side(plain["tokens"], plain["special"], words, plain.get("ids"))
+    places = plain.get("places")
+    if places is not None:
+        places = [place_from(place) for place in places]
+    return Side(plain["tokens"], plain["special"], words, plain.get("ids"), places)
 
 
 def word_groups(side: Side) -> Groups:
@@ -108,6 +115,7 @@ def joined(side: Side, groups: Groups, name: Callable[[Side, list[int]], str]) -
         [side.special[at] for at in firsts],
         None if side.words is None else [side.words[at] for at in firsts],
         None if side.ids is None or not is_single else [side.ids[at] for at in firsts],
+        None if side.places is None else [side.places[at] for at in firsts],
     )
 
 
