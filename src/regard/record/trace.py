@@ -90,10 +90,7 @@ class Trace:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of attention: "encoder", "decoder" (both self-attention) and "cross".
-
-        Of a model that has parts, with the part: "vision_tower/encoder".
-        """
+        """The kinds: "encoder", "decoder" (both self-attention), "cross"; "part/kind" of parts."""
         return tuple(self.layers)
 
     @property
