@@ -25,7 +25,7 @@ from regard.record.regrouping import (
     without_special,
 )
 from regard.record.storage import read_trace, write_trace
-from regard.record.windows import names_of
+from regard.record.windows import WindowedLayer, names_of
 from regard.record.words import Labels, Side, fitting
 
 if TYPE_CHECKING:
@@ -177,13 +177,15 @@ class Trace:
 
         Without a layer, of the first that was kept.
 
-        A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.
-        Where a layer has other rows or columns than there are tokens, they are numbered, in a
-        layer of windows by window and place in it.
+        A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.        Where a layer has other rows or columns than there are tokens, they are numbered; a layer of
+        windows has its own, by window and place in it.
         """
         kind = self.kind_or_first(kind)
         number = next(iter(self.layers[kind])) if layer is None else layer
-        own = names_of(self.layer(number, kind))
+        seen = self.layer(number, kind)
+        own = names_of(seen)
+        if isinstance(seen, WindowedLayer):
+            return own
         rows, columns = sides_of(self, kind)
         reads = rows.tokens
         if plain(kind) != "encoder" and len(self.written_tokens) == len(reads):

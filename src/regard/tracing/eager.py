@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
+from regard.record.windows import WindowedLayer
 from regard.tracing.agreement import TOLERANCES, NotUnderstoodError, gives
 from regard.tracing.called import how_of, recording_calls
 from regard.tracing.calls import Numbers
@@ -40,9 +41,12 @@ def watch_eager(
     ValueError
         If the weights that it gives are no attention over its tokens, or not those of a plain run.
     """
-    called, plain, refused = watch_calls(model, inputs, new_recorder)
+    called, given = new_recorder(), new_recorder()
+    wanted, called.wanted, given.wanted = called.wanted, None, None  # all are compared
+    plain, refused = watch_calls(model, inputs, called)
     outputs = eager_outputs(model, inputs)
-    given = eager_weights(model, outputs, new_recorder())
+    eager_weights(model, outputs, given)
+    called.wanted = given.wanted = wanted
     layers = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
     wrong = _wrong(given, layers, plain, outputs)
     sides = {"encoder", "decoder"} if model.config.is_encoder_decoder else set()
@@ -52,10 +56,8 @@ def watch_eager(
         missing = refused if num_seen > found.counts.total() else []
         return how + _without(missing, sides - found.counts.keys())
 
-    are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
-    is_agreed = bool(given.counts) and are_scored and agree(called, given)
     is_as_many = bool(wrong) and called.counts.total() == given.counts.total()
-    if is_agreed or is_as_many or not given.counts:  # some give none, such as beside a vision tower
+    if agree(called, given) or is_as_many:
         return called, plain, told(called, how_of(called))
     if wrong:
         raise ValueError(
@@ -87,20 +89,19 @@ def _without(missing: list[str], sides: set[str]) -> str:
 
 
 def watch_calls(
-    model: PreTrainedModel, inputs: Mapping[str, Any], new_recorder: Callable[[], Recorder]
-) -> tuple[Recorder, Any, list[str]]:
-    """Run a model as it is; give the calls of attention that are seen, and its outputs.
+    model: PreTrainedModel, inputs: Mapping[str, Any], recorder: Recorder
+) -> tuple[Any, list[str]]:
+    """Run a model as it is; record the calls of attention that are seen, and give its outputs.
 
-    And the names of those that are no layer of one sentence, as in windows: what the model gives
-    itself may be of whole sentences.
+    And the names of those that are no layer of one sentence: what the model gives itself may be.
     """
-    recorder, numbers, refused = new_recorder(), Numbers(model), list[str]()
+    numbers, refused = Numbers(model), list[str]()
 
     def refuse(attention: Attention, _: ValueError) -> None:
         refused.append(attention.name)
 
     with numbers.counting(), recording_calls(model, numbers, recorder, refuse=refuse):
-        return recorder, model(**inputs), refused
+        return model(**inputs), refused
 
 
 def _is_same(plain: Any, outputs: Any) -> bool:
@@ -127,25 +128,26 @@ def eager_weights(model: PreTrainedModel, outputs: Any, recorder: Recorder) -> R
     for name, kind in GIVEN.items():
         for weights in getattr(outputs, name, None) or ():
             if isinstance(weights, Tensor) and weights.dim() == 4:
-                if weights.size(0) > 1:
-                    raise ValueError(
-                        f"The model attends within {weights.size(0)} windows or blocks at once, so "
-                        "that a head has no one matrix of weights: it cannot be traced."
-                    )
                 is_decoders = hides_the_future(weights > 0) or says_causal(model, model)
                 of_kind = kind or ("decoder" if is_decoders else "encoder")
-                recorder.add(WeighedLayer(of_kind, weights[0].detach()), numbers[of_kind])
+                windows = [WeighedLayer(of_kind, window) for window in weights.detach()]
+                layer = windows[0] if len(windows) == 1 else WindowedLayer(windows)
+                recorder.add(layer, numbers[of_kind])
                 numbers[of_kind] += 1
     return recorder
 
 
 def agree(called: Recorder, given: Recorder) -> bool:
-    """Say whether the calls that were seen are the weights that were given, layer by layer."""
-    return called.counts == given.counts and all(
-        _are_alike(called.layers[kind][number], layer)
-        for kind, of_kind in given.layers.items()
-        for number, layer in of_kind.items()
-    )
+    """Say whether all weights that were given are, in order, those of calls that were seen.
+
+    Some give those of a few layers only, as Swin's of the last of each stage; some give none, such
+    as beside a vision tower.
+    """
+    for kind, of_kind in given.layers.items():
+        calls = iter(called.layers.get(kind, {}).values())
+        if not all(any(_are_alike(call, layer) for call in calls) for layer in of_kind.values()):
+            return False
+    return bool(called.counts)
 
 
 def _are_alike(called: Layer, given: Layer) -> bool:
