@@ -1,5 +1,7 @@
 """Whether attention is a decoder's: what a mask shows, and what a module or its model says."""
 
+import re
+
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.models.auto.modeling_auto import (
@@ -7,8 +9,17 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
 
+BOTH_WAYS = {"xlnet"}  # it generates, and reads both ways
 # types of model that are decoders and nothing else
 DECODERS = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.keys() - MODEL_FOR_MASKED_LM_MAPPING_NAMES.keys()
+SIDE = re.compile(r"(^|\.)(encoder|decoder)\.")
+
+
+def side_of(path: str, model: nn.Module) -> str:
+    """Say whether a module is of the encoder or the decoder of a transformers model with both."""
+    is_two_sided = isinstance(model, PreTrainedModel) and model.config.is_encoder_decoder
+    found = {name for _, name in SIDE.findall(path)} if is_two_sided else set()
+    return "decoder" if "decoder" in found else "encoder" if found else ""
 
 
 def hides_the_future(may_read: Tensor) -> bool:
@@ -44,6 +55,8 @@ def says_causal(module: nn.Module, model: nn.Module) -> bool | None:
     said = getattr(module, "is_causal", None)
     if said or not isinstance(model, PreTrainedModel):
         return None if said is None else bool(said)
+    if model.config.model_type in BOTH_WAYS:
+        return False
     if getattr(model.config, "is_decoder", False) or _is_writers(module, model):
         return True
     is_decoders = model.config.model_type in DECODERS

@@ -128,7 +128,10 @@ def eager_weights(model: PreTrainedModel, outputs: Any, recorder: Recorder) -> R
     for name, kind in GIVEN.items():
         for weights in getattr(outputs, name, None) or ():
             if isinstance(weights, Tensor) and weights.dim() == 4:
-                is_decoders = hides_the_future(weights > 0) or says_causal(model, model)
+                is_single = weights.size(-2) == 1
+                is_decoders = hides_the_future(weights > 0) or (
+                    is_single and says_causal(model, model)
+                )
                 of_kind = kind or ("decoder" if is_decoders else "encoder")
                 windows = [WeighedLayer(of_kind, window) for window in weights.detach()]
                 layer = windows[0] if len(windows) == 1 else WindowedLayer(windows)

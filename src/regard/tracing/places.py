@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from regard.tracing.agreement import NotUnderstoodError
 from regard.tracing.calls import Address, Numbers
-from regard.tracing.causality import hides_the_future, says_causal
+from regard.tracing.causality import hides_the_future, says_causal, side_of
 from regard.tracing.interface import Asked
 
 CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
@@ -22,7 +22,6 @@ class Places:
     def __init__(self, model: PreTrainedModel, numbers: Numbers) -> None:
         self.model = type(model).__name__
         self.numbers = numbers
-        self.is_two_sided = bool(getattr(model.config, "is_encoder_decoder", False))
         self.kinds: dict[nn.Module, str] = {}
         self.masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = {}
         self.query: Tensor | None = None  # of the call before
@@ -47,8 +46,8 @@ class Places:
         name = self.numbers.names[asked.module]
         if getattr(asked.module, "is_cross_attention", False) or CROSS.search(name):
             return "cross"
-        if self.is_two_sided and re.search(r"(^|\.)(de|en)coder\.", name):
-            return "decoder" if re.search(r"(^|\.)decoder\.", name) else "encoder"
+        if side := side_of(name, self.numbers.model):
+            return side
         return "decoder" if self._is_decoders(asked) else "encoder"
 
     def _is_decoders(self, asked: Asked) -> bool:

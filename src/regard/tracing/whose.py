@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from regard.tracing.causality import hides_the_future, says_causal
+from regard.tracing.causality import hides_the_future, says_causal, side_of
 from regard.tracing.functions import Attention
 from regard.tracing.places import parted
 
@@ -17,10 +17,23 @@ class Whose:
         self.kinds: dict[nn.Module, str] = {}
 
     def kind_of(self, attention: Attention) -> str:
-        """Say "cross", or "decoder" where no query may read what comes after it, or "encoder"."""
+        """Say "cross", or "decoder" where no query may read what comes after it, or "encoder".
+
+        Raises
+        ------
+        ValueError
+            If it is of a model's encoder or decoder, and only some of the tokens read.
+        """
         if not attention.shares:
             return "cross"
         module, num_keys = attention.module, attention.key.size(-2)
+        if side := side_of(attention.name, self.model):
+            if attention.query.size(-2) not in {1, num_keys}:
+                raise ValueError(
+                    f"{attention.name} attends from some of its tokens to {num_keys} of several "
+                    "kinds, so that a head has no one matrix of weights."
+                )
+            return side
         if attention.query.size(-2) > 1:
             if attention.query.size(-2) != num_keys:
                 kind = "cross"
