@@ -144,13 +144,17 @@ def agree(called: Recorder, given: Recorder) -> bool:
     """Say whether all weights that were given are, in order, those of calls that were seen.
 
     Some give those of a few layers only, as Swin's of the last of each stage; some give none, such
-    as beside a vision tower.
+    as beside a vision tower. Of padding, the kind of calls is better known than that of weights.
     """
-    for kind, of_kind in given.layers.items():
-        calls = iter(called.layers.get(kind, {}).values())
-        if not all(any(_are_alike(call, layer) for call in calls) for layer in of_kind.values()):
-            return False
-    return bool(called.counts)
+    return bool(called.counts) and all(
+        any(_are_in_order(wanted, of_kind) for of_kind in called.layers.values())
+        for wanted in given.layers.values()
+    )
+
+
+def _are_in_order(given: Mapping[int, Layer], called: Mapping[int, Layer]) -> bool:
+    calls = iter(called.values())
+    return all(any(_are_alike(call, layer) for call in calls) for layer in given.values())
 
 
 def _are_alike(called: Layer, given: Layer) -> bool:
