@@ -1,6 +1,6 @@
 """Calls of attention functions: the layers that they are, and how their heads are edited."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -29,6 +29,15 @@ Refuse = Callable[[Attention, ValueError], None]
 def raising(_: Attention, error: ValueError) -> None:
     """Raise what is wrong with a call."""
     raise error
+
+
+def noting(missing: list[str]) -> Refuse:
+    """Note the name of a call that is no layer among what is missing."""
+
+    def note(attention: Attention, _: ValueError) -> None:
+        missing.append(attention.name)
+
+    return note
 
 
 @contextmanager
@@ -77,6 +86,15 @@ def how_of(recorder: Recorder) -> str:
     elif len(weighed) < len(layers):
         how = f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
     return f"{how}{unmet_in(recorder)}"
+
+
+def without(missing: Collection[str], sides: Collection[str] = ()) -> str:
+    """Say what attended and is not shown: calls, or all of an encoder or decoder."""
+    unknown = [f"the {side}, which attends in a way that is not seen" for side in sorted(sides)]
+    if missing and not unknown:
+        paths = ", ".join(missing)
+        unknown = [f"{len(missing)} layers that attend in windows or blocks: {paths}"]
+    return f", without {' and '.join(unknown)}" if unknown else ""
 
 
 def unmet_in(recorder: Recorder) -> str:

@@ -17,10 +17,9 @@ from transformers import PreTrainedModel
 from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.record.windows import WindowedLayer
 from regard.tracing.agreement import TOLERANCES, NotUnderstoodError, gives
-from regard.tracing.called import how_of, recording_calls
+from regard.tracing.called import how_of, noting, recording_calls, without
 from regard.tracing.calls import Numbers
 from regard.tracing.causality import hides_the_future, says_causal
-from regard.tracing.functions import Attention
 from regard.tracing.implementations import attending
 
 GIVEN = {  # the names of what is given, and the kind where the name tells it
@@ -54,7 +53,7 @@ def watch_eager(
     def told(found: Recorder, how: str) -> str:
         num_seen = called.counts.total() + len(refused)
         missing = refused if num_seen > found.counts.total() else []
-        return how + _without(missing, sides - found.counts.keys())
+        return how + without(missing, sides - found.counts.keys())
 
     is_as_many = bool(wrong) and called.counts.total() == given.counts.total()
     if agree(called, given) or is_as_many:
@@ -79,15 +78,6 @@ def _wrong(given: Recorder, called: list[Layer], plain: Any, outputs: Any) -> st
     return ""
 
 
-def _without(missing: list[str], sides: set[str]) -> str:
-    """Say what attended and is not shown."""
-    unknown = [f"the {side}, which attends in a way that is not seen" for side in sorted(sides)]
-    if missing and not unknown:
-        paths = ", ".join(missing)
-        unknown = [f"{len(missing)} layers that attend in windows or blocks: {paths}"]
-    return f", without {' and '.join(unknown)}" if unknown else ""
-
-
 def watch_calls(
     model: PreTrainedModel, inputs: Mapping[str, Any], recorder: Recorder
 ) -> tuple[Any, list[str]]:
@@ -97,10 +87,7 @@ def watch_calls(
     """
     numbers, refused = Numbers(model), list[str]()
 
-    def refuse(attention: Attention, _: ValueError) -> None:
-        refused.append(attention.name)
-
-    with numbers.counting(), recording_calls(model, numbers, recorder, refuse=refuse):
+    with numbers.counting(), recording_calls(model, numbers, recorder, refuse=noting(refused)):
         return model(**inputs), refused
 
 

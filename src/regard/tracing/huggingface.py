@@ -21,7 +21,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from regard.record.layers import Recorder, ScoredLayer
 from regard.record.windows import WindowedLayer
 from regard.tracing.agreement import NotUnderstoodError, check_output
-from regard.tracing.called import editing_calls, how_of, narrowing_calls, recording_calls
+from regard.tracing.called import (
+    editing_calls,
+    how_of,
+    narrowing_calls,
+    noting,
+    recording_calls,
+    without,
+)
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
 from regard.tracing.eager import watch_eager
 from regard.tracing.functions import unwatched
@@ -99,15 +106,15 @@ class Pretrained:
             If the model has no attention that can be traced.
         """
         for implementation in implementations(self.model):
-            recorder = new_recorder()
+            recorder, missing = new_recorder(), list[str]()
             try:
-                with attending(self.model, implementation), watching(self.model, recorder):
+                with attending(self.model, implementation), watching(self.model, recorder, missing):
                     outputs = self.model(**inputs.named)
             except NotUnderstoodError:
                 continue
             needed = {"encoder", "decoder"} if self.is_two_sided else set()
             if recorder.counts and needed <= recorder.counts.keys():
-                return recorder, outputs, "queries and keys"
+                return recorder, outputs, how_of(recorder) + without(missing)
         if own := own_implementation(self.model):
             return self._watch_within(own, inputs, new_recorder())
         recorder, outputs, how = watch_eager(self.model, inputs.named, new_recorder)
@@ -189,8 +196,11 @@ def has_own_ways(model: PreTrainedModel) -> bool:
 
 
 @contextmanager
-def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
-    """Let the attention functions of this thread's forward passes tell what they are given."""
+def watching(model: PreTrainedModel, recorder: Recorder, missing: list[str]) -> Iterator[None]:
+    """Let the attention functions of this thread's forward passes tell what they are given.
+
+    What attends in a way of its own that is no layer is noted among what is missing.
+    """
     numbers = Numbers(model)
     places = Places(model, numbers)
 
@@ -216,7 +226,7 @@ def watching(model: PreTrainedModel, recorder: Recorder) -> Iterator[None]:
     with ExitStack() as ways:
         ways.enter_context(numbers.counting())
         if has_own_ways(model):
-            ways.enter_context(recording_calls(model, numbers, recorder))
+            ways.enter_context(recording_calls(model, numbers, recorder, refuse=noting(missing)))
         ways.enter_context(wrapping(Stage.WATCH, tell))
         yield
 

@@ -154,8 +154,22 @@ def _told_apart(stack: Stack, names: Mapping[Stack, Stack], paths: Mapping[Stack
 
 
 def all_paths(notes: Mapping[str, Mapping[int, Note]]) -> dict[str, dict[int, str]]:
-    """Give the path of each module that attended, by kind and number."""
-    return {kind: {at: note.path for at, note in found.items()} for kind, found in notes.items()}
+    """Give the path of each module that attended, by kind and number; of one that did again, when.
+
+    Examples
+    --------
+    >>> all_paths({"encoder": {0: Note("block.attn", 9), 1: Note("block.attn", 9)}})
+    {'encoder': {0: 'block.attn', 1: 'block.attn, call 2'}}
+    """
+    return {kind: dict(_calls(of_kind)) for kind, of_kind in notes.items()}
+
+
+def _calls(notes: Mapping[int, Note]) -> Iterator[tuple[int, str]]:
+    counts: Counter[str] = Counter()
+    for at, note in notes.items():
+        counts[note.path] += 1
+        is_again = note.path and counts[note.path] > 1
+        yield at, f"{note.path}, call {counts[note.path]}" if is_again else note.path
 
 
 def lists_of(paths: Iterable[str]) -> set[Stack]:
