@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
+from regard.record.windows import WindowedLayer
 from regard.tracing.agreement import TOLERANCES, NotUnderstoodError, gives
 from regard.tracing.called import how_of, recording_calls
 from regard.tracing.calls import Numbers
@@ -55,7 +56,7 @@ def watch_eager(
     are_scored = all(isinstance(layer, ScoredLayer) for layer in layers)
     is_agreed = bool(given.counts) and are_scored and agree(called, given)
     is_as_many = bool(wrong) and called.counts.total() == given.counts.total()
-    if is_agreed or is_as_many or not given.counts:  # some give none, such as beside a vision tower
+    if is_agreed or is_as_many or are_among(given, layers):
         return called, plain, told(called, how_of(called))
     if wrong:
         raise ValueError(
@@ -127,16 +128,27 @@ def eager_weights(model: PreTrainedModel, outputs: Any, recorder: Recorder) -> R
     for name, kind in GIVEN.items():
         for weights in getattr(outputs, name, None) or ():
             if isinstance(weights, Tensor) and weights.dim() == 4:
-                if weights.size(0) > 1:
-                    raise ValueError(
-                        f"The model attends within {weights.size(0)} windows or blocks at once, so "
-                        "that a head has no one matrix of weights: it cannot be traced."
-                    )
                 is_decoders = hides_the_future(weights > 0) or says_causal(model, model)
                 of_kind = kind or ("decoder" if is_decoders else "encoder")
-                recorder.add(WeighedLayer(of_kind, weights[0].detach()), numbers[of_kind])
+                recorder.add(_layer_of(of_kind, weights.detach()), numbers[of_kind])
                 numbers[of_kind] += 1
     return recorder
+
+
+def are_among(given: Recorder, called: list[Layer]) -> bool:
+    """Say whether calls are more than what was given, and all of that is among them.
+
+    Swin gives one layer of each stage, a model whose vision tower knows no eager none at all.
+    """
+    layers = [layer for of_kind in given.layers.values() for layer in of_kind.values()]
+    is_more = len(called) > len(layers)
+    return is_more and all(any(_are_alike(x, layer) for x in called) for layer in layers)
+
+
+def _layer_of(kind: str, weights: Tensor) -> Layer:
+    """Give weights (W, h, T, S) as a layer: of one sentence, or of W windows of one picture."""
+    windows = [WeighedLayer(kind, window) for window in weights]
+    return windows[0] if len(windows) == 1 else WindowedLayer(windows)
 
 
 def agree(called: Recorder, given: Recorder) -> bool:
@@ -150,9 +162,9 @@ def agree(called: Recorder, given: Recorder) -> bool:
 
 def _are_alike(called: Layer, given: Layer) -> bool:
     """Say whether a call has the weights that were given."""
-    weights = given.weigh()
-    if called.shape != weights.shape:
+    if called.shape != given.shape:
         return False
+    weights = given.weigh()
     if isinstance(called, ScoredLayer):
         return gives(called, weights)
     return bool(torch.allclose(called.weigh(), weights, atol=1e-5))

@@ -50,7 +50,10 @@ def _has_table(model: PreTrainedModel, limit: int) -> bool:
 
     A table may have some rows more, as OPT's. M2M100's table of waves is made longer if need be.
     """
-    if any(hasattr(module, "make_weight") or hasattr(module, "make_weights") for module in model.modules()):
+    if any(
+        hasattr(module, "make_weight") or hasattr(module, "make_weights")
+        for module in model.modules()
+    ):
         return False
     if getattr(_of_text(model.config), "max_seq_len", None) == limit:
         return True  # MPT's slopes, which are made anew in each pass
