@@ -52,8 +52,8 @@ What a cell says, with what is more to say below the table:
   Where eager gives weights before a sink takes its share, so they are compared; where it gives a
   part of the tokens, that part.
 - **eager weights**: the type attends in a way of its own, so that its eager weights are kept.
-- **in part**: what is there is true, and `seen.how` says what is missing. **incomplete**: some calls
-  of attention that ran are missing without a word; what is there is true.
+- **in part**: what is there is true, and `seen.how` says what is missing. **incomplete**: some
+  calls of attention that ran are missing without a word; what is there is true.
 - **own**: the type's own two implementations compute different things. **refused**: in words.
   **other**: eager gives no weights to compare.
 - **none**: it gives no weights under eager either. **not built**: no model or no inputs could be
@@ -86,7 +86,8 @@ def main(
     if only:
         for family, of_family in found.items():
             for setting, outcome in of_family.items():
-                print(f"{family.model_type} ({family.use}), {setting}: {outcome.verdict}. {outcome.detail}")
+                verdict = f"{outcome.verdict}. {outcome.detail}"
+                print(f"{family.model_type} ({family.use}), {setting}: {verdict}")
         return
     output.write_text(page(found, tried), "utf-8")
     print(summary(found, tried))
@@ -143,10 +144,12 @@ def cell(outcome: Outcome) -> str:
 
 
 def noted(of_family: Mapping[str, Outcome]) -> Iterable[tuple[str, Outcome]]:
-    """Leave out what is as it should be, and a model that is not built at all but once."""
-    for number, (setting, outcome) in enumerate(of_family.items()):
-        is_again = outcome.verdict == "not built" and number and outcome in list(of_family.values())[:number]
-        if outcome.verdict not in {"exact", "not applicable", "no attention"} and not is_again:
+    """Leave out what is as it should be, and what is said of a setting before."""
+    said: set[Outcome] = set()
+    for setting, outcome in of_family.items():
+        is_right = outcome.verdict in {"exact", "not applicable", "no attention"}
+        if not is_right and outcome not in said:
+            said.add(outcome)
             yield setting, outcome
 
 

@@ -21,7 +21,7 @@ class AttentionCalls(TorchDispatchMode):
     """Keeps the weights of each call of attention, in order."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it so
         self.weights: list[Tensor] = []  # (..., Q, K), of softmaxes that met values
         self.fused = 0  # calls of kernels that show no weights
         self._waiting: dict[int, Tensor] = {}  # softmaxes by where they lie; kept, so none moves in

@@ -43,7 +43,7 @@ class Wanted(NamedTuple):
     """A layer of the eager run; None where no name tells the kind."""
 
     kind: str | None
-    weights: Any  # (h, Q, K)
+    weights: Any  # (h, Q, K); in W windows (W h, q, k)
 
 
 class Eager(NamedTuple):
@@ -51,7 +51,6 @@ class Eager(NamedTuple):
 
     wanted: list[Wanted]
     calls: int  # of attention, that ran
-    windows: int  # of those, how many in several windows at once
     first: Tensor | None  # of its outputs
 
 
@@ -63,10 +62,8 @@ def by_eager(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Eager:
     with attending(model, "eager"), attention_calls() as calls:
         outputs = model(**inputs, **options, output_attentions=True)
     called = list(once_each(calls.weights))
-    whole = [Wanted(None, x.reshape(-1, *x.shape[-2:])) for x in called if is_whole(x)]
     wanted = [one for one in given_by(outputs) if is_attention(one.weights)]
-    num_windows = len(called) - len(whole)
-    return Eager(wanted or whole, len(called) + calls.fused, num_windows, first_of(outputs))
+    return Eager(wanted or wanted_of(called), len(called) + calls.fused, first_of(outputs))
 
 
 def softmaxes(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Eager:
@@ -74,8 +71,12 @@ def softmaxes(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Eager:
     found = by_eager(model, inputs)
     with attending(model, "eager"), attention_calls() as calls:
         model(**inputs)
-    whole = (x for x in once_each(calls.weights) if is_whole(x))
-    return found._replace(wanted=[Wanted(None, x.reshape(-1, *x.shape[-2:])) for x in whole])
+    return found._replace(wanted=wanted_of(once_each(calls.weights)))
+
+
+def wanted_of(weights: Iterable[Tensor]) -> list[Wanted]:
+    """Take the weights of calls, whose kinds nobody tells."""
+    return [Wanted(None, x.reshape(-1, *x.shape[-2:])) for x in weights]
 
 
 def once_each(weights: Iterable[Tensor]) -> Iterable[Tensor]:
@@ -87,22 +88,17 @@ def once_each(weights: Iterable[Tensor]) -> Iterable[Tensor]:
         before = x
 
 
-def is_whole(weights: Tensor) -> bool:
-    """Say whether these are of one sentence, not of several windows: (1, h, Q, K) or (h, Q, K)."""
-    return weights.shape[:-3].numel() == 1
-
-
 def is_attention(weights: Tensor) -> bool:
     """Say whether rows are shares: linear attention has none, a sink takes some."""
     return bool((weights >= 0).all() and (weights.float().sum(-1) < 1 + 2e-2).all())
 
 
 def given_by(outputs: Any) -> Iterable[Wanted]:
-    """Take what a model gave for output_attentions; nothing, if that is in windows."""
+    """Take what a model gave for output_attentions."""
     for name, kind in GIVEN.items():
         for weights in getattr(outputs, name, None) or ():
-            if isinstance(weights, Tensor) and weights.dim() == 4 and weights.size(0) == 1:
-                yield Wanted(kind, weights[0].detach())
+            if isinstance(weights, Tensor) and weights.dim() == 4:
+                yield Wanted(kind, weights.detach().flatten(0, 1))
 
 
 def first_of(outputs: Any) -> Tensor | None:
@@ -161,19 +157,48 @@ def plain_kind(kind: str) -> str:
 
 def difference(ours: Layer, weights: Any, cut: Cut = lambda x: x) -> float:
     """Give the largest difference of any weight; infinite where the shapes differ."""
+    if 2 * math.prod(ours.shape) < weights.numel():  # which need not be computed
+        return math.inf
     found, wanted = cut(ours.weigh().float().numpy()), weights.float().numpy()
+    num_heads = found.shape[0]
+    if wanted.shape[0] > num_heads and wanted.shape[0] % num_heads == 0:
+        blocks = (in_blocks(x) for x in apart(wanted, num_heads))
+        return min(largest(found, x) for x in blocks)
     if found.shape[0] == wanted.shape[0] and found.shape > wanted.shape:
         _, queries, keys = wanted.shape  # CPM-Ant gives nothing of the tokens that it puts before
         found = found[:, -queries:, -keys:]
     if wanted.shape[-1] == found.shape[-1] + 1 and getattr(ours, "sinks", None) is not None:
         wanted = wanted[..., :-1]  # the sink's share
-    if found.shape != wanted.shape:
-        return math.inf
-    off = float(np.abs(found - wanted).max())
+    off = largest(found, wanted)
     if getattr(ours, "sinks", None) is None:
+        return off
+    if math.isinf(off):
         return off
     before = found / found.sum(-1, keepdims=True)  # some give so, before a sink takes its share
     return min(off, float(np.abs(before - wanted).max()))
+
+
+def largest(found: Any, wanted: Any) -> float:
+    """Give the largest difference; infinite where the shapes differ."""
+    return float(np.abs(found - wanted).max()) if found.shape == wanted.shape else math.inf
+
+
+def apart(weights: Any, num_heads: int) -> tuple[Any, Any]:
+    """Tell windows from heads, (W, h, q, k): either may come first in (W h, q, k)."""
+    lead, queries, keys = weights.shape
+    windows_first = weights.reshape(-1, num_heads, queries, keys)
+    heads_first = weights.reshape(num_heads, lead // num_heads, queries, keys)
+    return windows_first, heads_first.swapaxes(0, 1)
+
+
+def in_blocks(windows: Any) -> Any:
+    """Put windows, (W, h, q, k), side by side as blocks, (h, W q, W k)."""
+    num_windows, num_heads, queries, keys = windows.shape
+    whole = np.zeros((num_heads, num_windows * queries, num_windows * keys), windows.dtype)
+    for at, window in enumerate(windows):
+        rows, columns = (slice(at * n, (at + 1) * n) for n in (queries, keys))
+        whole[:, rows, columns] = window
+    return whole
 
 
 def layers_of(seen: Trace) -> str:

@@ -1,6 +1,5 @@
 """What `trace_generation` gives beside what `generate` gave, step by step, under eager."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from transformers import PreTrainedModel
 from regard.tracing.implementations import attending
 from regard.tracing.run import trace_generation
 from tests.eager_weights import (
-    EXACT,
     Eager,
     Outcome,
     Wanted,
@@ -39,7 +37,7 @@ def generated(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Outcome:
         return seen
     if not wanted:
         return Outcome("other", "generate gives no weights to compare")
-    outcome = held_against(Eager(wanted, 0, 0, None), seen, CACHED)
+    outcome = held_against(Eager(wanted, 0, None), seen, CACHED)
     if outcome.verdict == "WRONG":
         return outcome
     chances = torch.cat(steps["logits"]).float().softmax(-1)  # (steps, vocabulary)
@@ -77,7 +75,6 @@ def rows_of(steps: Mapping[str, Any]) -> Any:
                 yield Wanted(kind, together([x[0] for x in of_layer]))
 
 
-
 def together(rows: Sequence[Tensor]) -> Tensor:
     """Join what each step read to one matrix; what was yet to come is not read.
 
@@ -89,10 +86,11 @@ def together(rows: Sequence[Tensor]) -> Tensor:
 
 
 def prompt(model: Any) -> None:
-    """Let Whisper be told its language and task, as it is by the configurations that people load."""
+    """Let Whisper be told its language and task, as by the configurations that people load."""
     config = model.generation_config
-    if model.config.is_encoder_decoder and {config.decoder_start_token_id, config.bos_token_id} == {None}:
-        config.decoder_start_token_id = 1  # which T5's configuration leaves to its checkpoints
+    starts = {config.decoder_start_token_id, config.bos_token_id}
+    if model.config.is_encoder_decoder and starts == {None}:
+        config.decoder_start_token_id = 1  # which T5 leaves to its checkpoints
     if model.config.model_type != "whisper" or not model.config.is_encoder_decoder:
         return
     config.update(

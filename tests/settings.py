@@ -3,6 +3,7 @@
 Each is a function from a `Tiny` to an `Outcome`; what a type cannot do is "not applicable".
 """
 
+import contextlib
 import copy
 import inspect
 from collections import Counter
@@ -12,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from regard.record.trace import Trace
 from regard.tracing.run import trace
@@ -45,7 +45,8 @@ class Tiny:
 
     def __init__(self, family: Family, dtype: torch.dtype = torch.float32) -> None:
         self.family, self.dtype = family, dtype
-        self.model: Any = build(family.model_type, family.auto_class).to(dtype)
+        model: Any = build(family.model_type, family.auto_class)
+        self.model = model.to(dtype)
         self.inputs = of_type(dtype, inputs_for(self.model, family.use))
 
     @property
@@ -79,7 +80,9 @@ def plain(tiny: Tiny) -> Outcome:
     if isinstance(tiny.seen, Outcome) or outcome.verdict == "WRONG":
         return outcome
     wrong = wrong_kinds(tiny, tiny.seen)
-    return outcome._replace(verdict="WRONG", detail=f"{outcome.detail}; {wrong}") if wrong else outcome
+    return (
+        outcome._replace(verdict="WRONG", detail=f"{outcome.detail}; {wrong}") if wrong else outcome
+    )
 
 
 def by_default(tiny: Tiny) -> Outcome:
@@ -93,7 +96,11 @@ def by_default(tiny: Tiny) -> Outcome:
     if isinstance(first, Tensor) and tiny.eager.first is not None:
         both = first.float(), tiny.eager.first
         same = both[0].shape == both[1].shape
-        own = float((both[0] - both[1]).abs().max()) / (1 + float(both[1].abs().max())) if same else 1.0
+        own = (
+            float((both[0] - both[1]).abs().max()) / (1 + float(both[1].abs().max()))
+            if same
+            else 1.0
+        )
     outcome = judged(tiny.eager, traced(lambda: trace(tiny.inputs, model)))
     if outcome.verdict == "WRONG" and own > 1e-3:
         name = model.config._attn_implementation  # noqa: SLF001  it has no public one
@@ -110,15 +117,15 @@ def padded(tiny: Tiny) -> Outcome:
     if tiny.takes("position_ids") and tiny.family.use in {"decoder", "pictures"}:
         inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
     eager = by_eager(tiny.model, inputs)
+    own = eager._replace(wanted=[one._replace(weights=real(one.weights)) for one in eager.wanted])
     seen = traced(lambda: trace(inputs, tiny.model))
     if isinstance(seen, Outcome) or isinstance(tiny.seen, Outcome):
-        return judged(eager, seen)
+        return judged(own, seen, cut=real)
     if changed := other_kinds(tiny.seen, seen):
         return Outcome("WRONG", changed)
     outcome = held_against(tiny.eager, seen, cut=real)
     if outcome.verdict != "WRONG":
         return outcome
-    own = eager._replace(wanted=[one._replace(weights=real(one.weights)) for one in eager.wanted])
     again = held_against(own, seen, cut=real)
     return again._replace(detail=f"{again.detail}; it computes otherwise when padded")
 
@@ -153,10 +160,10 @@ def one_token(tiny: Tiny) -> Outcome:
     except Exception as error:  # noqa: BLE001  whatever keeps a model from it
         return Outcome("not applicable", f"takes no one token: {reason(error)}")
     seen = traced(lambda: trace(inputs, tiny.model))
-    if not isinstance(seen, Outcome) and not isinstance(tiny.seen, Outcome):
-        if changed := other_kinds(tiny.seen, seen):
-            return Outcome("WRONG", changed)
-    return judged(eager, seen)
+    if isinstance(seen, Outcome) or isinstance(tiny.seen, Outcome):
+        return judged(eager, seen)
+    changed = other_kinds(tiny.seen, seen)
+    return Outcome("WRONG", changed) if changed else judged(eager, seen)
 
 
 def long(tiny: Tiny) -> Outcome:
@@ -201,7 +208,9 @@ def rounding(tiny: Tiny, eager: Eager) -> float:
     """Give by how much rounding changes the eager weights themselves: scores may be large."""
     pairs = zip(tiny.eager.wanted, eager.wanted, strict=False)
     both = [(one.weights, other.weights) for (one, other) in pairs]
-    return max((float((a - b.float()).abs().max()) for a, b in both if a.shape == b.shape), default=0.0)
+    return max(
+        (float((a - b.float()).abs().max()) for a, b in both if a.shape == b.shape), default=0.0
+    )
 
 
 def image(tiny: Tiny) -> Outcome:
@@ -232,10 +241,8 @@ def written(tiny: Tiny) -> Outcome:
         return Outcome("not applicable", "cannot generate")
     inputs = dict(tiny.inputs)
     if tiny.family.use == "pictures":
-        try:
+        with contextlib.suppress(Exception):  # then from text alone
             inputs = of_type(tiny.dtype, with_pictures(tiny.model, 1))
-        except Exception:  # noqa: BLE001  then from text alone
-            pass
     return generated(tiny.model, inputs)
 
 
@@ -253,12 +260,14 @@ SETTINGS: Mapping[str, Callable[[Tiny], Outcome]] = {
 }
 
 
-def judged(eager: Eager, seen: Trace | Outcome, tolerance: float = EXACT) -> Outcome:
+def judged(
+    eager: Eager, seen: Trace | Outcome, tolerance: float = EXACT, cut: Cut = lambda x: x
+) -> Outcome:
     """Give the verdict on a trace."""
     if not isinstance(seen, Outcome):
         if not eager.wanted:
             return Outcome("other", f"{layers_of(seen)}; eager gives no weights to compare")
-        return held_against(eager, seen, tolerance)
+        return held_against(eager, seen, tolerance, cut)
     if "no attention that can be traced" in seen.detail and not eager.wanted:
         return Outcome("no attention", "")
     return seen
@@ -271,7 +280,12 @@ def wrong_kinds(tiny: Tiny, seen: Trace) -> str:
     is_two_sided = bool(tiny.model.config.is_encoder_decoder) or any(
         name.endswith("decoder") for name, _ in tiny.model.named_modules()
     )
-    if use == "vision" and "input_ids" not in tiny.inputs and "decoder" in kinds and not is_two_sided:
+    if (
+        use == "vision"
+        and "input_ids" not in tiny.inputs
+        and "decoder" in kinds
+        and not is_two_sided
+    ):
         return "a decoder in a model of pictures"
     sees_the_future = any(x.weights.triu(1).any() for x in tiny.eager.wanted)  # XLM's may
     if use == "decoder" and "decoder" not in kinds and not sees_the_future:

@@ -135,6 +135,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {  # by type, of configurations within ot
     "donut-swin": {"window_size": 2},
     "shieldgemma2": {"yes_token_index": 10, "no_token_index": 11},
     "swin": {"window_size": 2},
+    "swin2sr": {"depths": [2, 2], "num_heads": [3, 3], "window_size": 4, "image_size": 32},
     "vjepa2": {"crop_size": 64, "frames_per_clip": 4},
     "mobilebert": {"embedding_size": 32},
     "moonshine": {"encoder_num_key_value_heads": 4, "decoder_num_key_value_heads": 4},
@@ -312,9 +313,7 @@ def small_token(name: str, value: Any) -> Any:
     return SPECIAL_TOKENS.get(name, PLAIN_IDS[1] + value % (VOCABULARY - PLAIN_IDS[1]))
 
 
-def build(
-    model_type: str, auto_class: str, attention: str | None = "eager"
-) -> PreTrainedModel:
+def build(model_type: str, auto_class: str, attention: str | None = "eager") -> PreTrainedModel:
     """Build a tiny model with weights that are far from uniform, and the same ones every time."""
     config = tiny_config(model_type)
     maker = getattr(transformers, auto_class)

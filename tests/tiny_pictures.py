@@ -1,4 +1,4 @@
-"""Pictures with text for a tiny vision-language model: pixels, and as many placeholders as it needs.
+"""Pictures with text for a tiny vision-language model: pixels, and as many placeholders as needed.
 
 How many those are, the model tells by the features that it makes of the pixels. Of the layouts that
 processors give, that is taken with which the model runs.
@@ -96,7 +96,9 @@ def patches(vision: Any, number: int, channels: int, more: Inputs) -> Iterator[I
     thick = getattr(vision, "temporal_patch_size", 1)
     width = channels * thick * vision.patch_size**2
     pixels = torch.randn(int(grids.prod(1).sum()), width)
-    apart = pixels.view(-1, channels, vision.patch_size, vision.patch_size) if thick == 1 else pixels
+    apart = (
+        pixels.view(-1, channels, vision.patch_size, vision.patch_size) if thick == 1 else pixels
+    )
     for x in (pixels, apart, apart[None]):
         yield {"pixel_values": x, "image_grid_thw": grids} | more
 
@@ -129,7 +131,9 @@ def words(model: Any, pixels: Inputs, number: int) -> Inputs:
     is_picture = (ids == placeholder).long() if placeholder is not None else torch.zeros_like(ids)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     inputs["image_attention_mask"] = torch.ones(1, ids.size(1), number, dtype=torch.long)
-    inputs |= {name: is_picture for name in ("mm_token_type_ids", "token_type_ids") if name in takes}
+    inputs |= {
+        name: is_picture for name in ("mm_token_type_ids", "token_type_ids") if name in takes
+    }
     if "decoder_input_ids" in takes:
         inputs["decoder_input_ids"] = torch.randint(*PLAIN_IDS, (1, AFTER))
     if "qformer_input_ids" in takes:

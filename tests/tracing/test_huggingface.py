@@ -277,7 +277,9 @@ def test_a_model_without_the_interface_is_traced_through_its_calls(
         expected = model(**inputs, output_attentions=True).attentions
     assert_equal(seen, expected)
     assert not caplog.records
-    with pytest.raises(ValueError, match=r"no query vectors of layer 0: .*from weights as the module"):
+    with pytest.raises(
+        ValueError, match=r"no query vectors of layer 0: .*from weights as the module"
+    ):
         seen.queries(0)
 
 

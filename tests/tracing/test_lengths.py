@@ -1,4 +1,4 @@
-"""For how many tokens models have positions: what is refused, the model cannot do; nothing else is."""
+"""For how many tokens models have positions: what is refused, and only that, they cannot read."""
 
 from typing import Any
 

@@ -24,6 +24,7 @@ SAMPLE = [  # a type, its use, a setting
     ("qwen2_vl", "pictures", "image"),  # its patches lie one after another
     ("qwen2_vl", "pictures", "images"),
     ("qwen2_vl", "pictures", "written"),
+    ("swin", "vision", "plain"),  # it gives the last layer of each stage only
     ("qwen2_5_vl", "pictures", "images"),
     ("mistral3", "pictures", "images"),
 ]
@@ -40,6 +41,17 @@ def test_two_pictures_that_are_attended_in_at_once_are_in_the_trace_or_said_to_b
     (family,) = [f for f in families() if (f.model_type, f.use) == ("mllama", "pictures")]
     outcome = outcomes(family, ["images"])["images"]
     assert outcome.verdict in {"exact", "in part"}, outcome.detail
+
+
+OWN_WAYS = [("xlm", "decoder"), ("blip", "pictures"), ("blip-2", "pictures")]
+
+
+@pytest.mark.parametrize(("name", "use"), OWN_WAYS)
+def test_what_writes_in_a_way_of_its_own_is_refused(name: str, use: str) -> None:
+    (family,) = [f for f in families() if (f.model_type, f.use) == (name, use)]
+    outcome = outcomes(family, ["written"])["written"]
+    assert outcome.verdict == "refused", outcome.detail
+    assert "writes in a way of its own" in outcome.detail
 
 
 def test_the_count_sees_attention_however_it_is_called() -> None:

@@ -177,7 +177,8 @@ class Trace:
 
         Without a layer, of the first that was kept.
 
-        A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.        Where a layer has other rows or columns than there are tokens, they are numbered; a layer of
+        A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.
+        Where a layer has other rows or columns than there are tokens, they are numbered; a layer of
         windows has its own, by window and place in it.
         """
         kind = self.kind_or_first(kind)

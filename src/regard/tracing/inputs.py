@@ -30,7 +30,7 @@ TEXT = ("input_ids", "inputs_embeds")  # what transformers models take with a se
 MORE_TEXT = ("attention_mask", "decoder_input_ids", "decoder_inputs_embeds")
 SOUNDS = ("input_values", "input_features")  # with a sound a row
 PICTURES = "pixel_values"  # with a picture a row, or, in two dimensions, a patch of one a row
-GOES_ON = {  # of each token: what generate lets go on for those that it writes, with its last or zeros
+GOES_ON = {  # what there is of each token: of those written, it is as of the last one, or zeros
     **dict.fromkeys(("token_type_ids", "cross_attention_mask", "image_attention_mask"), True),
     **dict.fromkeys(("mm_token_type_ids", "image_embeds_position_mask"), False),
 }
@@ -334,9 +334,9 @@ def write_on(
     whole, logits, positions = generate(model, inputs.named, max_new_tokens)
     if logits is None:
         raise ValueError(
-            f"{type(model).__name__} writes in a way of its own: its generate does not run it on the "
-            "prompt as it is, so what it wrote cannot be read once more. Trace a text with what was "
-            "written after it, by regard.trace."
+            f"{type(model).__name__} writes in a way of its own: its generate does not run it on "
+            "the prompt as it is, so what it wrote cannot be read once more. Trace the prompt with "
+            "what was written after it, by regard.trace."
         )
     written = inputs.reading(whole, side_of(whole, tokenizer))
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
