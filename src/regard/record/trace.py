@@ -116,7 +116,7 @@ class Trace:
     @property
     def num_heads(self) -> int:
         """How many heads each layer of the first kind has."""
-        return next(iter(self.layers[self.kinds[0]].values())).shape[0]
+        return self.layer(next(iter(self.layers[self.kinds[0]]))).shape[0]
 
     def kind_or_first(self, kind: str | None) -> str:
         """Take a kind that is there; without one, the first.
@@ -177,9 +177,8 @@ class Trace:
 
         Without a layer, of the first that was kept.
 
-        A decoder's row is named by the token that reads and the one it writes next: `lo → cano`.
-        Where a layer has other rows or columns than there are tokens, they are numbered; a layer of
-        windows has its own, by window and place in it.
+        A decoder's row is named by the token that reads and the one it writes next: `lo → cano`;
+        rows or columns that are no tokens by numbers, or by window and place in it.
         """
         kind = self.kind_or_first(kind)
         number = next(iter(self.layers[kind])) if layer is None else layer
@@ -196,8 +195,8 @@ class Trace:
 
     def special(self, kind: str | None = None) -> tuple[list[bool], list[bool]]:
         """Say which queries and which keys of a kind are special tokens."""
-        rows, columns = sides_of(self, self.kind_or_first(kind))
-        return rows.special, columns.special
+        one, other = sides_of(self, self.kind_or_first(kind))
+        return one.special, other.special
 
     def weights(self, layer: int, head: int | None = None, *, kind: str | None = None) -> Weights:
         """Compute the attention weights of a head, or of all heads of a layer.
