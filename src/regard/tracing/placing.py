@@ -1,0 +1,184 @@
+"""Which part of a picture, or of a sound, each token is of.
+
+What a vision tower reads is laid on the grid of its patches, after a class token and registers;
+image tokens of a text are the tower's, in order, perhaps several merged to one. Where the numbers
+of tokens do not tell, none has a place.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import ceil, isqrt
+from typing import Any
+
+from torch import nn
+
+from regard.record.places import Box, Place, Stretch
+from regard.record.words import Side
+from regard.tracing.sights import Plane, Sights
+from regard.tracing.tokens import Tokens
+
+Places = list[Place | None]
+MOST_EXTRAS = 16  # a class token, registers
+STRIDES = (32, 16, 14, 8, 4)  # of convolutions that come before the tokens
+
+
+class Placing:
+    """Lays tokens of a model on what it saw or heard.
+
+    Parameters
+    ----------
+    model
+        The model.
+    sights
+        What it sees of pictures.
+    seconds
+        How long the sound is that it hears, silence that was added included; 0 without one.
+    """
+
+    def __init__(self, model: nn.Module, sights: Sights, seconds: float = 0.0) -> None:
+        self.model = model
+        self.config = getattr(model, "config", None)
+        self.sights = sights
+        self.seconds = seconds
+        self.grid = [_grid(plane, _patch_size(model)) for plane in sights.planes]
+
+    def placed(self, tokens: Tokens) -> Tokens:
+        """Give each token its place."""
+        renewed: dict[int, Side] = {}
+
+        def of(side: Side) -> Side:
+            if id(side) not in renewed:
+                renewed[id(side)] = self._placed(side)
+            return renewed[id(side)]
+
+        sides = {kind: (of(rows), of(columns)) for kind, (rows, columns) in tokens.sides.items()}
+        return Tokens(of(tokens.source), of(tokens.target), sides)
+
+    def _placed(self, side: Side) -> Side:
+        places = self._among_text(side) if side.ids else self._of(len(side.tokens))
+        return replace(side, places=places) if any(places or ()) else side
+
+    def _of(self, count: int) -> Places | None:
+        """Place so many tokens that a tower reads; None, if that cannot be told."""
+        if self.seconds:
+            step = self._step(count)
+            return [Stretch(at * step, min((at + 1) * step, self.seconds)) for at in range(count)]
+        if self.sights.patches:
+            boxes = self._in_order(self.sights.patches)
+            return list(boxes) if count == len(boxes) else None
+        if not self.sights.planes or count % len(self.sights.planes):
+            return None
+        each = count // len(self.sights.planes)
+        found = [self._in_plane(plane, each) for plane in self.sights.planes]
+        known = [places for places in found if places is not None]
+        return sum(known, []) if len(known) == len(found) else None
+
+    def _in_plane(self, plane: Plane | None, count: int) -> Places | None:
+        if plane is None:
+            return [None] * count
+        later = int(getattr(self.config, "num_detection_tokens", 0))  # YOLOS puts them last
+        grids = [_grid(plane, _patch_size(self.model)), *(_grid(plane, (s, s)) for s in STRIDES)]
+        for rows, columns in grids:
+            extras = count - rows * columns - later
+            if 0 <= extras <= MOST_EXTRAS and rows * columns > 1:
+                return [*[None] * extras, *plane.cells(rows, columns), *[None] * later]
+        return None
+
+    def _among_text(self, side: Side) -> Places | None:
+        """Place the tokens of a text that stand for pictures."""
+        image_id = _image_id(self.config)
+        at = [n for n, one in enumerate(side.ids or ()) if one == image_id]
+        boxes = next((found for found in self._merged(len(at)) if len(found) == len(at)), [])
+        places: Places = [None] * len(side.tokens)
+        for n, box in zip(at, boxes, strict=False):
+            places[n] = box
+        return places if boxes else None
+
+    def _merged(self, count: int) -> Iterator[list[Box | None]]:
+        """Give, in the ways that there are, the boxes that a text's image tokens may be of."""
+        if not count:
+            return
+        if patches := self.sights.patches:
+            each = len(patches) // count
+            if each and len(patches) % count == 0:
+                yield [_around(patches[at : at + each]) for at in range(0, len(patches), each)]
+            return
+        grids = [_grid(plane, _patch_size(self.model)) for plane in self.sights.planes if plane]
+        num_cells = sum(rows * columns for rows, columns in grids)
+        side = isqrt(num_cells // count)
+        if side and num_cells == count * side**2 and all(n % side == 0 for one in grids for n in one):
+            planes = [plane for plane in self.sights.planes if plane]
+            yield [
+                box
+                for plane, (rows, columns) in zip(planes, grids, strict=True)
+                for box in plane.cells(rows // side, columns // side)
+            ]
+        yield list(_with_newlines(self.sights.planes, grids))
+
+    def _in_order(self, boxes: Sequence[Box | None]) -> list[Box | None]:
+        return list(boxes)
+
+    def _step(self, count: int) -> float:
+        """Give how many seconds a frame is of."""
+        return self.seconds / count
+
+
+def _patch_size(model: nn.Module) -> tuple[int, int]:
+    """Give height and width of a patch: of the first convolution of pixels that does not overlap."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.in_channels == 3:
+            if module.kernel_size == module.stride:
+                height, width = module.kernel_size
+                return height, width
+    return 0, 0
+
+
+def _grid(plane: Plane | None, patch: tuple[int, int]) -> tuple[int, int]:
+    """Count the rows and columns of patches in a plane."""
+    height, width = patch
+    if plane is None or not height or not width:
+        return 0, 0
+    return ceil(plane.height / height), ceil(plane.width / width)
+
+
+def _image_id(config: Any) -> int | None:
+    """Give the id of the token that stands for a part of a picture."""
+    names = ("image_token_id", "image_token_index")
+    found = (getattr(config, name, None) for name in names)
+    return next((one for one in found if isinstance(one, int)), None)
+
+
+def _around(boxes: Sequence[Box | None]) -> Box | None:
+    """Give the box around several of one picture."""
+    seen = [box for box in boxes if box is not None]
+    if not seen:
+        return None
+    lows = (min(box[side] for box in seen) for side in (1, 2))
+    highs = (max(box[side] for box in seen) for side in (3, 4))
+    return Box(seen[0].picture, *lows, *highs)
+
+
+def _with_newlines(
+    planes: Sequence[Plane | None], grids: Sequence[tuple[int, int]]
+) -> Iterator[Box | None]:
+    """Give the boxes of a picture as a whole, and then of its tiles row by row across them.
+
+    Rows end with a token of their own, and what is padding is left out, as LLaVA-NeXT does.
+    """
+    seen = [plane for plane in planes if plane]
+    if len(seen) < 2:
+        return
+    whole, *tiles = seen
+    rows, columns = grids[0]
+    yield from whole.cells(rows, columns)
+    lines = sorted({round(tile.top, 1) for tile in tiles})
+    for top in lines:
+        across = sorted(
+            (tile for tile in tiles if round(tile.top, 1) == top), key=lambda tile: tile.left
+        )
+        cells = [tile.cells(rows, columns) for tile in across]
+        for row in range(rows):
+            line = [box for tile in cells for box in tile[row * columns : (row + 1) * columns]]
+            if any(line):
+                yield from (box for box in line if box is not None)
+                yield None
