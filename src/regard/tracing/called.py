@@ -92,7 +92,7 @@ def without(missing: Collection[str], sides: Collection[str] = ()) -> str:
     """Say what attended and is not shown: calls, or all of an encoder or decoder."""
     unknown = [f"the {side}, which attends in a way that is not seen" for side in sorted(sides)]
     if missing and not unknown:
-        paths = ", ".join(missing)
+        paths = ", ".join(dict.fromkeys(missing))
         unknown = [f"{len(missing)} layers that attend in windows or blocks: {paths}"]
     return f", without {' and '.join(unknown)}" if unknown else ""
 

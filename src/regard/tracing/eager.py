@@ -52,7 +52,10 @@ def watch_eager(
 
     def told(found: Recorder, how: str) -> str:
         num_seen = called.counts.total() + len(refused)
-        missing = refused if num_seen > found.counts.total() else []
+        num_missing = num_seen - found.counts.total()
+        missing = (
+            refused or ["of which it gives no weights"] * num_missing if num_missing > 0 else []
+        )
         return how + without(missing, sides - found.counts.keys())
 
     is_as_many = bool(wrong) and called.counts.total() == given.counts.total()
@@ -115,10 +118,7 @@ def eager_weights(model: PreTrainedModel, outputs: Any, recorder: Recorder) -> R
     for name, kind in GIVEN.items():
         for weights in getattr(outputs, name, None) or ():
             if isinstance(weights, Tensor) and weights.dim() == 4:
-                is_single = weights.size(-2) == 1
-                is_decoders = hides_the_future(weights > 0) or (
-                    is_single and says_causal(model, model)
-                )
+                is_decoders = hides_the_future(weights > 0) or says_causal(model, model)
                 of_kind = kind or ("decoder" if is_decoders else "encoder")
                 windows = [WeighedLayer(of_kind, window) for window in weights.detach()]
                 layer = windows[0] if len(windows) == 1 else WindowedLayer(windows)

@@ -1,4 +1,4 @@
-"""Pictures and sounds as people hold them: opened, turned upright, and in plain red, green and blue.
+"""Pictures and sounds as people hold them: opened, upright, and in plain red, green and blue.
 
 What cannot be shown as it is, is refused: numbers that are none, pictures of more than a hundred
 million pixels, sounds without a rate.

@@ -8,6 +8,7 @@ eager function, which knows more than sdpa; and where that is not understood eit
 weights are taken as they are.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,9 +23,7 @@ from regard.record.layers import Recorder, ScoredLayer
 from regard.record.windows import WindowedLayer
 from regard.tracing.agreement import NotUnderstoodError, check_output
 from regard.tracing.called import (
-    editing_calls,
     how_of,
-    narrowing_calls,
     noting,
     recording_calls,
     without,
@@ -35,6 +34,8 @@ from regard.tracing.functions import unwatched
 from regard.tracing.implementations import attending, implementations, own_implementation
 from regard.tracing.inputs import Inputs, inputs_of_pretrained, write_on
 from regard.tracing.interface import Asked, GoOn, Stage, wrapping
+from regard.tracing.modules import Hooked, recording_all
+from regard.tracing.own_ways import has_own_ways, note_that_all_is_asked
 from regard.tracing.places import Place, Places
 from regard.tracing.texts import Sentence
 
@@ -107,13 +108,16 @@ class Pretrained:
         """
         for implementation in implementations(self.model):
             recorder, missing = new_recorder(), list[str]()
+            watch = watching(self.model, recorder, missing)
             try:
-                with attending(self.model, implementation), watching(self.model, recorder, missing):
+                with attending(self.model, implementation), watch as num_asked:
                     outputs = self.model(**inputs.named)
             except NotUnderstoodError:
                 continue
             needed = {"encoder", "decoder"} if self.is_two_sided else set()
             if recorder.counts and needed <= recorder.counts.keys():
+                if num_asked.total() == recorder.counts.total() and not missing:
+                    note_that_all_is_asked(self.model)
                 return recorder, outputs, how_of(recorder) + without(missing)
         if own := own_implementation(self.model):
             return self._watch_within(own, inputs, new_recorder())
@@ -149,7 +153,7 @@ class Pretrained:
             if self._is_asked:
                 ways.enter_context(self._handling(Stage.EDIT, numbers, partial(_edited, edit=edit)))
             if has_own_ways(self.model):
-                ways.enter_context(editing_calls(self.model, numbers, edit, frozenset()))
+                ways.enter_context(Hooked(self.model).editing(numbers, edit))
             yield
 
     @contextmanager
@@ -160,7 +164,7 @@ class Pretrained:
                 handling = self._handling(Stage.NARROW, numbers, partial(_narrowed, allow=allow))
                 ways.enter_context(handling)
             if has_own_ways(self.model):
-                ways.enter_context(narrowing_calls(self.model, numbers, allow, frozenset()))
+                ways.enter_context(Hooked(self.model).narrowing(numbers, allow))
             yield
 
     @property
@@ -184,23 +188,19 @@ class Pretrained:
             yield
 
 
-def has_own_ways(model: PreTrainedModel) -> bool:
-    """Say whether some of a model may attend in ways of its own, so that its calls are watched.
-
-    Of several models in one, each with its configuration, some may (GIT, Florence-2).
-    """
-    return bool(model.config.sub_configs) or not model._can_set_attn_implementation()  # noqa: SLF001  said nowhere else
-
-
 # reading
 
 
 @contextmanager
-def watching(model: PreTrainedModel, recorder: Recorder, missing: list[str]) -> Iterator[None]:
+def watching(
+    model: PreTrainedModel, recorder: Recorder, missing: list[str]
+) -> Iterator[Counter[str]]:
     """Let the attention functions of this thread's forward passes tell what they are given.
 
-    What attends in a way of its own that is no layer is noted among what is missing.
+    What attends in a way of its own that is no layer is noted among what is missing. Gives how many
+    layers of each kind were asked for.
     """
+    num_asked: Counter[str] = Counter()
     numbers = Numbers(model)
     places = Places(model, numbers)
 
@@ -221,14 +221,16 @@ def watching(model: PreTrainedModel, recorder: Recorder, missing: list[str]) -> 
             raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
         layer = tiles[0] if len(tiles) == 1 else WindowedLayer(tiles)
         recorder.add(layer, address.number, address.path)
+        num_asked[address.kind] += 1
         return output, weights
 
     with ExitStack() as ways:
         ways.enter_context(numbers.counting())
         if has_own_ways(model):
-            ways.enter_context(recording_calls(model, numbers, recorder, refuse=noting(missing)))
+            refuse = noting(missing)
+            ways.enter_context(recording_all(model, numbers, recorder, refuse=refuse))
         ways.enter_context(wrapping(Stage.WATCH, tell))
-        yield
+        yield num_asked
 
 
 def _layers_of(asked: Asked, places: Places) -> list[ScoredLayer]:

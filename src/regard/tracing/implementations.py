@@ -55,12 +55,14 @@ def _configs(model: PreTrainedModel) -> Iterator[Any]:
 
 
 def implementations(model: PreTrainedModel) -> tuple[str, ...]:
-    """Give the implementations under which the model can be watched, the leaner first.
+    """Give the implementations under which the model can be watched: its own, then the leaner.
 
-    Under one that a user registered the model is another one: then it alone is.
+    For some compute other things under another (PaliGemma). Under one that a user registered the
+    model is another one: then it alone is.
     """
     if own := own_implementation(model):
         return (own,)
     if not model._can_set_attn_implementation():  # noqa: SLF001  transformers says it nowhere else
         return ()
-    return ("sdpa", "eager") if model._supports_sdpa else ("eager",)  # noqa: SLF001  likewise
+    known = ("sdpa", "eager") if model._supports_sdpa else ("eager",)  # noqa: SLF001  likewise
+    return tuple(sorted(known, key=lambda name: name != model.config._attn_implementation))  # noqa: SLF001  likewise

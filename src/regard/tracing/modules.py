@@ -17,9 +17,11 @@ from transformers import PreTrainedTokenizerBase
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, Recorder, WeighedLayer
 from regard.tracing.called import (
+    Refuse,
     editing_calls,
     how_of,
     narrowing_calls,
+    raising,
     recording_calls,
     unmet_in,
 )
@@ -161,9 +163,22 @@ def recording(
     >>> {number: layer.shape for number, layer in recorder.layers["encoder"].items()}
     {0: (2, 5, 5), 1: (2, 5, 5), 2: (2, 5, 5)}
     """
-    lengths: dict[nn.Module, int] = {}
     numbers = Numbers(model)
-    with numbers.counting(), ExitStack() as hooks:
+    with numbers.counting(), recording_all(model, numbers, recorder, attention):
+        yield
+
+
+@contextmanager
+def recording_all(
+    model: nn.Module,
+    numbers: Numbers,
+    recorder: Recorder,
+    attention: Mapping[type[nn.Module], Read] | None = None,
+    refuse: Refuse = raising,
+) -> Iterator[None]:
+    """Record what is known of submodules and, of all others, what they call; see `recording`."""
+    lengths: dict[nn.Module, int] = {}
+    with ExitStack() as hooks:
         for stack in model.modules():
             if isinstance(stack, nn.TransformerEncoder):
                 hooks.callback(_note_length(stack, lengths))
@@ -171,7 +186,8 @@ def recording(
         for module, read in known.items():
             hook = _record_hook(numbers, read, recorder)
             hooks.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
-        hooks.enter_context(recording_calls(model, numbers, recorder, frozenset(known)))
+        calls = recording_calls(model, numbers, recorder, frozenset(known), refuse)
+        hooks.enter_context(calls)
         yield
 
 

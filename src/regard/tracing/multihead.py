@@ -4,7 +4,7 @@ To read it, its projections are computed once more, for one sentence.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from regard.record.layers import ScoredLayer
+from regard.record.layers import Layer, ScoredLayer
+from regard.record.windows import WindowedLayer
 from regard.tracing.calls import Address, Call, Edit, check_fit
 from regard.tracing.protocol import heads_of, is_triangle
 from regard.tracing.texts import check_one_sentence
@@ -63,9 +64,17 @@ class Multihead:
         is_self = arguments["query"] is arguments["key"] or torch.equal(query, key)
         return _kind_of_self(_attn_mask_of(self.module, arguments)) if is_self else "cross"
 
+    def read(self, arguments: Mapping[str, Any], _: Any) -> Layer:
+        """Project the sentence, or each tile of a picture, once more, and gather its masks."""
+        tiles = [self._layer(tile) for tile in _tiles(arguments, batch_first=self._is_batch_first)]
+        return tiles[0] if len(tiles) == 1 else WindowedLayer(tiles)
+
+    @property
+    def _is_batch_first(self) -> bool:
+        return self.module.batch_first
+
     @torch.no_grad()
-    def read(self, arguments: Mapping[str, Any], _: Any) -> ScoredLayer:
-        """Project the first sentence once more, and gather its masks."""
+    def _layer(self, arguments: Mapping[str, Any]) -> ScoredLayer:
         module, length = self.module, self.lengths.get(self.module, 0)
         kind, _ = self.place(arguments)
         features = [arguments[name] for name in ("query", "key", "value")]
@@ -137,6 +146,19 @@ def _sentence(x: Tensor, *, batch_first: bool) -> Tensor:
     if x.dim() == 2:
         return x
     return x[0] if batch_first else x[:, 0]
+
+
+def _tiles(arguments: Mapping[str, Any], *, batch_first: bool) -> Iterator[Mapping[str, Any]]:
+    """Give the arguments of each tile."""
+    query = arguments["query"]
+    if query.dim() != 3 or query.is_nested:
+        yield arguments
+        return
+    axis, padding = int(not batch_first), arguments["key_padding_mask"]
+    for at in range(query.size(axis)):
+        parts = {name: arguments[name].narrow(axis, at, 1) for name in ("query", "key", "value")}
+        own = None if padding is None else padding[at : at + 1]
+        yield {**arguments, **parts, "key_padding_mask": own}
 
 
 def _lengthened(x: Tensor, length: int) -> Tensor:

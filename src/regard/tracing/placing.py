@@ -7,6 +7,7 @@ of tokens do not tell, none has a place.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import ceil, isqrt
 from typing import Any
 
@@ -71,7 +72,7 @@ class Placing:
         each = count // len(self.sights.planes)
         found = [self._in_plane(plane, each) for plane in self.sights.planes]
         known = [places for places in found if places is not None]
-        return sum(known, []) if len(known) == len(found) else None
+        return list(chain.from_iterable(known)) if len(known) == len(found) else None
 
     def _in_plane(self, plane: Plane | None, count: int) -> Places | None:
         if plane is None:
@@ -106,7 +107,11 @@ class Placing:
         grids = [_grid(plane, _patch_size(self.model)) for plane in self.sights.planes if plane]
         num_cells = sum(rows * columns for rows, columns in grids)
         side = isqrt(num_cells // count)
-        if side and num_cells == count * side**2 and all(n % side == 0 for one in grids for n in one):
+        if (
+            side
+            and num_cells == count * side**2
+            and all(n % side == 0 for one in grids for n in one)
+        ):
             planes = [plane for plane in self.sights.planes if plane]
             yield [
                 box

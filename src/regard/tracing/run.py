@@ -180,7 +180,8 @@ def trace_generation(
         recorder, outputs, how = found.watch(inputs, keeping.new_recorder)
     check_reading(inputs, outputs, found.name)
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
-    chances = logits[0].float().softmax(dim=-1)  # (T, vocab_size)
+    # (T, vocab_size); what stands before, such as the places of a picture, is left out
+    chances = logits[0, -len(inputs.written) :].float().softmax(dim=-1)
     written = torch.tensor(inputs.written, device=chances.device)
     probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
     code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"

@@ -101,7 +101,7 @@ def sights_of(pictures: Sequence[Pixels], see: See) -> Sights:
 
 
 def _coordinates(size: tuple[int, int], blue: float) -> Image.Image:
-    """Draw a picture whose colours say where: red and green from 0 to 255; blue says which it is."""
+    """Draw a picture whose colours say where, red and green, and which it is, blue."""
     width, height = size
     x, y = ((np.arange(n) + 0.5) / n * 255 for n in (width, height))
     colours = np.broadcast_arrays(x[None], y[:, None], np.float64(blue * 255))

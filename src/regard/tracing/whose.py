@@ -41,9 +41,10 @@ class Whose:
                 kind = "decoder" if self._is_decoders(attention) else "encoder"
             self.kinds[module] = kind
             return kind
-        is_causal = num_keys > 1 or attention.is_causal or _has_triangle(module)
+        is_causal = attention.is_causal or _has_triangle(module)
         is_causal = is_causal or bool(says_causal(module, self.model))
-        return self.kinds.get(module, "decoder" if is_causal else "encoder")
+        alone = "encoder" if num_keys == 1 else "cross"  # a class token reads all others
+        return self.kinds.get(module, "decoder" if is_causal else alone)
 
     def _is_decoders(self, attention: Attention) -> bool:
         """Ask, of more than one query, the mask; of a transformers model, what it says, too."""
