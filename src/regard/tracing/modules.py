@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, Recorder, WeighedLayer
@@ -28,7 +28,13 @@ from regard.tracing.called import (
 from regard.tracing.calls import Allow, Attending, Edit, Numbers, Read, arguments_of
 from regard.tracing.expected import check_call
 from regard.tracing.inputs import Inputs, inputs_of_module
-from regard.tracing.multihead import Multihead, is_multihead, kinds_in_decoders, refuse_batch
+from regard.tracing.multihead import (
+    Multihead,
+    TiledMultihead,
+    is_multihead,
+    kinds_in_decoders,
+    refuse_batch,
+)
 from regard.tracing.protocol import Following, follows_protocol
 from regard.tracing.texts import Sentence
 
@@ -224,13 +230,14 @@ def attending_modules(
 ) -> dict[nn.Module, Attending]:
     """Find the submodules that attend as is known, in the order in which they were built."""
     kinds, lengths = kinds_in_decoders(model), {} if lengths is None else lengths
+    of_torch = TiledMultihead if isinstance(model, PreTrainedModel) else Multihead
     found: dict[nn.Module, Attending] = {}
     for module in model.modules():
         if follows_protocol(module):
             found[module] = Following(module)
         elif is_multihead(module):
             attending = cast("nn.MultiheadAttention", module)
-            found[module] = Multihead(attending, kinds.get(module), lengths)
+            found[module] = of_torch(attending, kinds.get(module), lengths)
     return found
 
 

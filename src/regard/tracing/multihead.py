@@ -65,16 +65,12 @@ class Multihead:
         return _kind_of_self(_attn_mask_of(self.module, arguments)) if is_self else "cross"
 
     def read(self, arguments: Mapping[str, Any], _: Any) -> Layer:
-        """Project the sentence, or each tile of a picture, once more, and gather its masks."""
-        tiles = [self._layer(tile) for tile in _tiles(arguments, batch_first=self._is_batch_first)]
-        return tiles[0] if len(tiles) == 1 else WindowedLayer(tiles)
-
-    @property
-    def _is_batch_first(self) -> bool:
-        return self.module.batch_first
+        """Project the first sentence once more, and gather its masks."""
+        return self.layer_of(arguments)
 
     @torch.no_grad()
-    def _layer(self, arguments: Mapping[str, Any]) -> ScoredLayer:
+    def layer_of(self, arguments: Mapping[str, Any]) -> ScoredLayer:
+        """Give the first sentence's layer."""
         module, length = self.module, self.lengths.get(self.module, 0)
         kind, _ = self.place(arguments)
         features = [arguments[name] for name in ("query", "key", "value")]
@@ -137,6 +133,17 @@ class Multihead:
 
 
 # reading
+
+
+@dataclass(frozen=True)
+class TiledMultihead(Multihead):
+    """One in a transformers model, whose batch is one sentence: then several are tiles of it."""
+
+    def read(self, arguments: Mapping[str, Any], _: Any) -> Layer:
+        """Project each tile once more."""
+        tiles = _tiles(arguments, batch_first=self.module.batch_first)
+        layers = [self.layer_of(tile) for tile in tiles]
+        return layers[0] if len(layers) == 1 else WindowedLayer(layers)
 
 
 def _sentence(x: Tensor, *, batch_first: bool) -> Tensor:

@@ -129,12 +129,12 @@ class Placing:
 
 
 def _patch_size(model: nn.Module) -> tuple[int, int]:
-    """Give height and width of a patch: of the first convolution of pixels that does not overlap."""
+    """Give height and width of a patch: of the first convolution that does not overlap."""
     for module in model.modules():
-        if isinstance(module, nn.Conv2d) and module.in_channels == 3:
-            if module.kernel_size == module.stride:
-                height, width = module.kernel_size
-                return height, width
+        is_of_pixels = isinstance(module, nn.Conv2d) and module.in_channels == 3
+        if is_of_pixels and module.kernel_size == module.stride:
+            height, width = module.kernel_size
+            return height, width
     return 0, 0
 
 
