@@ -146,9 +146,9 @@ def _are_in_order(given: Mapping[int, Layer], called: Mapping[int, Layer]) -> bo
 
 def _are_alike(called: Layer, given: Layer) -> bool:
     """Say whether a call has the weights that were given."""
-    weights = given.weigh()
-    if called.shape != weights.shape:
+    if called.shape != given.shape:
         return False
+    weights = given.weigh()
     if isinstance(called, ScoredLayer):
         return gives(called, weights)
     return bool(torch.allclose(called.weigh(), weights, atol=1e-5))
