@@ -127,12 +127,11 @@ def held_against(
     for number, (kind, weights) in enumerate(eager.wanted):
         of_kind = [at for at, (ours, _) in enumerate(left) if kind in {None, ours}]
         offs = [difference(left[at][1], weights, cut) for at in of_kind]
-        at, off = next((x for x in zip(of_kind, offs, strict=True) if x[1] <= tolerance), (-1, 0.0))
-        if at >= 0:
-            left.pop(at)
-            worst = max(worst, off)
-            continue
         near = min(offs, default=math.inf)
+        if near <= tolerance:
+            left.pop(of_kind[offs.index(near)])
+            worst = max(worst, near)
+            continue
         shape = "x".join(map(str, weights.shape))
         missing.append(f"{f'{kind} ' if kind else ''}{number} ({shape}; nearest {near:.0e})")
     detail = f"{layers_of(seen)}; {worst:.0e}"

@@ -37,8 +37,16 @@ EXACT = [
     "whisper",
     "xlm-roberta",
 ]
-WATCHED = ["codegen", "gptj", "luke", "rembert", "xglm"]  # their calls are seen, not asked for
-EAGER = ["bloom", "mpnet", "xlnet"]
+WATCHED = [  # their calls are seen, not asked for
+    *("bloom", "codegen", "gptj", "luke", "mpnet", "rembert", "xglm", "xlnet"),
+]
+EAGER = ["canine", "funnel", "reformer"]
+WRONG = {  # and why, as far as is known
+    "git",  # its logits are of the picture, too: probabilities are read from the wrong rows
+    "levit",  # a layer of pictures is called a decoder
+    "paligemma",  # of text alone, its sdpa reads both ways, its eager does not
+    "reformer",  # of one token, other kinds
+}
 
 
 def outcome_of(name: str) -> Outcome:
@@ -76,6 +84,7 @@ def test_the_table_has_the_sample_and_a_column_for_each_setting() -> None:
     assert len(rows) > 400
     assert {(name, "exact") for name in EXACT} <= set(rows)
     assert {(name, "eager weights") for name in EAGER} <= set(rows)
+    assert set(re.findall(r"^\| ([\w.-]+) \|.* WRONG ", text, re.MULTILINE)) <= WRONG
     share = re.search(r"plain: .* together (\d+\.\d)%", text)
     assert share
     assert float(share[1]) >= 92
