@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from math import ceil, isqrt
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -133,7 +133,7 @@ def _patch_size(model: nn.Module) -> tuple[int, int]:
     for module in model.modules():
         is_of_pixels = isinstance(module, nn.Conv2d) and module.in_channels == 3
         if is_of_pixels and module.kernel_size == module.stride:
-            height, width = module.kernel_size
+            height, width = cast("tuple[int, int]", module.kernel_size)
             return height, width
     return 0, 0
 
