@@ -8,14 +8,15 @@ of tokens do not tell, none has a place.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from math import ceil, isqrt
+from math import ceil, isqrt, prod
 from typing import Any, cast
 
 from torch import nn
 
 from regard.record.places import Box, Place, Stretch
 from regard.record.words import Side
-from regard.tracing.sights import Plane, Sights
+from regard.tracing.processed import Processed
+from regard.tracing.sights import Plane
 from regard.tracing.tokens import Tokens
 
 Places = list[Place | None]
@@ -30,18 +31,16 @@ class Placing:
     ----------
     model
         The model.
-    sights
-        What it sees of pictures.
-    seconds
-        How long the sound is that it hears, silence that was added included; 0 without one.
+    held
+        What it saw and heard.
     """
 
-    def __init__(self, model: nn.Module, sights: Sights, seconds: float = 0.0) -> None:
+    def __init__(self, model: nn.Module, held: Processed) -> None:
         self.model = model
         self.config = getattr(model, "config", None)
-        self.sights = sights
-        self.seconds = seconds
-        self.grid = [_grid(plane, _patch_size(model)) for plane in sights.planes]
+        self.sights = held.sights
+        self.held = held
+        self.patch = _patch_size(model)
 
     def placed(self, tokens: Tokens) -> Tokens:
         """Give each token its place."""
@@ -56,17 +55,17 @@ class Placing:
         return Tokens(of(tokens.source), of(tokens.target), sides)
 
     def _placed(self, side: Side) -> Side:
+        if not side.tokens:
+            return side
         places = self._among_text(side) if side.ids else self._of(len(side.tokens))
         return replace(side, places=places) if any(places or ()) else side
 
     def _of(self, count: int) -> Places | None:
         """Place so many tokens that a tower reads; None, if that cannot be told."""
-        if self.seconds:
-            step = self._step(count)
-            return [Stretch(at * step, min((at + 1) * step, self.seconds)) for at in range(count)]
-        if self.sights.patches:
-            boxes = self._in_order(self.sights.patches)
-            return list(boxes) if count == len(boxes) else None
+        if self.held.seconds:
+            return self._frames(count)
+        if patches := self.sights.patches:
+            return list(patches) if count == len(patches) else None
         if not self.sights.planes or count % len(self.sights.planes):
             return None
         each = count // len(self.sights.planes)
@@ -78,7 +77,7 @@ class Placing:
         if plane is None:
             return [None] * count
         later = int(getattr(self.config, "num_detection_tokens", 0))  # YOLOS puts them last
-        grids = [_grid(plane, _patch_size(self.model)), *(_grid(plane, (s, s)) for s in STRIDES)]
+        grids = [_grid(plane, self.patch), *(_grid(plane, (s, s)) for s in STRIDES)]
         for rows, columns in grids:
             extras = count - rows * columns - later
             if 0 <= extras <= MOST_EXTRAS and rows * columns > 1:
@@ -104,7 +103,7 @@ class Placing:
             if each and len(patches) % count == 0:
                 yield [_around(patches[at : at + each]) for at in range(0, len(patches), each)]
             return
-        grids = [_grid(plane, _patch_size(self.model)) for plane in self.sights.planes if plane]
+        grids = [_grid(plane, self.patch) for plane in self.sights.planes if plane]
         num_cells = sum(rows * columns for rows, columns in grids)
         side = isqrt(num_cells // count)
         if (
@@ -120,12 +119,15 @@ class Placing:
             ]
         yield list(_with_newlines(self.sights.planes, grids))
 
-    def _in_order(self, boxes: Sequence[Box | None]) -> list[Box | None]:
-        return list(boxes)
-
-    def _step(self, count: int) -> float:
-        """Give how many seconds a frame is of."""
-        return self.seconds / count
+    def _frames(self, count: int) -> Places | None:
+        """Place frames of a sound one after another; not those of a grid of time and pitch."""
+        if hasattr(self.config, "frequency_stride"):
+            return None
+        seconds, strides = self.held.seconds, getattr(self.config, "conv_stride", None)
+        step = seconds / count
+        if strides and self.held.rate:
+            step = prod(strides) / self.held.rate
+        return [Stretch(at * step, min((at + 1) * step, seconds)) for at in range(count)]
 
 
 def _patch_size(model: nn.Module) -> tuple[int, int]:

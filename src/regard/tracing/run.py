@@ -17,16 +17,17 @@ from regard.record.trace import Trace
 from regard.tracing.agreement import check_reading
 from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Read
-from regard.tracing.expected import a_flag, a_tokenizer, in_order, readers_by_class
+from regard.tracing.expected import a_flag, in_order, readers_by_class
 from regard.tracing.inputs import Inputs, is_text
 from regard.tracing.modules import evaluating
 from regard.tracing.parts import all_paths, numbered
-from regard.tracing.texts import Sentence
+from regard.tracing.placing import Placing
+from regard.tracing.processed import Processed, processed
 from regard.tracing.tokens import tokens_of
 
 
 def trace(
-    sentence: Sentence,
+    sentence: Any,
     model: nn.Module,
     tokenizer: PreTrainedTokenizerBase | None = None,
     *,
@@ -36,6 +37,7 @@ def trace(
     layers: Collection[int] | int | None = None,
     values: bool = True,
     attention: Mapping[type[nn.Module], Read] | None = None,
+    images: Any = None,
 ) -> Trace:
     """Run the model on a sentence and keep what every attention head saw.
 
@@ -44,8 +46,9 @@ def trace(
     Parameters
     ----------
     sentence
-        A text; a pair of texts; a list of words; or what the model takes, with a batch of one: a
-        tensor, a tuple of tensors, or tensors by name.
+        A text; a pair of texts; a list of words; a picture (of Pillow, an array (H, W, 3), a path);
+        a sound ((samples, rate), the path of a .wav file); messages of a chat, with pictures; or
+        what the model takes, with a batch of one: a tensor, a tuple of tensors, or tensors by name.
     model
         A transformers model of any kind; or any PyTorch module that attends by
         `scaled_dot_product_attention`, by a softmax between two products (the rule stands in
@@ -54,7 +57,8 @@ def trace(
         wraps one such model: a pipeline,
         `torch.compile`, DataParallel, PEFT, a module of one's own; `.how` then says so.
     tokenizer
-        With the Hugging Face interface; needed for text, unless a wrapper brings its own.
+        With the Hugging Face interface; needed for text, unless a wrapper brings its own. For
+        pictures and sounds the model's processor, or a function from a picture to a tensor.
     target
         The text that the decoder of an encoder-decoder is given to read; without it, what the model
         writes itself.
@@ -68,11 +72,14 @@ def trace(
     attention
         How a class of one's own attends: from a module, its arguments by name and what it returned
         to a layer. See docs/own-models.md.
+    images
+        A picture that belongs to the text, or several.
 
     Returns
     -------
     Trace
-        Queries and keys of every layer; the weights of a head when it is asked for.
+        Queries and keys of every layer; the weights of a head when it is asked for. Where each
+        token lies in a picture or a sound stands in the `.places` of its sides.
 
     Raises
     ------
@@ -104,26 +111,27 @@ def trace(
     keeping = Keeping.of(layers, values=values)
     target = None if target is None else text("A target", target)
     found = AnyModel(model, readers_by_class(attention))
-    tokenizer = a_tokenizer(found.tokenizer if tokenizer is None else tokenizer)
+    held = processed(sentence, found.tokenizer if tokenizer is None else tokenizer, images)
     with evaluating(found.whole):
-        inputs = found.inputs(sentence, tokenizer, target)
+        inputs = found.inputs(held.sentence, held.tokenizer, target)
         recorder, outputs, how = found.watch(inputs, keeping.new_recorder)
     check_reading(inputs, outputs, found.name)
     more = "" if target is None else f", target={target!r}"
     code = f"regard.trace({sentence!r}, model, tokenizer{more})"
     origin = _origin(found.model, code if is_text(sentence) else "regard.trace(tensors, model)")
-    seen = _trace_of(inputs, recorder, how, origin, found.text_path)
+    seen = replace(_trace_of(found, held, inputs, recorder, how), origin=origin)
     return _renamed(seen, tokens, target_tokens)
 
 
 def trace_generation(
-    prompt: Sentence,
+    prompt: Any,
     model: nn.Module,
     tokenizer: PreTrainedTokenizerBase | None = None,
     *,
     max_new_tokens: int = 20,
     layers: Collection[int] | int | None = None,
     values: bool = True,
+    images: Any = None,
 ) -> Trace:
     """Let the model write on, greedily, and keep what every head saw at each token.
 
@@ -133,8 +141,8 @@ def trace_generation(
     Parameters
     ----------
     prompt
-        What a decoder continues, or what an encoder-decoder reads.
-    model, tokenizer, layers, values
+        What a decoder continues, or what an encoder-decoder reads, a sound or a picture too.
+    model, tokenizer, layers, values, images
         As for `trace`.
     max_new_tokens
         The most tokens to write.
@@ -172,11 +180,11 @@ def trace_generation(
             f"{found.name} cannot generate: load it with a head that does "
             "(AutoModelForCausalLM, AutoModelForSeq2SeqLM)."
         )
-    tokenizer = a_tokenizer(found.tokenizer if tokenizer is None else tokenizer)
+    held = processed(prompt, found.tokenizer if tokenizer is None else tokenizer, images)
     with evaluating(found.whole):
-        inputs = found.inputs(prompt, tokenizer, None, max_new_tokens)
+        inputs = found.inputs(held.sentence, held.tokenizer, None, max_new_tokens)
         if not inputs.written:
-            inputs = found.write_on(inputs, tokenizer, max_new_tokens)
+            inputs = found.write_on(inputs, held.tokenizer, max_new_tokens)
         recorder, outputs, how = found.watch(inputs, keeping.new_recorder)
     check_reading(inputs, outputs, found.name)
     logits = outputs if isinstance(outputs, Tensor) else outputs.logits
@@ -185,8 +193,8 @@ def trace_generation(
     written = torch.tensor(inputs.written, device=chances.device)
     probabilities = chances.gather(1, written[:, None])[:, 0].tolist()
     code = f"regard.trace_generation({prompt!r}, model, tokenizer, {max_new_tokens=})"
-    seen = _trace_of(inputs, recorder, how, _origin(found.model, code), found.text_path)
-    return replace(seen, probabilities=probabilities)
+    seen = _trace_of(found, held, inputs, recorder, how)
+    return replace(seen, origin=_origin(found.model, code), probabilities=probabilities)
 
 
 @dataclass(frozen=True)
@@ -208,7 +216,7 @@ class Keeping:
 
 
 def _trace_of(
-    inputs: Inputs, recorder: Recorder, how: str, origin: dict[str, str], text_path: str
+    found: AnyModel, held: Processed, inputs: Inputs, recorder: Recorder, how: str
 ) -> Trace:
     layers, notes = numbered(recorder)
     counts = {kind: len(of_kind) for kind, of_kind in notes.items()}
@@ -218,7 +226,8 @@ def _trace_of(
             f"There is no layer {', '.join(map(str, sorted(recorder.wanted or ())))}: this model "
             f"has, by kind, {counts} layers, numbered from 0."
         )
-    source, target, sides = tokens_of(inputs, layers, text_path)
+    named = tokens_of(inputs, layers, found.text_path)
+    source, target, sides = Placing(found.model, held).placed(named)
     kinds = sorted(layers, key=lambda kind: kind in sides and sides[kind][0] is not source)
     return Trace(
         source,
@@ -227,9 +236,9 @@ def _trace_of(
         {kind: layers[kind] for kind in kinds},  # first the part that reads the text
         counts,
         how=how,
-        origin=origin,
         sides=sides,
         paths=all_paths(notes),
+        media=held.media,
     )
 
 

@@ -131,6 +131,11 @@ def _line(shares: NDArray[np.float32], length: int) -> tuple[float, float]:
     if length == 1 or len(inner) < 2:
         return 0.0, length / max(len(seen), 1)
     per, start = np.polyfit(inner + 0.5, shares[inner].astype(np.float64) * length, 1)
+    if len(seen) == len(shares):  # no padding: what is off by less than half a pixel is rounding
+        end = start + per * len(shares)
+        start = 0.0 if abs(start) < per / 2 else start
+        end = length if abs(end - length) < per / 2 else end
+        per = (end - start) / len(shares)
     return float(start), float(per)
 
 
