@@ -277,6 +277,13 @@ class Recorder:
             kept[number] = self._lean(layer)
         notes[number] = Note(path, layer.shape[1])
 
+    def replace(self, layer: Layer, number: int) -> None:
+        """Put a layer that turned out to be larger in place of what was kept, if it was."""
+        notes, kept = self.notes[layer.kind], self.layers[layer.kind]
+        notes[number] = Note(notes[number].path, layer.shape[1])
+        if number in kept:
+            kept[number] = self._lean(layer)
+
     def _numbers(self, notes: Mapping[int, Note], path: str) -> set[int]:
         """Give the numbers that a layer has among those whose paths begin as its own does."""
         own, others = path.split("."), [note.path.split(".") for note in notes.values()]

@@ -91,10 +91,8 @@ def _readable(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
 
 def _spans_of_windows(layer: WindowedLayer) -> Tensor:
     """Put the spans of each window where it stands; of a query that reads nothing, (0, 0) stays."""
-    found = torch.stack([spans(window) for window in layer.windows])  # (W, n, 2)
-    _, _, keys_each = layer.windows[0].shape
-    left = torch.arange(len(found))[:, None, None] * keys_each
-    return (found + left).where(found[..., 1:] > 0, 0).flatten(0, 1)
+    found = zip(map(spans, layer.windows), layer.starts(2), strict=False)
+    return torch.cat([(one + left).where(one[:, 1:] > 0, 0) for one, left in found])
 
 
 def _spans_of_groups(layer: GroupedLayer, of_tokens: Tensor) -> Tensor:

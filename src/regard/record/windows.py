@@ -1,7 +1,9 @@
 """A layer that attends in windows: a picture's parts, of which none reads another."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
@@ -12,7 +14,7 @@ from regard.record.words import Labels, numbers
 
 @dataclass(frozen=True)
 class WindowedLayer:
-    """W windows of n queries and m keys: a matrix (h, W n, W m) with a block a window.
+    """W windows of n queries and m keys each: a matrix (h, sum of n, sum of m), a block a window.
 
     It is never held whole. What lies outside of a query's window cannot be read.
 
@@ -27,7 +29,7 @@ class WindowedLayer:
              [0.0000, 0.0000, 0.7500, 0.2500]]])
     """
 
-    windows: Sequence[ScoredLayer | WeighedLayer]  # alike, in their order: (h, n, m) each
+    windows: Sequence[ScoredLayer | WeighedLayer]  # in their order: (h, n, m) each
 
     @property
     def kind(self) -> str:
@@ -37,21 +39,25 @@ class WindowedLayer:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Give (h, Q, K), counted over all windows."""
-        num_heads, num_queries, num_keys = self.windows[0].shape
-        return num_heads, len(self.windows) * num_queries, len(self.windows) * num_keys
+        return self.windows[0].shape[0], self.starts(1)[-1], self.starts(2)[-1]
+
+    def starts(self, side: int) -> list[int]:
+        """Give where windows begin among the queries, 1, or the keys, 2; last, where they end."""
+        return list(accumulate((window.shape[side] for window in self.windows), initial=0))
 
     @property
     def names(self) -> list[str]:
         """Name the rows by window and place in it, counted from 0: `3.48`."""
-        return self._names(self.windows[0].shape[1])
+        return self._names(1)
 
     @property
     def key_names(self) -> list[str]:
         """Name the columns."""
-        return self._names(self.windows[0].shape[2])
+        return self._names(2)
 
-    def _names(self, count: int) -> list[str]:
-        return [f"{window}.{at}" for window in range(len(self.windows)) for at in range(count)]
+    def _names(self, side: int) -> list[str]:
+        sizes = enumerate(window.shape[side] for window in self.windows)
+        return [f"{window}.{at}" for window, count in sizes for at in range(count)]
 
     @property
     def query(self) -> Tensor | None:
@@ -75,17 +81,18 @@ class WindowedLayer:
 
     def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
         """Compute the weights of some heads and queries: float32 (h', Q', K), mostly zeros."""
-        _, queries_each, keys_each = self.windows[0].shape
         _, num_queries, num_keys = self.shape
         asked = range(num_queries)[rows]
         nothing = self.windows[0].weigh(heads, slice(0, 0))  # (h', 0, m), where weights lie
         weights = nothing.new_zeros(nothing.size(0), len(asked), num_keys)
-        for number in range(asked.start // queries_each, -(-asked.stop // queries_each)):
-            first, left = number * queries_each, number * keys_each
-            start, stop = max(asked.start, first), min(asked.stop, first + queries_each)
-            block = self.windows[number].weigh(heads, slice(start - first, stop - first))
-            of_block = slice(start - asked.start, stop - asked.start)
-            weights[:, of_block, left : left + keys_each] = block
+        tops, lefts = self.starts(1), self.starts(2)
+        for window, (top, bottom), (left, right) in zip(
+            self.windows, pairwise(tops), pairwise(lefts), strict=True
+        ):
+            start, stop = max(asked.start, top), min(asked.stop, bottom)
+            if start < stop:
+                block = window.weigh(heads, slice(start - top, stop - top))
+                weights[:, start - asked.start : stop - asked.start, left:right] = block
         return weights
 
     def at(self, query: int, key: int) -> tuple[ScoredLayer | WeighedLayer, int, int]:
@@ -96,14 +103,19 @@ class WindowedLayer:
         ValueError
             If they are in two windows.
         """
-        _, queries_each, keys_each = self.windows[0].shape
-        (window, query_at), (other, key_at) = divmod(query, queries_each), divmod(key, keys_each)
+        (window, query_at), (other, key_at) = self._place(query, 1), self._place(key, 2)
         if window != other:
             raise ValueError(
                 f"Query {window}.{query_at} is in window {window}, and key {other}.{key_at} in "
                 f"window {other}, which it cannot read: name a key of its own window."
             )
         return self.windows[window], query_at, key_at
+
+    def _place(self, at: int, side: int) -> tuple[int, int]:
+        """Give the window that a row or a column is in, and its place there."""
+        starts = self.starts(side)
+        window = bisect_right(starts, at) - 1
+        return window, at - starts[window]
 
     def lean(self) -> Layer:
         """Let go of the values."""

@@ -184,7 +184,7 @@ class Pretrained:
                 return go_on()
             return change(Place(asked, places, places.of(asked)), go_on)
 
-        with wrapping(stage, handle):
+        with places.counting_turns(), wrapping(stage, handle):
             yield
 
 
@@ -201,6 +201,7 @@ def watching(
     layers of each kind were asked for.
     """
     num_asked: Counter[str] = Counter()
+    windows: list[ScoredLayer] = []  # of the layer that attends
     numbers = Numbers(model)
     places = Places(model, numbers)
 
@@ -212,6 +213,7 @@ def watching(
         if asked.name == "sdpa" and given & {"softcap", "s_aux"}:
             raise NotUnderstoodError  # by sdpa: the model's eager function knows them
         output, weights = go_on()
+        is_more = places.goes_on(asked)
         address = places.of(asked)
         tiles = [replace(tile, kind=address.kind) for tile in _layers_of(asked, places)]
         for tile, of_tile in zip(tiles, output, strict=True):
@@ -219,9 +221,13 @@ def watching(
         _, num_queries, num_keys = tiles[0].shape
         if address.kind != "cross" and num_queries != num_keys:
             raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
-        layer = tiles[0] if len(tiles) == 1 else WindowedLayer(tiles)
-        recorder.add(layer, address.number, address.path)
-        num_asked[address.kind] += 1
+        windows[:] = [*windows, *tiles] if is_more else tiles
+        layer = tiles[0] if len(windows) == 1 else WindowedLayer(tuple(windows))
+        if is_more:
+            recorder.replace(layer, address.number)
+        else:
+            recorder.add(layer, address.number, address.path)
+            num_asked[address.kind] += 1
         return output, weights
 
     with ExitStack() as ways:
@@ -229,6 +235,7 @@ def watching(
         if has_own_ways(model):
             refuse = noting(missing)
             ways.enter_context(recording_all(model, numbers, recorder, refuse=refuse))
+        ways.enter_context(places.counting_turns())
         ways.enter_context(wrapping(Stage.WATCH, tell))
         yield num_asked
 

@@ -309,11 +309,15 @@ def _counted_on(positions: Tensor, length: int) -> Tensor:
     return torch.cat([positions, positions[..., -1:] + more], dim=-1)[..., :length]
 
 
-def _gone_on(name: str, x: Any, length: int) -> Any:
-    """Let what there is of each token go on for those that are written, as generate does."""
+def _gone_on(name: str, x: Any, length: int, *, is_marked: bool) -> Any:
+    """Let what there is of each token go on for those that are written, as generate does.
+
+    In PaliGemma's types, ones mark what is written, which is read one way.
+    """
     if name not in GOES_ON:
         return x
     last = x[:, -1:] if GOES_ON[name] else torch.zeros_like(x[:, -1:])
+    last = torch.ones_like(last) if is_marked and name == "token_type_ids" else last
     more = last.expand(-1, max(length - x.size(1), 0), *x.shape[2:])
     return torch.cat([x, more], dim=1)[:, :length]
 
@@ -342,7 +346,10 @@ def write_on(
     prompt = inputs.named.get("attention_mask", torch.ones_like(prompt_ids))
     mask = torch.ones(1, len(written.read), dtype=prompt.dtype, device=device)
     mask[:, : prompt.size(1)] = prompt[:, : len(written.read)]
-    named = {name: _gone_on(name, x, len(written.read)) for name, x in inputs.named.items()}
+    length, is_marked = len(written.read), model.config.model_type == "paligemma"
+    named = {
+        name: _gone_on(name, x, length, is_marked=is_marked) for name, x in inputs.named.items()
+    }
     named |= {"input_ids": torch.tensor([written.read], device=device), "attention_mask": mask}
     if positions is not None:
         named["position_ids"] = _counted_on(positions, len(written.read))

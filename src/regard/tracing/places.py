@@ -1,7 +1,11 @@
 """Which layer of a transformers model a call of an attention function is, and who reads whom."""
 
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,15 +30,37 @@ class Places:
         self.masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = {}
         self.query: Tensor | None = None  # of the call before
         self.address = Address("", "", ())
+        self.turns: Counter[nn.Module] = Counter()  # how often each module has begun
+        self.turn: tuple[nn.Module, int] | None = None  # of the call before
 
     def has(self, module: nn.Module) -> bool:
         """Say whether a module is the model's own."""
         return module in self.numbers.names
 
+    @contextmanager
+    def counting_turns(self) -> Iterator[None]:
+        """Count, while within, how often modules that may attend begin."""
+        with ExitStack() as hooks:
+            for module in self.numbers.names:
+                if "att" in type(module).__name__.lower():
+                    hooks.callback(module.register_forward_pre_hook(self._begin).remove)
+            yield
+
+    def _begin(self, module: nn.Module, _: Any) -> None:
+        if self.numbers.is_mine:
+            self.turns[module] += 1
+
+    def goes_on(self, asked: Asked) -> bool:
+        """Say whether the module asks for more in one turn: for another window (Qwen2.5-VL)."""
+        turn = (asked.module, self.turns[asked.module])
+        return turn == self.turn and turn[1] > 0 and asked.query is not self.query
+
     def of(self, asked: Asked) -> Address:
         """Say which layer it is; the same again for the same queries (DiffLlama: other values)."""
-        if asked.query is not self.query:
+        if self.goes_on(asked):
             self.query = asked.query
+        if asked.query is not self.query:
+            self.query, self.turn = asked.query, (asked.module, self.turns[asked.module])
             # what a module is does not change when it is given one token at a time
             if asked.module not in self.kinds:
                 self.kinds[asked.module] = self._kind_of(asked)

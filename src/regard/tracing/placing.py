@@ -178,14 +178,28 @@ def _with_newlines(
     whole, *tiles = seen
     rows, columns = grids[0]
     yield from whole.cells(rows, columns)
-    lines = sorted({round(tile.top, 1) for tile in tiles})
-    for top in lines:
-        across = sorted(
-            (tile for tile in tiles if round(tile.top, 1) == top), key=lambda tile: tile.left
-        )
-        cells = [tile.cells(rows, columns) for tile in across]
-        for row in range(rows):
-            line = [box for tile in cells for box in tile[row * columns : (row + 1) * columns]]
-            if any(line):
-                yield from (box for box in line if box is not None)
-                yield None
+    lines: dict[float, list[Plane]] = {}
+    for tile in sorted(tiles, key=lambda tile: (round(tile.top), round(tile.left))):
+        lines.setdefault(round(tile.top), []).append(tile)
+    across = max(map(len, lines.values()))
+    boxes = [
+        [box for cells in zip(*_rows_of(line, rows, columns), strict=True) for box in chain(*cells)]
+        for line in lines.values()
+    ]
+    every = list(chain.from_iterable(boxes))
+    wide, high = across * columns, len(lines) * rows
+    width, height = whole.size
+    if width * high > height * wide:  # wider than the grid
+        left, top = 0, (high - int(round(height * wide / width, 7))) // 2
+    else:
+        left, top = (wide - int(round(width * high / height, 7))) // 2, 0
+    for row in range(top, high - top):
+        yield from every[row * wide + left : (row + 1) * wide - left]
+        yield None
+
+
+def _rows_of(tiles: Sequence[Plane], rows: int, columns: int) -> Iterator[list[list[Box | None]]]:
+    """Give the rows of cells of each tile."""
+    for tile in tiles:
+        cells = tile.cells(rows, columns)
+        yield [cells[row * columns : (row + 1) * columns] for row in range(rows)]
