@@ -11,7 +11,7 @@ from itertools import chain
 from math import ceil, isqrt, prod
 from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from regard.record.places import Box, Place, Stretch
 from regard.record.words import Side
@@ -65,7 +65,7 @@ class Placing:
         if self.held.seconds:
             return self._frames(count)
         if patches := self.sights.patches:
-            return list(patches) if count == len(patches) else None
+            return self._in_windows(patches) if count == len(patches) else None
         if not self.sights.planes or count % len(self.sights.planes):
             return None
         each = count // len(self.sights.planes)
@@ -119,6 +119,14 @@ class Placing:
             ]
         yield list(_with_newlines(self.sights.planes, grids))
 
+    def _in_windows(self, patches: Sequence[Box | None]) -> Places:
+        """Order patches as a tower does that reads them window by window, as Qwen2.5-VL's."""
+        grid = self.held.sentence.get("image_grid_thw")
+        for tower in self.model.modules():
+            if hasattr(tower, "permute_input_for_window_attn") and grid is not None:
+                return list(chain.from_iterable(_by_window(patches, tower, grid)))
+        return list(patches)
+
     def _frames(self, count: int) -> Places | None:
         """Place frames of a sound one after another; not those of a grid of time and pitch."""
         if hasattr(self.config, "frequency_stride"):
@@ -128,6 +136,18 @@ class Placing:
         if strides and self.held.rate:
             step = prod(strides) / self.held.rate
         return [Stretch(at * step, min((at + 1) * step, seconds)) for at in range(count)]
+
+
+def _by_window(
+    patches: Sequence[Box | None], tower: Any, grid: Tensor
+) -> Iterator[Sequence[Box | None]]:
+    """Give the patches, as many at a time as become one, window by window."""
+    from transformers.vision_utils import get_vision_window_index  # noqa: PLC0415  not in all of 5
+
+    merged = tower.spatial_merge_size
+    order, _ = get_vision_window_index(grid, merged, tower.window_size, tower.patch_size)
+    for at in order.tolist():
+        yield patches[at * merged**2 : (at + 1) * merged**2]
 
 
 def _patch_size(model: nn.Module) -> tuple[int, int]:
