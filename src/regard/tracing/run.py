@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from regard.record.door import text, whole_number, whole_numbers
 from regard.record.layers import Recorder
@@ -29,7 +28,7 @@ from regard.tracing.tokens import tokens_of
 def trace(
     sentence: Any,
     model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    tokenizer: Any = None,
     *,
     target: str | None = None,
     tokens: Sequence[str] | None = None,
@@ -126,7 +125,7 @@ def trace(
 def trace_generation(
     prompt: Any,
     model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    tokenizer: Any = None,
     *,
     max_new_tokens: int = 20,
     layers: Collection[int] | int | None = None,
