@@ -32,7 +32,8 @@ another.
 {rows}
 
 DETR's tokens see more than their places, through its convolutions: only that each sees its own is
-looked at.
+looked at. Idefics3 makes the picture of 31 x 500 pixels 8 pixels wide before it enlarges it, so
+that a mark there spreads to patches beside its own.
 """
 
 

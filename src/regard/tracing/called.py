@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from regard.record.layers import Layer, Recorder, WeighedLayer
 from regard.record.windows import WindowedLayer
+from regard.tracing.addresses import parted
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
 from regard.tracing.functions import Attention, GoOn, watching
-from regard.tracing.places import parted
 from regard.tracing.whose import Whose
 from regard.tracing.windows import layer_of, leading_of
 

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from regard.record.layers import Recorder, ScoredLayer
 from regard.record.windows import WindowedLayer
+from regard.tracing.addresses import Addressed, Addresses
 from regard.tracing.agreement import NotUnderstoodError, check_output
 from regard.tracing.called import (
     how_of,
@@ -36,7 +37,6 @@ from regard.tracing.inputs import Inputs, inputs_of_pretrained, write_on
 from regard.tracing.interface import Asked, GoOn, Stage, wrapping
 from regard.tracing.modules import Hooked, recording_all
 from regard.tracing.own_ways import has_own_ways, note_that_all_is_asked
-from regard.tracing.places import Place, Places
 from regard.tracing.texts import Sentence
 
 Attended = tuple[Tensor, Tensor | None]  # what the heads wrote (B, T, h, d_v), and weights
@@ -176,15 +176,15 @@ class Pretrained:
     def _handling(
         self, stage: Stage, numbers: Numbers, change: Callable[..., Attended]
     ) -> Iterator[None]:
-        places = Places(self.model, numbers)
+        addresses = Addresses(self.model, numbers)
 
         @unwatched()
         def handle(asked: Asked, go_on: GoOn) -> Attended:
-            if not places.has(asked.module):
+            if not addresses.has(asked.module):
                 return go_on()
-            return change(Place(asked, places, places.of(asked)), go_on)
+            return change(Addressed(asked, addresses, addresses.of(asked)), go_on)
 
-        with places.counting_turns(), wrapping(stage, handle):
+        with addresses.counting_turns(), wrapping(stage, handle):
             yield
 
 
@@ -203,19 +203,19 @@ def watching(
     num_asked: Counter[str] = Counter()
     windows: list[ScoredLayer] = []  # of the layer that attends
     numbers = Numbers(model)
-    places = Places(model, numbers)
+    addresses = Addresses(model, numbers)
 
     @unwatched()
     def tell(asked: Asked, go_on: GoOn) -> Attended:
-        if not places.has(asked.module):
+        if not addresses.has(asked.module):
             return go_on()
         given = {name for name, setting in asked.options.items() if setting is not None}
         if asked.name == "sdpa" and given & {"softcap", "s_aux"}:
             raise NotUnderstoodError  # by sdpa: the model's eager function knows them
         output, weights = go_on()
-        is_more = places.goes_on(asked)
-        address = places.of(asked)
-        tiles = [replace(tile, kind=address.kind) for tile in _layers_of(asked, places)]
+        is_more = addresses.goes_on(asked)
+        address = addresses.of(asked)
+        tiles = [replace(tile, kind=address.kind) for tile in _layers_of(asked, addresses)]
         for tile, of_tile in zip(tiles, output, strict=True):
             check_output(tile, of_tile[None])
         _, num_queries, num_keys = tiles[0].shape
@@ -235,19 +235,19 @@ def watching(
         if has_own_ways(model):
             refuse = noting(missing)
             ways.enter_context(recording_all(model, numbers, recorder, refuse=refuse))
-        ways.enter_context(places.counting_turns())
+        ways.enter_context(addresses.counting_turns())
         ways.enter_context(wrapping(Stage.WATCH, tell))
         yield num_asked
 
 
-def _layers_of(asked: Asked, places: Places) -> list[ScoredLayer]:
+def _layers_of(asked: Asked, addresses: Addresses) -> list[ScoredLayer]:
     """Put together what an attention function was called with: of one sentence, or of each tile."""
     if asked.query.size(0) == 1 == asked.key.size(0):
-        return [_layer_of(asked, 0, *places.parted(asked))]
+        return [_layer_of(asked, 0, *addresses.parted(asked))]
     is_shared = asked.plain_mask is None or asked.plain_mask.size(0) == 1
     if not is_shared or asked.options.get("position_bias") is not None:
         raise NotUnderstoodError  # each tile has a mask of its own
-    masks = places.parted(asked)
+    masks = addresses.parted(asked)
     return [_layer_of(asked, tile, *masks) for tile in range(asked.query.size(0))]
 
 
@@ -275,12 +275,12 @@ def _layer_of(asked: Asked, tile: int, allowed: Tensor | None, bias: Tensor | No
 # editing
 
 
-def _edited(place: Place, go_on: GoOn, *, edit: Edit) -> Attended:
+def _edited(place: Addressed, go_on: GoOn, *, edit: Edit) -> Attended:
     output, weights = go_on()
     batch, num_heads, num_queries, _ = place.asked.query.shape
     if output.shape[:3] != (batch, num_queries, num_heads):
         raise ValueError(
-            f"{place.places.model} gives what its heads write as {tuple(output.shape)}, not as "
+            f"{place.addresses.model} gives what its heads write as {tuple(output.shape)}, not as "
             "(sentences, queries, heads, features): its heads cannot be told apart."
         )
     call = Call(
@@ -293,7 +293,7 @@ def _edited(place: Place, go_on: GoOn, *, edit: Edit) -> Attended:
     return (output if edited is None else edited), weights
 
 
-def _narrowed(place: Place, go_on: GoOn, *, allow: Allow) -> Attended:
+def _narrowed(place: Addressed, go_on: GoOn, *, allow: Allow) -> Attended:
     query, key = place.asked.query, place.asked.key
     batch, num_heads, num_queries, _ = query.shape
     may = allow(place.address, num_heads)
@@ -310,7 +310,7 @@ def _narrowed(place: Place, go_on: GoOn, *, allow: Allow) -> Attended:
     return output, weights
 
 
-def _mask_of(place: Place, after: Tensor) -> Tensor:
+def _mask_of(place: Addressed, after: Tensor) -> Tensor:
     """Give the mask that lets read what is left; eager takes a float, to be added."""
     query = place.asked.query
     if place.mask is None or place.mask.dtype == torch.bool:

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from regard.tracing.addresses import parted
 from regard.tracing.causality import hides_the_future, says_causal, side_of
 from regard.tracing.functions import Attention
-from regard.tracing.places import parted
 
 
 class Whose:

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.record.windows import WindowedLayer
+from regard.tracing.addresses import parted
 from regard.tracing.agreement import gives
 from regard.tracing.functions import Attention
 from regard.tracing.leading import Leading
-from regard.tracing.places import parted
 
 Stack = tuple[Tensor, Tensor, Tensor]  # queries, keys and values of one window: (h, T, d) each
 Windows = Sequence[ScoredLayer | WeighedLayer]

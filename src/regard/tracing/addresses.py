@@ -20,7 +20,7 @@ CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", r
 PLAIN = ("sdpa", "eager")  # implementations whose masks say in full who may read whom
 
 
-class Places:
+class Addresses:
     """Says which layer of a transformers model each call of an attention function is."""
 
     def __init__(self, model: PreTrainedModel, numbers: Numbers) -> None:
@@ -115,11 +115,11 @@ def parted(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
 
 
 @dataclass(frozen=True)
-class Place:
+class Addressed:
     """A call of an attention function, and the layer that it is."""
 
     asked: Asked
-    places: Places
+    addresses: Addresses
     address: Address
 
     @property
@@ -133,8 +133,8 @@ class Place:
         asked = self.asked
         if asked.name not in PLAIN:
             raise ValueError(
-                f"{self.places.model} attends by {asked.name!r}, which does not say in a mask who "
-                'may read whom: call model.set_attn_implementation("sdpa") first.'
+                f"{self.addresses.model} attends by {asked.name!r}, which does not say in a mask "
+                'who may read whom: call model.set_attn_implementation("sdpa") first.'
             )
         num_queries, num_keys = asked.query.size(2), asked.key.size(2)
         allowed = asked.query.new_ones(1, 1, num_queries, num_keys, dtype=torch.bool)
