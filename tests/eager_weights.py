@@ -123,8 +123,9 @@ def held_against(
 ) -> Outcome:
     """Find each layer of eager among ours, in order; some models give not all of theirs."""
     left = [(plain_kind(kind), x) for kind, found in seen.layers.items() for x in found.values()]
-    if len(eager.wanted) > len(left):  # some ask for one window after another (Qwen2.5-VL)
-        left = [(kind, x) for kind, layer in left for x in getattr(layer, "windows", [layer])]
+    by_window = [(kind, x) for kind, layer in left for x in getattr(layer, "windows", [layer])]
+    if len(eager.wanted) == len(by_window):  # some ask for one window after another (Qwen2.5-VL)
+        left = by_window
     num_ours, missing, worst = len(left), list[str](), 0.0
     for number, (kind, weights) in enumerate(eager.wanted):
         of_kind = [at for at, (ours, _) in enumerate(left) if kind in {None, ours}]

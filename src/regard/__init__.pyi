@@ -30,6 +30,9 @@ from regard.model.transformer import build_transformer_model as build_transforme
 from regard.model.translation import greedy_translate as greedy_translate
 from regard.pictures.difference import plot_difference as plot_difference
 from regard.pictures.head import plot_attention as plot_attention
+from regard.pictures.on_image import plot_heads_on_image as plot_heads_on_image
+from regard.pictures.on_image import plot_on_image as plot_on_image
+from regard.pictures.on_image import plot_words_on_image as plot_words_on_image
 from regard.record.trace import Trace as Trace
 from regard.tracing.run import trace as trace
 from regard.tracing.run import trace_generation as trace_generation
