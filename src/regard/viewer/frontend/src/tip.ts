@@ -24,7 +24,8 @@ export class Tip {
 
   private follow({ clientX, clientY, target }: PointerEvent): void {
     // of the lines it would hide the ends
-    this.isPointing = target instanceof Element && target.closest(".matrix, .heads") !== null;
+    this.isPointing =
+      target instanceof Element && target.closest(".matrix, .heads, .picture, .sound") !== null;
     if (!this.isPointing) this.element.hidden = true;
     const box = this.around.getBoundingClientRect();
     const [x, y] = [clientX - box.x, clientY - box.y];

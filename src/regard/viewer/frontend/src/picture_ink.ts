@@ -1,0 +1,129 @@
+/** What the picture draws: itself, the weights of its patches over it, and marks. */
+
+import type { Album, Spread } from "./album";
+import type { Patch } from "./boxes";
+import { patchesOf } from "./boxes";
+import type { Brush } from "./brush";
+import { colour } from "./colours";
+import type { GivenPicture, Role } from "./contract";
+import { otherOf, sums } from "./estimates";
+import { item } from "./items";
+import type { Shown } from "./shown";
+import type { State } from "./state";
+
+const OVER = 0.66; // how much a weight covers of what lies beneath, whatever its size
+const VEIL = 0.85; // and the ground, of what no token is of
+const LARGE = 3; // CSS pixels of a pixel from which on its edges are seen
+
+type Rect = Pick<Patch, "left" | "top" | "right" | "bottom">;
+
+/** A patch with the colour of its weight. */
+interface Lit extends Patch {
+  shade: number;
+}
+
+export function drawPictures(
+  brush: Brush,
+  album: Album,
+  state: State,
+  shown: Shown,
+  scrolled: number,
+): void {
+  const lit = litOf(state, shown);
+  brush.save();
+  brush.translate(0, -scrolled);
+  album.pictures.forEach((picture, at) => {
+    const spread = item(album.spreads, at);
+    const [wide, high] = [picture.width * spread.scale, picture.height * spread.scale];
+    const print = album.prints[at];
+    brush.imageSmoothingEnabled = spread.scale < LARGE;
+    const canvas = lit ? print?.grey : print?.coloured;
+    if (canvas) brush.drawImage(canvas, spread.left, spread.top, wide, high);
+    if (lit) {
+      const own = lit.filter((patch) => patch.picture === at);
+      brush.globalAlpha = VEIL;
+      brush.fillStyle = state.theme.ground;
+      for (const part of unseen(own, picture)) brush.fillRect(...placed(spread, part));
+      brush.globalAlpha = OVER;
+      for (const patch of own) drawWeight(brush, state, spread, patch);
+      brush.globalAlpha = 1;
+    }
+    brush.strokeStyle = state.theme.quiet;
+    brush.lineWidth = 1;
+    brush.strokeRect(spread.left + 0.5, spread.top + 0.5, wide - 1, high - 1);
+  });
+  for (const [role, ats] of marked(state)) {
+    const all = patchesOf(shown[role]).filter(({ at }) => ats.includes(at));
+    for (const patch of all) outline(brush, state, album, patch, all.length > 1);
+  }
+  brush.restore();
+}
+
+/** Give the patches that the tokens in focus read, or that read them; null, if there are none. */
+function litOf(state: State, shown: Shown): Lit[] | null {
+  const focus = state.focus();
+  const all = focus && patchesOf(shown[otherOf(focus.role)]);
+  if (!focus || !all?.length) return null;
+  const weights = sums(shown, focus);
+  return all.map((patch) => ({
+    ...patch,
+    shade: state.shade(item(weights, patch.at) / focus.ats.length),
+  }));
+}
+
+function drawWeight(brush: Brush, state: State, spread: Spread, patch: Lit): void {
+  brush.fillStyle = colour(state.table, patch.shade);
+  brush.fillRect(...placed(spread, patch));
+}
+
+/** Give what of a picture lies around all its patches: it was cut off before the model saw it. */
+function unseen(patches: Lit[], { width, height }: GivenPicture): Rect[] {
+  const all = { left: 0, top: 0, right: width, bottom: height };
+  if (!patches.length) return [all];
+  const least = (of: (patch: Lit) => number) => Math.max(0, Math.min(...patches.map(of)));
+  const [left, top] = [least((one) => one.left), least((one) => one.top)];
+  const right = Math.min(width, Math.max(...patches.map((one) => one.right)));
+  const bottom = Math.min(height, Math.max(...patches.map((one) => one.bottom)));
+  return [
+    { ...all, bottom: top },
+    { ...all, top: bottom },
+    { left: 0, top, right: left, bottom },
+    { left: right, top, right: width, bottom },
+  ].filter((one) => one.right > one.left && one.bottom > one.top);
+}
+
+/** Give what is outlined: the tokens in focus, and the cell that is pointed at. */
+function marked(state: State): [Role, number[]][] {
+  const { cell } = state;
+  const focus = state.focus();
+  const marks: [Role, number[]][] = focus ? [[focus.role, focus.ats]] : [];
+  const { token } = state;
+  if (token && token !== focus) marks.push([token.role, token.ats]);
+  if (cell) marks.push(["columns", [cell.column]], ["rows", [cell.row]]);
+  return marks;
+}
+
+/** Draw a frame that is seen on light and on dark parts. */
+function outline(
+  brush: Brush,
+  state: State,
+  album: Album,
+  patch: Patch,
+  isOneOfMany: boolean,
+): void {
+  const [left, top, wide, high] = placed(item(album.spreads, patch.picture), patch);
+  const frame = (inset: number, line: number, ink: string) => {
+    brush.strokeStyle = ink;
+    brush.lineWidth = line;
+    brush.strokeRect(left + inset, top + inset, wide - 2 * inset, high - 2 * inset);
+  };
+  if (!isOneOfMany) frame(-1.5, 1.5, state.theme.ground);
+  frame(0.5, isOneOfMany ? 1 : 2.5, state.theme.accent);
+}
+
+const placed = ({ left, top, scale }: Spread, patch: Rect): [number, number, number, number] => [
+  left + patch.left * scale,
+  top + patch.top * scale,
+  (patch.right - patch.left) * scale,
+  (patch.bottom - patch.top) * scale,
+];
