@@ -12,7 +12,7 @@ from PIL import Image
 from regard.record.places import Box, Pixels, Samples, Stretch
 from regard.record.regrouping import sides_of
 from regard.record.trace import Trace
-from regard.record.words import Side
+from regard.record.words import Side, joined, token_name
 from regard.viewer.contract import GivenPicture, GivenSound
 
 Placed = list[tuple[int, float, float, float, float] | tuple[float, float] | None]
@@ -122,6 +122,18 @@ def media_bytes(trace: Trace) -> int:
     """Say how much of a page the pictures, the sound and the places of tokens take."""
     places = {id(side): places_of(side) for side in _sides(trace) if side.places}
     return len(json.dumps([pictures_of(trace), sound_of(trace), *places.values()]))
+
+
+def text_of(trace: Trace) -> Side:
+    """Give the tokens that name what was read: those of a text, else what was seen or heard."""
+    if not trace.source.places:
+        return trace.source
+    for side in (trace.source, trace.target):
+        places = side.places or [None] * len(side.tokens)
+        text = joined(side, [[at] for at, place in enumerate(places) if place is None], token_name)
+        if not all(text.special):
+            return text
+    return Side.of_names(["a sound" if trace.media.sound is not None else "a picture"])
 
 
 def _sides(trace: Trace) -> Iterator[Side]:

@@ -4,6 +4,7 @@ import type { Album, Spread } from "./album";
 import type { Patch } from "./boxes";
 import { patchesOf } from "./boxes";
 import type { Brush } from "./brush";
+import { ratio } from "./brush";
 import { colour } from "./colours";
 import type { GivenPicture, Role } from "./contract";
 import { otherOf, sums } from "./estimates";
@@ -48,6 +49,7 @@ export function drawPictures(
       for (const patch of own) drawWeight(brush, state, spread, patch);
       brush.globalAlpha = 1;
     }
+    if (album.pictures.length > 1) number(brush, state, spread, at + 1);
     brush.strokeStyle = state.theme.quiet;
     brush.lineWidth = 1;
     brush.strokeRect(spread.left + 0.5, spread.top + 0.5, wide - 1, high - 1);
@@ -57,6 +59,15 @@ export function drawPictures(
     for (const patch of all) outline(brush, state, album, patch, all.length > 1);
   }
   brush.restore();
+}
+
+/** Write in its corner which of several a picture is. */
+function number(brush: Brush, { theme }: State, { left, top }: Spread, which: number): void {
+  brush.fillStyle = theme.ground;
+  brush.fillRect(left + 1, top + 1, 8 + 7 * String(which).length, 16);
+  brush.fillStyle = theme.ink;
+  brush.textAlign = "left";
+  brush.fillText(String(which), left + 5, top + 9);
 }
 
 /** Give the patches that the tokens in focus read, or that read them; null, if there are none. */
@@ -121,9 +132,10 @@ function outline(
   frame(0.5, isOneOfMany ? 1 : 2.5, state.theme.accent);
 }
 
-const placed = ({ left, top, scale }: Spread, patch: Rect): [number, number, number, number] => [
-  left + patch.left * scale,
-  top + patch.top * scale,
-  (patch.right - patch.left) * scale,
-  (patch.bottom - patch.top) * scale,
-];
+/** Give where a part of a picture is drawn: from one pixel of the screen to another, no seams. */
+function placed({ left, top, scale }: Spread, part: Rect): [number, number, number, number] {
+  const sharp = (at: number) => Math.round(at * ratio()) / ratio();
+  const [x, y] = [sharp(left + part.left * scale), sharp(top + part.top * scale)];
+  const [endX, endY] = [sharp(left + part.right * scale), sharp(top + part.bottom * scale)];
+  return [x, y, endX - x, endY - y];
+}

@@ -141,8 +141,8 @@ export class Reading {
       const isOther = focus !== null && (isOne || role !== focus.role);
       const isMine = focus !== null && (isOne || role === focus.role);
       const own = new Set(isMine ? focus.ats : []);
-      const count = (ats: number[]) =>
-        (focus?.ats.length ?? 1) * (focus?.role === "columns" ? ats.length : 1); // rows are averaged
+      const isReader = focus?.role === "columns"; // of several, the mean
+      const count = (ats: number[]) => (focus?.ats.length ?? 1) * (isReader ? ats.length : 1);
       for (const [word, { ats }] of words) {
         const sum = all && isOther ? ats.reduce((sum, at) => sum + (all[at] ?? 0), 0) : 0;
         const shade = state.shade(sum / count(ats));

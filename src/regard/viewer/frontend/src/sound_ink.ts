@@ -32,8 +32,6 @@ export function drawSound(
   const { theme } = state;
   const x = (second: number) => EDGE + (second / sound.seconds) * (width - 2 * EDGE);
   drawLoudness(brush, sound, theme.quiet, width);
-  brush.fillStyle = colour(state.table, state.isSigned ? 128 : 0);
-  brush.fillRect(EDGE, TOP, width - 2 * EDGE, HIGH);
   drawWeights(brush, state, shown, x);
   brush.strokeStyle = theme.quiet;
   brush.lineWidth = 1;
@@ -61,7 +59,7 @@ function drawLoudness(brush: Brush, { envelope }: GivenSound, ink: string, width
   });
 }
 
-/** Draw what the tokens in focus read of each part, the largest weight above the others. */
+/** Draw a bar for what the tokens in focus read of each part, the largest above the others. */
 function drawWeights(
   brush: Brush,
   state: State,
@@ -79,7 +77,8 @@ function drawWeights(
   lit.sort((one, other) => size(one) - size(other));
   for (const { start, end, shade } of lit) {
     brush.fillStyle = colour(state.table, shade);
-    brush.fillRect(x(start), TOP, Math.max(1, x(end) - x(start)), HIGH);
+    const high = Math.max(1, (HIGH * size({ shade })) / (state.isSigned ? 127.5 : 255));
+    brush.fillRect(x(start), TOP + HIGH - high, Math.max(1, x(end) - x(start)), high);
   }
 }
 
