@@ -24,7 +24,17 @@ from tests.browser import test_view
 from tests.browser.lab import Watch
 from tests.browser.test_reading import PHONE
 from tests.browser.test_view import MOUNT, Pictures, traits
-from tests.viewer.placed import GREY, GRID, PATCH, SIDE, WORDS, photo, with_pictures, with_sound
+from tests.viewer.placed import (
+    GREY,
+    GRID,
+    PATCH,
+    SIDE,
+    WORDS,
+    photo,
+    with_pictures,
+    with_sound,
+    with_tiles,
+)
 
 pytestmark = pytest.mark.browser
 pictures = test_view.pictures
@@ -145,6 +155,25 @@ def test_what_was_cut_off_is_faded_and_of_no_token(pictures: Pictures, tmp_path:
     x, y = place_of(pictures, 20, 100)
     pictures.page.locator(".picture canvas").first.hover(position={"x": x, "y": y})
     expect(pictures.sentence).to_contain_text("layer 0, head 0")
+
+
+def test_of_tiles_and_the_whole_one_is_drawn_at_a_time(pictures: Pictures, tmp_path: Path) -> None:
+    seen = with_tiles()
+    pictures.open(seen, tmp_path)
+    level = pictures.page.get_by_label("Weights of which patches")
+    expect(level.locator("option")).to_have_text(["16 patches", "4 patches"])
+    pictures.page.locator(".texts").get_by_text(CAT, exact=True).click()
+    read = seen.weights(0, 0)[-2]
+    assert lit_as_read(colours(pictures), read[4:20])
+    level.select_option("1")
+    found = colours(pictures)
+    assert lit_as_read(found[[0, 2, 8, 10]], read[:4])
+    assert (found[0] == found[5]).all()  # of one patch of the whole
+    pictures.page.mouse.move(*at_patch(pictures, 12))
+    expect(pictures.sentence).to_have_text("cat reads whole 2: about 0.30, its 2nd strongest of 23")
+    pictures.page.wait_for_function("() => location.hash.includes('level=1')")
+    pictures.page.reload()
+    assert lit_as_read(colours(pictures)[[0, 2, 8, 10]], read[:4])
 
 
 def test_a_patch_says_where_it_is_what_reads_it_and_what_it_reads(
@@ -366,8 +395,7 @@ def test_a_live_view_has_the_picture_too(live: Pictures) -> None:
 def test_without_places_there_is_neither(pictures: Pictures, tmp_path: Path) -> None:
     seen = with_pictures()
     pictures.open(replace(seen, source=replace(seen.source, places=None)), tmp_path)
-    expect(pictures.page.locator(".picture")).to_be_hidden()
-    expect(pictures.page.locator(".sound")).to_be_hidden()
+    expect(pictures.page.locator(".picture, .sound")).to_have_count(0)
     expect(pictures.page.locator(".texts")).to_contain_text("patch 3, 3")
 
 

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from regard.record.places import Box, Media, Pixels, Stretch
+from regard.record.places import Box, Media, Pixels, Place, Stretch
 from regard.record.trace import Trace
 
 SIDE, GRID = 240, 4  # pixels of a picture, patches of a side
@@ -52,7 +52,27 @@ def with_sound(seconds: float = 4.0, frames: int = 40) -> Trace:
     weights[1, round(frames / 2) : round(frames / 2) + 6] += 0.15
     names = [f"{at * step:.1f} s" for at in range(frames)]
     seen = Trace.from_weights(weights[None, None], names, target_tokens=WORDS, kind="cross")
-    places = [Stretch(at * step, (at + 1) * step) for at in range(frames)]
+    places: list[Place | None] = [Stretch(at * step, (at + 1) * step) for at in range(frames)]
     times = np.arange(round(seconds * 16_000)) / 16_000
     sound = (0.5 * np.sin(2 * np.pi * 440 * times) * (times > seconds / 2)).astype(np.float32)
     return replace(seen, source=replace(seen.source, places=places), media=Media((), sound, 16_000))
+
+
+def with_tiles() -> Trace:
+    """Give a picture whose tokens are of the whole, two by two, and of tiles, four by four.
+
+    *cat* reads patch 6 of the tiles most, and of the whole the one in the lower left corner.
+    """
+    whole = [
+        Box(0, x, y, x + 2 * PATCH, y + 2 * PATCH)
+        for y, x in product((0, 2 * PATCH), (0, 2 * PATCH))
+    ]
+    names = [*(f"whole {at}" for at in range(4)), *(f"tile {at}" for at in range(GRID**2))]
+    count = len(names) + len(WORDS)
+    weights = np.full((count, count), 1 / count)
+    weights[-2] = np.linspace(0.2, 1, count) * 0.2 / np.linspace(0.2, 1, count).sum()
+    weights[-2, 4 + 6] += 0.5
+    weights[-2, 2] += 0.3
+    seen = Trace.from_weights(weights[None, None], [*names, *WORDS])
+    places = [*whole, *boxes(), *[None] * len(WORDS)]
+    return replace(seen, source=replace(seen.source, places=places), media=Media((GREY,)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regard.record.places import Box, Media, Stretch
+from regard.record.places import Box, Media, Place, Stretch
 from regard.record.trace import Trace
 from regard.viewer.look import checked
 from regard.viewer.media import PICTURES, SOUND, pictures_of, sound_of
@@ -139,6 +139,7 @@ def test_a_page_is_named_by_its_words_not_by_patches() -> None:
 def test_a_look_says_what_is_unfolded() -> None:
     seen = with_pictures()
     assert checked({"unfolded": ["picture 1"]}, seen)["unfolded"] == ["picture 1"]
+    assert checked({"level": 1}, seen)["level"] == 1
     with pytest.raises(TypeError, match="unfolded is a list such as"):
         checked({"unfolded": "picture 1"}, seen)
     with pytest.raises(TypeError, match="Each of unfolded is a text"):
@@ -147,6 +148,6 @@ def test_a_look_says_what_is_unfolded() -> None:
 
 def test_words_that_lie_nowhere_have_no_place() -> None:
     seen = with_sound()
-    places = [Stretch(0, 1), *[None] * 39]
+    places: list[Place | None] = [Stretch(0, 1), *[None] * 39]
     meta, _ = pack_meta(replace(seen, source=replace(seen.source, places=places)))
     assert meta["sides"][1]["places"] == [(0, 1), *[None] * 39]

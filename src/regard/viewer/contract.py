@@ -108,7 +108,8 @@ class Look(TypedDict):
     row and column are in the upper left corner; heads that are compared, "beside" each other or as
     their "mean", the "largest" of each weight or the "difference" of the first two; of the weights,
     the least that is drawn and the most of each row (0: all); one sentence that reads another; and
-    what is given token by token in text and lines, such as "picture 1", not as one item.
+    what is given token by token in text and lines, such as "picture 1", not as one item; and of
+    which patches weights are drawn, where some lie over others (tiles, and the whole).
     """
 
     words: bool
@@ -127,6 +128,7 @@ class Look(TypedDict):
     most: int
     pair: tuple[int, int] | None
     unfolded: list[str]
+    level: int
 
 
 class Weights(TypedDict):

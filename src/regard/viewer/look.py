@@ -26,6 +26,7 @@ PLAIN = Look(  # as a view opens; the same as in look.ts
     most=0,
     pair=None,
     unfolded=[],
+    level=0,
 )
 
 
@@ -62,6 +63,7 @@ def _checked(name: str, value: Any, trace: Trace) -> object:
     takers: dict[str, Any] = {
         "measure": text,
         "most": _count,
+        "level": _count,
         "cell": _counts,
         "pair": _counts,
         "corner": lambda name, pair: tuple(_at_least(name, one, 0) for one in _two(name, pair)),

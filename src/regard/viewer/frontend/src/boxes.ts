@@ -28,24 +28,45 @@ export function mediumOf(place: Where | null | undefined): string | null {
   return place.length === 2 ? "the sound" : `picture ${place[0] + 1}`;
 }
 
-const patches = new WeakMap<Axis, Patch[]>();
+const levels = new WeakMap<Axis["places"], Patch[][]>(); // all heads of a layer have the same
 
-/** Give the tokens of an axis that lie in pictures, the largest first: small ones lie on them. */
-export function patchesOf(axis: Axis): Patch[] {
-  let found = patches.get(axis);
+/** Give the tokens of an axis that lie in pictures: those of one level lie beside each other. */
+export function levelsOf({ places }: Axis): Patch[][] {
+  let found = levels.get(places);
   if (!found) {
-    found = axis.places.flatMap((place, at) => {
-      if (place?.length !== 5) return [];
-      const [picture, left, top, right, bottom] = place;
-      return right > left && bottom > top ? [{ at, picture, left, top, right, bottom }] : [];
-    });
-    found.sort((one, other) => sizeOf(other) - sizeOf(one));
-    patches.set(axis, found);
+    found = leveled(places.flatMap(patchOf));
+    levels.set(places, found);
   }
   return found;
 }
 
-const sizeOf = ({ left, top, right, bottom }: Patch): number => (right - left) * (bottom - top);
+/** Give the tokens of one level; of the last, if there are not so many. */
+export const patchesOf = (axis: Axis, level: number): Patch[] =>
+  levelsOf(axis)[level] ?? levelsOf(axis).at(-1) ?? [];
+
+function patchOf(place: Where | null, at: number): Patch[] {
+  if (place?.length !== 5) return [];
+  const [picture, left, top, right, bottom] = place;
+  return right > left && bottom > top ? [{ at, picture, left, top, right, bottom }] : [];
+}
+
+/** Put patches in as many levels as lie over each other, those with the most patches first. */
+function leveled(all: Patch[]): Patch[][] {
+  const found: Patch[][] = [];
+  for (const patch of all) {
+    const free = found.find((level) => !level.some((other) => isOver(patch, other)));
+    if (free) free.push(patch);
+    else found.push([patch]);
+  }
+  return found.sort((one, other) => other.length - one.length);
+}
+
+/** Does one of two patches hold the middle of the other? */
+const isOver = (one: Patch, other: Patch): boolean =>
+  one.picture === other.picture && (holds(one, middleOf(other)) || holds(other, middleOf(one)));
+
+const holds = ({ left, top, right, bottom }: Patch, [x, y]: Point): boolean =>
+  left <= x && x < right && top <= y && y < bottom;
 
 /** Give the tokens of an axis that lie in a sound. */
 export const stretchesOf = ({ places }: Axis): Stretch[] =>
@@ -53,12 +74,9 @@ export const stretchesOf = ({ places }: Axis): Stretch[] =>
     place?.length === 2 ? [{ at, start: place[0], end: place[1] }] : [],
   );
 
-/** Find the smallest patch that has a point of a picture. */
-export const patchAt = (all: Patch[], picture: number, [x, y]: Point): Patch | undefined =>
-  all
-    .filter(({ picture: its }) => its === picture)
-    .filter(({ left, top, right, bottom }) => left <= x && x < right && top <= y && y < bottom)
-    .at(-1);
+/** Find the patch that has a point of a picture. */
+export const patchAt = (all: Patch[], picture: number, point: Point): Patch | undefined =>
+  all.find((patch) => patch.picture === picture && holds(patch, point));
 
 export const middleOf = ({ left, top, right, bottom }: Patch): Point => [
   (left + right) / 2,

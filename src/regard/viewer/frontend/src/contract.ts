@@ -118,6 +118,8 @@ export interface Look {
   pair: [number, number] | null;
   /** What is given token by token in text and lines, such as "picture 1", not as one item. */
   unfolded: string[];
+  /** Of which patches weights are drawn, where some lie over others: tiles and the whole. */
+  level: number;
 }
 
 /**

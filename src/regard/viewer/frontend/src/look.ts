@@ -20,6 +20,7 @@ export const PLAIN: Look = {
   most: 0,
   pair: null,
   unfolded: [],
+  level: 0,
 };
 
 const isCount = (x: unknown): boolean => Number.isSafeInteger(x) && Number(x) >= 0;
@@ -57,6 +58,7 @@ const MAY_BE: Record<keyof Look, (x: unknown) => boolean> = {
   most: isCount,
   pair: orNull((x) => isPairOf(x, isCount)),
   unfolded: (x) => Array.isArray(x) && x.every((one) => typeof one === "string"),
+  level: isCount,
 };
 
 /** Take what is right of a look that comes from elsewhere; the rest is as it is at first. */

@@ -3,11 +3,11 @@
 import { aim, aimedRole, lockAll, roleOf, wishedOf } from "./aiming";
 import { Album } from "./album";
 import type { Patch, Point } from "./boxes";
-import { between, middleOf, nextTo, patchAt, patchesOf } from "./boxes";
+import { between, levelsOf, middleOf, nextTo, patchAt, patchesOf } from "./boxes";
 import type { Brush } from "./brush";
 import { paintOn } from "./brush";
 import type { Role } from "./contract";
-import { clamp, hasModifier, make, walkOf } from "./dom";
+import { clamp, hasModifier, make, offer, walkOf } from "./dom";
 import { drawColours } from "./legend";
 import { isSame } from "./look";
 import { drawPictures } from "./picture_ink";
@@ -22,7 +22,7 @@ import { TakeAway } from "./take_away";
 const TITLES: Record<Role, string> = { rows: "what it reads", columns: "what reads it" };
 const WHOLE = 100; // steps from one edge of a picture to the other, at most
 
-const isThere = (axis: Axis): boolean => patchesOf(axis).length > 0;
+const isThere = (axis: Axis): boolean => levelsOf(axis).length > 0;
 
 export class Picture {
   readonly name = "picture";
@@ -32,6 +32,7 @@ export class Picture {
   private readonly title = make("span");
   private readonly caption = make("small");
   private readonly side = make("select", { "aria-label": "Of a patch, show" });
+  private readonly level = make("select", { "aria-label": "Weights of which patches" });
   private here: Patch | null = null; // pointed at
   private start: Patch | null = null; // where what is pointed at began, of several
   private isDragged = false;
@@ -52,8 +53,11 @@ export class Picture {
       ...Object.entries(TITLES).map(([value, text]) => make("option", { value }, text)),
     );
     this.side.addEventListener("change", () => this.turn());
+    this.level.addEventListener("change", () =>
+      state.change({ level: Number(this.level.value) }, "sight"),
+    );
     const take = new TakeAway(state, this).element;
-    const heading = make("figcaption", {}, this.title, this.side, take);
+    const heading = make("figcaption", {}, this.title, this.side, this.level, take);
     this.element = make("figure", { class: "picture" }, heading, this.stage.element, this.caption);
     this.element.hidden = true;
     this.listen();
@@ -62,7 +66,7 @@ export class Picture {
   private get shown(): Shown | null {
     const { shown } = this.state;
     const has = shown && !shown.pixels && (isThere(shown.rows) || isThere(shown.columns));
-    return has && this.album.pictures.length ? shown : null;
+    return has ? shown : null;
   }
 
   private listen(): void {
@@ -92,6 +96,7 @@ export class Picture {
     this.title.textContent = whose ? `${title}: ${whose}` : title;
     this.side.hidden = !(isThere(shown.rows) && isThere(shown.columns));
     if (!this.side.dataset.chosen) this.side.value = wishedOf(shown);
+    this.offerLevels(shown);
     this.caption.textContent = state.focus()
       ? "colours as in the matrix, over the picture without its own"
       : "point at a word or a patch, or drag over several patches";
@@ -103,6 +108,21 @@ export class Picture {
       .map(({ left, top, scale }) => [left, top, scale].join(" "))
       .join(";"); // for who points
     this.paint(paintOn(stage.base, stage.width, stage.height));
+  }
+
+  /** Offer the whole and its tiles, where both have tokens. */
+  private offerLevels(shown: Shown): void {
+    const { level, state } = this;
+    const levels = levelsOf(shown[isThere(shown.columns) ? "columns" : "rows"]);
+    const names = levels.map(({ length }) => `${length} patches`);
+    const chosen = Math.min(state.look.level, levels.length - 1);
+    offer(
+      level,
+      names.map((_, at) => String(at)),
+      String(chosen),
+      (at) => names[Number(at)] ?? "",
+    );
+    level.hidden = levels.length < 2;
   }
 
   /** Draw all that is seen. */
@@ -121,11 +141,17 @@ export class Picture {
     return aimedRole(this.state, shown, isThere, this.side.value as Role);
   }
 
+  /** Those that can be pointed at. */
+  private get patches(): Patch[] {
+    const { shown, state } = this;
+    return shown ? patchesOf(shown[this.roleIn(shown)], state.look.level) : [];
+  }
+
   private patchAt({ offsetX, offsetY }: MouseEvent): Patch | null {
     const { shown, album, stage } = this;
     const found = album.at([offsetX, offsetY + stage.element.scrollTop]);
     if (!shown || !found) return null;
-    return patchAt(patchesOf(shown[this.roleIn(shown)]), ...found) ?? null;
+    return patchAt(this.patches, ...found) ?? null;
   }
 
   private pointAt(event: PointerEvent | MouseEvent): void {
@@ -149,11 +175,10 @@ export class Picture {
 
   /** Give the tokens that are pointed at. */
   private area(): number[] {
-    const { shown, here, start } = this;
-    if (!shown || !here) return [];
-    const all = patchesOf(shown[this.roleIn(shown)]);
+    const { here, start } = this;
+    if (!here) return [];
     const isArea = start && start.picture === here.picture;
-    return isArea ? between(all, start, here).map(({ at }) => at) : [here.at];
+    return isArea ? between(this.patches, start, here).map(({ at }) => at) : [here.at];
   }
 
   private leave(): void {
@@ -209,9 +234,8 @@ export class Picture {
   }
 
   private walk([down, right]: [number, number], isArea: boolean): void {
-    const { shown, album } = this;
-    const all = shown && patchesOf(shown[this.roleIn(shown)]);
-    if (!all?.length) return;
+    const { album, patches: all } = this;
+    if (!all.length) return;
     const first = this.here ?? all.reduce((one, other) => (other.at < one.at ? other : one));
     let patch = first;
     const placeOf = (one: Patch) => album.pointOf(one.picture, middleOf(one));

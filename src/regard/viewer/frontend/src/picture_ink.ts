@@ -2,7 +2,7 @@
 
 import type { Album, Spread } from "./album";
 import type { Patch } from "./boxes";
-import { patchesOf } from "./boxes";
+import { levelsOf, patchesOf } from "./boxes";
 import type { Brush } from "./brush";
 import { ratio } from "./brush";
 import { colour } from "./colours";
@@ -55,7 +55,9 @@ export function drawPictures(
     brush.strokeRect(spread.left + 0.5, spread.top + 0.5, wide - 1, high - 1);
   });
   for (const [role, ats] of marked(state)) {
-    const all = patchesOf(shown[role]).filter(({ at }) => ats.includes(at));
+    const all = levelsOf(shown[role])
+      .flat()
+      .filter(({ at }) => ats.includes(at));
     for (const patch of all) outline(brush, state, album, patch, all.length > 1);
   }
   brush.restore();
@@ -73,7 +75,7 @@ function number(brush: Brush, { theme }: State, { left, top }: Spread, which: nu
 /** Give the patches that the tokens in focus read, or that read them; null, if there are none. */
 function litOf(state: State, shown: Shown): Lit[] | null {
   const focus = state.focus();
-  const all = focus && patchesOf(shown[otherOf(focus.role)]);
+  const all = focus && patchesOf(shown[otherOf(focus.role)], state.look.level);
   if (!focus || !all?.length) return null;
   const weights = sums(shown, focus);
   return all.map((patch) => ({

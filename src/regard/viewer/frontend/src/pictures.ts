@@ -24,8 +24,7 @@ export class Pictures {
   readonly inside: Inside;
   private readonly beside: Beside;
   readonly reading: Reading;
-  private readonly picture: Picture;
-  private readonly sound: Sound;
+  private readonly seen: (Picture | Sound)[]; // beside text
   private readonly grids: Grid[];
   private readonly variants: Variants;
   private readonly hint = make("small");
@@ -45,14 +44,15 @@ export class Pictures {
     this.lines = new Lines(state);
     this.inside = new Inside(state);
     this.reading = new Reading(state);
-    this.picture = new Picture(state);
-    this.sound = new Sound(state, state.meta.sound);
+    const { pictures, sound } = state.meta;
+    this.seen = pictures.length ? [new Picture(state)] : [];
+    if (sound) this.seen.push(new Sound(state, sound));
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.measured, this.frame);
     this.matrices.append(this.matrix.element, this.beside.element);
-    const { picture, sound, lines, inside, reading } = this;
-    const others = [picture, sound, lines, inside, reading].map(({ element }) => element);
-    this.element = make("div", { class: "pictures" }, heads, this.matrices, ...others);
+    const others = [...this.seen, this.lines, this.inside, this.reading];
+    this.element = make("div", { class: "pictures" }, heads, this.matrices);
+    this.element.append(...others.map(({ element }) => element));
   }
 
   /** The matrix of the chosen head, or of several as one. */
@@ -91,7 +91,7 @@ export class Pictures {
   }
 
   private drawOthers(): void {
-    for (const one of [this.picture, this.sound, this.lines, this.reading, this.inside]) one.draw();
+    for (const one of [...this.seen, this.lines, this.reading, this.inside]) one.draw();
   }
 
   private drawGrids(): void {

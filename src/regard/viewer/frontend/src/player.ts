@@ -5,7 +5,7 @@ import { bytesOf } from "./album";
 const WRITTEN = /^data:(audio\/wav);base64,([A-Za-z0-9+/]+=*)$/;
 
 export class Player {
-  private readonly context = new AudioContext();
+  private context: AudioContext | null = null;
   private read: Promise<AudioBuffer> | null = null;
   private playing: AudioBufferSourceNode | null = null;
 
@@ -20,6 +20,7 @@ export class Player {
   }
 
   private async start(from: number, to: number): Promise<void> {
+    this.context ??= new AudioContext(); // a browser gives one to who has clicked
     const { context } = this;
     this.read ??= context.decodeAudioData(bytesOf(this.data, WRITTEN)[1].buffer);
     const buffer = await this.read;

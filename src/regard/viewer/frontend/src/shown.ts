@@ -112,8 +112,14 @@ export function axisOf(
   return {
     names: names.filter((_, at) => isKept[at]),
     groups: kept,
-    places: kept.map(([first = 0]) => side.places?.[first] ?? null),
+    places: placesIn(side, kept),
   };
+}
+
+/** Give where each group lies: of all tokens, what the side itself has. */
+function placesIn({ places, names }: Side, groups: number[][]): Axis["places"] {
+  if (places && groups.length === names.length) return places;
+  return groups.map(([first = 0]) => places?.[first] ?? null);
 }
 
 /** Undo the bytes, sum keys and average queries, as `Trace.merge_words` and `Trace.hide` do. */

@@ -36,13 +36,11 @@ export class Sound {
 
   constructor(
     private readonly state: State,
-    private readonly sound: GivenSound | null,
+    private readonly sound: GivenSound,
   ) {
-    this.player = sound?.data
-      ? new Player(sound.data, (error) => state.say([String(error)]))
-      : null;
+    this.player = sound.data ? new Player(sound.data, (error) => state.say([String(error)])) : null;
     const enter = this.player ? "Enter plays what is read most, Space locks" : "Enter locks";
-    const seconds = (sound?.seconds ?? 0).toFixed(1);
+    const seconds = sound.seconds.toFixed(1);
     this.stage = new Stage(
       `Sound that the model heard, ${seconds} seconds: arrow keys walk its parts, ${enter}`,
     );
@@ -74,7 +72,7 @@ export class Sound {
   private get shown(): Shown | null {
     const { shown } = this.state;
     const has = shown && !shown.pixels && (isThere(shown.rows) || isThere(shown.columns));
-    return has && this.sound ? shown : null;
+    return has ? shown : null;
   }
 
   draw(): void {
@@ -96,7 +94,7 @@ export class Sound {
   /** Draw all that is seen. */
   paint(brush: Brush): void {
     const { shown, sound, stage, state } = this;
-    if (shown && sound) drawSound(brush, sound, state, shown, stage.width);
+    if (shown) drawSound(brush, sound, state, shown, stage.width);
   }
 
   /** Draw which colour is which weight. */
@@ -114,7 +112,7 @@ export class Sound {
   }
 
   private tokenAt({ offsetX }: MouseEvent): number | null {
-    const second = timeAt(offsetX, this.stage.width, this.sound?.seconds ?? 0);
+    const second = timeAt(offsetX, this.stage.width, this.sound.seconds);
     const far = ({ start, end }: Stretch) => Math.abs((start + end) / 2 - second);
     const held = this.stretches.filter(({ start, end }) => start <= second && second < end);
     const [first, ...rest] = held;
@@ -172,7 +170,7 @@ export class Sound {
 
   /** Take as much of the sound around it as can be heard. */
   private widened(start: number, end: number): [number, number] {
-    const seconds = this.sound?.seconds ?? 0;
+    const { seconds } = this.sound;
     const lack = Math.max(0, SHORTEST - (end - start)) / 2;
     const from = clamp(start - lack, 0, Math.max(0, seconds - SHORTEST));
     return [from, clamp(end + lack, from, seconds)];
