@@ -74,5 +74,5 @@ def with_tiles() -> Trace:
     weights[-2, 4 + 6] += 0.5
     weights[-2, 2] += 0.3
     seen = Trace.from_weights(weights[None, None], [*names, *WORDS])
-    places = [*whole, *boxes(), *[None] * len(WORDS)]
+    places: list[Place | None] = [*whole, *boxes(), *[None] * len(WORDS)]
     return replace(seen, source=replace(seen.source, places=places), media=Media((GREY,)))

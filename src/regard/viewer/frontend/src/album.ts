@@ -9,10 +9,16 @@ const GAP = 8; // CSS pixels between pictures
 const NARROWEST = 140; // where there are many
 const WRITTEN = /^data:(image\/(?:jpeg|png));base64,([A-Za-z0-9+/]+=*)$/;
 
-/** A picture as it was, and without its colours. */
-interface Print {
-  coloured: OffscreenCanvas;
-  grey: OffscreenCanvas;
+/** A picture as it was, and, once it is asked for, without its colours. */
+class Print {
+  private faded: OffscreenCanvas | null = null;
+
+  constructor(readonly coloured: OffscreenCanvas) {}
+
+  get grey(): OffscreenCanvas {
+    this.faded ??= greyOf(this.coloured);
+    return this.faded;
+  }
 }
 
 /** Where a picture is drawn, in CSS pixels of all, and how many of them its pixels have. */
@@ -35,19 +41,22 @@ async function printOf({ data }: GivenPicture): Promise<Print> {
   const bitmap = await createImageBitmap(new Blob([bytes], { type }));
   const [coloured, brush] = offscreen(bitmap.width, bitmap.height);
   brush.drawImage(bitmap, 0, 0);
-  const pixels = brush.getImageData(0, 0, bitmap.width, bitmap.height);
-  fade(pixels.data);
-  const [grey, other] = offscreen(bitmap.width, bitmap.height);
-  other.putImageData(pixels, 0, 0);
-  return { coloured, grey };
+  return new Print(coloured);
 }
 
 /** Leave a picture how light each pixel is. */
-function fade(pixels: Uint8ClampedArray): void {
+function greyOf(coloured: OffscreenCanvas): OffscreenCanvas {
+  const { width, height } = coloured;
+  const [grey, brush] = offscreen(width, height);
+  brush.drawImage(coloured, 0, 0);
+  const image = brush.getImageData(0, 0, width, height);
+  const pixels = image.data;
   for (let at = 0; at < pixels.length; at += 4) {
-    const [r = 0, g = 0, b = 0] = pixels.subarray(at, at + 3);
-    pixels.fill(0.299 * r + 0.587 * g + 0.114 * b, at, at + 3);
+    const [r, g, b] = [pixels[at] ?? 0, pixels[at + 1] ?? 0, pixels[at + 2] ?? 0];
+    pixels[at] = pixels[at + 1] = pixels[at + 2] = 0.299 * r + 0.587 * g + 0.114 * b;
   }
+  brush.putImageData(image, 0, 0);
+  return grey;
 }
 
 export class Album {
