@@ -16,6 +16,8 @@ const OVER = 0.66; // how much a weight covers of what lies beneath, whatever it
 const VEIL = 0.85; // and the ground, of what no token is of
 const LARGE = 3; // CSS pixels of a pixel from which on its edges are seen
 
+type Place = [number, number, number, number]; // left, top, wide, high
+type Edge = [number, number, number, number]; // from a point to another
 type Rect = Pick<Patch, "left" | "top" | "right" | "bottom">;
 
 /** A patch with the colour of its weight. */
@@ -58,7 +60,8 @@ export function drawPictures(
     const all = levelsOf(shown[role])
       .flat()
       .filter(({ at }) => ats.includes(at));
-    for (const patch of all) outline(brush, state, album, patch, all.length > 1);
+    const edges = edgesOf(all.map((patch) => placed(item(album.spreads, patch.picture), patch)));
+    outline(brush, state, edges);
   }
   brush.restore();
 }
@@ -116,26 +119,42 @@ function marked(state: State): [Role, number[]][] {
   return marks;
 }
 
+/** Give the edges around patches, without those between two of them. */
+function edgesOf(places: Place[]): Edge[] {
+  const edges = new Map<string, Edge | null>();
+  for (const [left, top, wide, high] of places) {
+    const [right, bottom] = [left + wide, top + high];
+    const around: Edge[] = [
+      [left, top, right, top],
+      [left, bottom, right, bottom],
+      [left, top, left, bottom],
+      [right, top, right, bottom],
+    ];
+    for (const edge of around) edges.set(edge.join(), edges.has(edge.join()) ? null : edge);
+  }
+  return [...edges.values()].filter((edge) => edge !== null);
+}
+
 /** Draw a frame that is seen on light and on dark parts. */
-function outline(
-  brush: Brush,
-  state: State,
-  album: Album,
-  patch: Patch,
-  isOneOfMany: boolean,
-): void {
-  const [left, top, wide, high] = placed(item(album.spreads, patch.picture), patch);
-  const frame = (inset: number, line: number, ink: string) => {
+function outline(brush: Brush, { theme }: State, edges: Edge[]): void {
+  for (const [wide, ink] of [
+    [5, theme.ground],
+    [2.5, theme.accent],
+  ] as const) {
     brush.strokeStyle = ink;
-    brush.lineWidth = line;
-    brush.strokeRect(left + inset, top + inset, wide - 2 * inset, high - 2 * inset);
-  };
-  if (!isOneOfMany) frame(-1.5, 1.5, state.theme.ground);
-  frame(0.5, isOneOfMany ? 1 : 2.5, state.theme.accent);
+    brush.lineWidth = wide;
+    brush.beginPath();
+    for (const [x, y, endX, endY] of edges) {
+      const reach = [Math.sign(endX - x) * (wide / 2), Math.sign(endY - y) * (wide / 2)] as const;
+      brush.moveTo(x - reach[0], y - reach[1]); // so that corners are closed
+      brush.lineTo(endX + reach[0], endY + reach[1]);
+    }
+    brush.stroke();
+  }
 }
 
 /** Give where a part of a picture is drawn: from one pixel of the screen to another, no seams. */
-function placed({ left, top, scale }: Spread, part: Rect): [number, number, number, number] {
+function placed({ left, top, scale }: Spread, part: Rect): Place {
   const sharp = (at: number) => Math.round(at * ratio()) / ratio();
   const [x, y] = [sharp(left + part.left * scale), sharp(top + part.top * scale)];
   const [endX, endY] = [sharp(left + part.right * scale), sharp(top + part.bottom * scale)];

@@ -12,7 +12,7 @@ import { item } from "./items";
 import { isSame } from "./look";
 import { LONGEST_NAME, legible } from "./names";
 import type { Strongest } from "./news";
-import { named, whoseOf } from "./sentences";
+import { namesOf, whoseOf } from "./sentences";
 import type { Shown } from "./shown";
 import { isOfTokens } from "./shown";
 import type { State } from "./state";
@@ -175,12 +175,11 @@ export class Reading {
   }
 
   /** Say of what the list is, and how much of it is seen where it is cut. */
-  private entitle(shown: Shown, { role, ats }: Focus): void {
+  private entitle(shown: Shown, focus: Focus): void {
     const { list } = this;
-    const names = ats.slice(0, 4).map((at) => named(shown, role, at).em);
-    if (ats.length > 4) names.push(`${ats.length - 4} more`);
-    const verb = role === "rows" ? "reads" : "is read by";
-    const title = `${names.join(" and ")} ${verb}`;
+    const names = namesOf(shown, focus).map((part) => (typeof part === "string" ? part : part.em));
+    const verb = focus.role === "rows" ? "reads" : "is read by";
+    const title = `${names.join("")} ${verb}`;
     this.listTitle.textContent = title;
     const isCut = list.scrollHeight > list.clientHeight + 1;
     list.classList.toggle("cut", isCut);
