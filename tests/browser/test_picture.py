@@ -256,7 +256,7 @@ def test_a_drag_beside_a_locked_word_says_their_sum(pictures: Pictures, tmp_path
 def test_neighbours_that_are_locked_have_one_frame(pictures: Pictures, tmp_path: Path) -> None:
     pictures.open(with_pictures(), tmp_path)
     pictures.page.get_by_label("Of a patch, show").select_option("rows")
-    drag(pictures, 4, 7)  # a row of patches, which are rows 4 to 7 of the matrix
+    drag(pictures, 5, 6)  # two patches, which are rows 5 and 6 of the matrix
     pictures.page.wait_for_function("() => location.hash.includes('locked')")
     pictures.page.mouse.move(2, 2)
     pictures.page.wait_for_timeout(150)
@@ -266,14 +266,15 @@ def test_neighbours_that_are_locked_have_one_frame(pictures: Pictures, tmp_path:
     over = pictures.page.locator(".matrix canvas.over")
     lines = [
         over.evaluate(PIXEL, [left + 2.5 * cell, top + y])[3] > 128
-        for y in np.arange(3.5 * cell, 8.5 * cell)
+        for y in np.arange(4.5 * cell, 7.5 * cell)
     ]
     assert np.count_nonzero(np.diff(lines)) == 4  # of the first and of the last
-    red, _, blue = np.array([colour_at(pictures, x, 90) for x in range(SIDE)]).T
-    framed = red > blue + 60  # as no weight is
-    assert framed[:4].any()
-    assert framed[-4:].any()
-    assert not framed[10:-10].any()
+    across = np.arange(0, SIDE, 0.5)
+    red, _, blue = np.array([colour_at(pictures, x, 90) for x in across]).T
+    framed = across[red > blue + 60]  # as no weight is
+    assert np.abs(framed - PATCH).min() < 1
+    assert np.abs(framed - 3 * PATCH).min() < 1
+    assert np.abs(framed - 2 * PATCH).min() > 10
 
 
 def test_keys_walk_lock_and_choose_several(pictures: Pictures, tmp_path: Path) -> None:
