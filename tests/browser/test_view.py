@@ -680,7 +680,7 @@ BROKEN = {
     "no number": ("t.weights.scale = NaN", "said to be NaN"),
     "unknown kind": ("t.selection.kind = t.weights.kind = 'x'", 'no attention of kind "x"'),
     "unknown head": ("t.selection.head = t.weights.head = 9", "There is no encoder self-attention"),
-    "unknown format": ("t.meta.format = 99", "reads format 3, but was given 99"),
+    "unknown format": ("t.meta.format = 99", "reads format 4, but was given 99"),
     "cut thumbnails": ("t.thumbnails.pop()", "383 bytes, but 384 are needed"),
     "names missing": ("t.meta.sides[0].names.pop()", "8 x 8 weights, but other names"),
     "nothing": ("t.meta = {}", "was given undefined"),

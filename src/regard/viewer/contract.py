@@ -16,11 +16,32 @@ class Words(TypedDict):
 
 
 class Side(TypedDict):
-    """What tokens are called, and what makes a word."""
+    """What tokens are called, what makes a word, and where each lies.
+
+    A place is a picture's number and a box in its pixels, or a start and an end in seconds.
+    """
 
     names: list[str]
     special: list[bool]
     words: Words | None
+    places: list[tuple[int, float, float, float, float] | tuple[float, float] | None] | None
+
+
+class GivenPicture(TypedDict):
+    """A picture that a model saw: its size as it was given, and a smaller one as a data URL."""
+
+    width: int
+    height: int
+    data: str
+
+
+class GivenSound(TypedDict):
+    """A sound that a model heard: the peaks of even parts, and a WAV if that is small enough."""
+
+    rate: int
+    seconds: float
+    envelope: list[float]
+    data: str | None
 
 
 class Layer(TypedDict):
@@ -60,6 +81,8 @@ class Meta(TypedDict):
     hidden: bool
     opened: str
     origin: dict[str, str]
+    pictures: list[GivenPicture]
+    sound: GivenSound | None
 
 
 class Selection(TypedDict):
@@ -84,7 +107,9 @@ class Look(TypedDict):
     whether the lowest come first; the tokens and the cell that were clicked; how near, and which
     row and column are in the upper left corner; heads that are compared, "beside" each other or as
     their "mean", the "largest" of each weight or the "difference" of the first two; of the weights,
-    the least that is drawn and the most of each row (0: all); and one sentence that reads another.
+    the least that is drawn and the most of each row (0: all); one sentence that reads another; and
+    what is given token by token in text and lines, such as "picture 1", not as one item; and of
+    which patches weights are drawn, where some lie over others (tiles, and the whole).
     """
 
     words: bool
@@ -102,6 +127,8 @@ class Look(TypedDict):
     least: float
     most: int
     pair: tuple[int, int] | None
+    unfolded: list[str]
+    level: int
 
 
 class Weights(TypedDict):

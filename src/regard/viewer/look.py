@@ -25,6 +25,8 @@ PLAIN = Look(  # as a view opens; the same as in look.ts
     least=0.0,
     most=0,
     pair=None,
+    unfolded=[],
+    level=0,
 )
 
 
@@ -61,6 +63,7 @@ def _checked(name: str, value: Any, trace: Trace) -> object:
     takers: dict[str, Any] = {
         "measure": text,
         "most": _count,
+        "level": _count,
         "cell": _counts,
         "pair": _counts,
         "corner": lambda name, pair: tuple(_at_least(name, one, 0) for one in _two(name, pair)),
@@ -70,6 +73,7 @@ def _checked(name: str, value: Any, trace: Trace) -> object:
         "together": lambda name, value: _one_of(name, value, WAYS),
         "locked": _focus,
         "pins": lambda _, pins: [_head(pin, trace) for pin in pins],
+        "unfolded": _texts,
     }
     return takers[name](name, value)
 
@@ -86,6 +90,12 @@ def _count(name: str, value: object) -> int:
 
 def _counts(name: str, value: object) -> tuple[int, ...]:
     return tuple(_count(name, one) for one in _two(name, value))
+
+
+def _texts(name: str, value: object) -> list[str]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{name} is a list such as ['picture 1'], but got {described(value)}.")
+    return [text(f"Each of {name}", one) for one in value]
 
 
 def _share(name: str, value: object) -> float:

@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 from regard.measures.heads import MEASURES, measure_heads
 from regard.record.kinds import Head, title_of
 from regard.record.layers import Layer
+from regard.record.regrouping import sides_of
 from regard.record.streams import blocks, of_head, spans
 from regard.record.trace import Trace
+from regard.record.windows import WindowedLayer
 from regard.viewer.contract import Kind, Meta, Raw, Words
 from regard.viewer.contract import Side as SideOfView
+from regard.viewer.media import pictures_of, places_of, sound_of
 from regard.viewer.tiles import HeadMap, edges_of, pool
 
 Matrix = NDArray[np.float32]
 
-FORMAT = 3  # of what the front end reads; it refuses others
+FORMAT = 4  # of what the front end reads; it refuses others
 STEPS = 255  # from zero to the largest weight of a head
 FINE = 2  # power of a step: fine steps tell small weights apart,
 COARSE = 1  # coarse ones pack smaller
@@ -247,6 +250,8 @@ def pack_meta(
         "hidden": trace.whole is not None and _hides(trace),
         "opened": "",
         "origin": {"computed from": trace.how, **trace.origin},
+        "pictures": pictures_of(trace),
+        "sound": sound_of(trace),
     }
     return meta, b"".join(thumbnails)
 
@@ -333,11 +338,23 @@ def _sides_of(
         groups = (layer.query_groups, layer.key_groups)
         in_words = words_too.labels(number, kind=kind)
         merges = [_words(*side) for side in zip(in_words, groups, names, strict=True)]
+    isnt_of_tokens = isinstance(trace.layers[kind][number], WindowedLayer)
+    places = [None if isnt_of_tokens else places_of(side) for side in sides_of(trace, kind)]
     rows, columns = (
-        SideOfView(names=of_side, special=marks if len(marks) == len(of_side) else [], words=merge)
-        for of_side, marks, merge in zip(names, special, merges, strict=True)
+        SideOfView(
+            names=of_side,
+            special=_fitting(marks, of_side) or [],
+            words=merge,
+            places=_fitting(place, of_side),
+        )
+        for of_side, marks, merge, place in zip(names, special, merges, places, strict=True)
     )
     return rows, columns
+
+
+def _fitting(given: list[Any] | None, names: list[str]) -> list[Any] | None:
+    """Take what is known of each token, where the rows or columns are the tokens."""
+    return given if given is not None and len(given) == len(names) else None
 
 
 def _words(names: list[str], groups: list[list[int]], tokens: list[str]) -> Words | None:

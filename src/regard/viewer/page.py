@@ -17,6 +17,7 @@ from regard.record.layers import Layer
 from regard.record.trace import Trace
 from regard.viewer.apart import about_held, queries_and_keys, room_beside
 from regard.viewer.contract import Look, Meta
+from regard.viewer.media import media_bytes, text_of
 from regard.viewer.opening import Opening
 from regard.viewer.packing import (
     COARSE,
@@ -224,7 +225,8 @@ def of_all_else(trace: Trace) -> int:
     """Estimate the bytes of a page besides its heads: the front end, and what tokens are called."""
     names = [*trace.source.tokens, *trace.target.tokens, *trace.written_tokens]
     words = 2 if merged(trace) else 1
-    return FRONT_END.stat().st_size + words * len(json.dumps([names, trace.origin])) + PAGE_EXTRA
+    named = words * len(json.dumps([names, trace.origin]))
+    return FRONT_END.stat().st_size + named + media_bytes(trace) + PAGE_EXTRA
 
 
 def check_size(trace: Trace, choice: Choice, largest: int) -> None:
@@ -343,7 +345,7 @@ def title_of(trace: Trace) -> str:
     >>> title_of(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
     'the dog · attention'
     """
-    side = (merged(trace) or trace).source
+    side = text_of(merged(trace) or trace)
     places = side.words or [None] * len(side.tokens)
     text, end = "", None
     for name, word, special in zip(side.tokens, places, side.special, strict=True):

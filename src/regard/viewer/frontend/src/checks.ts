@@ -4,7 +4,7 @@ import type { Bytes, Kind, Layer, Meta, Selection, Weights } from "./contract";
 import { item } from "./items";
 import { describe } from "./names";
 
-const FORMAT = 3;
+const FORMAT = 4;
 
 export function checkMeta(meta: Meta, thumbnails: Bytes): void {
   if (meta?.format !== FORMAT) {

@@ -9,11 +9,30 @@ export interface Words {
   groups: number[][];
 }
 
-/** What tokens are called, and what makes a word. */
+/** What tokens are called, what makes a word, and where each lies. */
 export interface Side {
   names: string[];
   special: boolean[];
   words: Words | null;
+  /** A picture's number and a box in its pixels, or a start and an end in seconds. */
+  places: ([number, number, number, number, number] | [number, number] | null)[] | null;
+}
+
+export type Where = NonNullable<NonNullable<Side["places"]>[number]>;
+
+/** A picture that a model saw: its size as it was given, and a smaller one as a data URL. */
+export interface GivenPicture {
+  width: number;
+  height: number;
+  data: string;
+}
+
+/** A sound that a model heard: the peaks of even parts, and a WAV if that is small enough. */
+export interface GivenSound {
+  rate: number;
+  seconds: number;
+  envelope: number[];
+  data: string | null;
 }
 
 export interface Layer {
@@ -55,6 +74,8 @@ export interface Meta {
   /** Why the view opened at this head; empty, if it was asked for. */
   opened: string;
   origin: Record<string, string>;
+  pictures: GivenPicture[];
+  sound: GivenSound | null;
 }
 
 export interface Selection {
@@ -95,6 +116,10 @@ export interface Look {
   most: number;
   /** Only what one sentence reads of another, counted from 0. */
   pair: [number, number] | null;
+  /** What is given token by token in text and lines, such as "picture 1", not as one item. */
+  unfolded: string[];
+  /** Of which patches weights are drawn, where some lie over others: tiles and the whole. */
+  level: number;
 }
 
 /**

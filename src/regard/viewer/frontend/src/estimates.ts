@@ -67,7 +67,10 @@ export function ranksOf(shown: Shown, cell: Cell): [number, number] {
 }
 
 /** Sum what some rows read, or what some columns get: of each token of the other side. */
-export function sums({ rows, columns, values }: Shown, { role, ats }: Focus): Float32Array {
+export function sums(
+  { rows, columns, values }: Pick<Shown, "rows" | "columns" | "values">,
+  { role, ats }: Focus,
+): Float32Array {
   const wide = columns.names.length;
   const sum = (weight: (at: number) => number) => ats.reduce((all, at) => all + weight(at), 0);
   if (role === "rows") {

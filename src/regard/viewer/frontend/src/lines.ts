@@ -1,14 +1,18 @@
 /** One head: the tokens in two columns, a line for each weight. */
 
+import { lockAll } from "./aiming";
 import type { Brush } from "./brush";
 import { labelWidth, paintOn } from "./brush";
 import { colour, isDark } from "./colours";
 import type { Focus, Role } from "./contract";
 import { clamp, hasModifier, make, walkOf } from "./dom";
 import { sums } from "./estimates";
+import type { Items } from "./folding";
+import { itemsOf } from "./folding";
+import { Folds, unfold } from "./folds";
 import { item } from "./items";
 import { drawStrokes, wear } from "./legend";
-import { LONGEST_LABEL, legible } from "./names";
+import { LONGEST_LABEL, LONGEST_NAME, legible } from "./names";
 import { listenTo } from "./pointing";
 import { whoseOf } from "./sentences";
 import type { Shown } from "./shown";
@@ -33,6 +37,7 @@ export class Lines {
   readonly element: HTMLElement;
   private readonly title = make("span");
   private readonly caption = make("small");
+  private readonly folds: Folds;
   private wide = 0; // of a column of names
   readonly stage = new Stage(
     "Lines: arrow keys walk tokens and change sides, Enter locks one, " +
@@ -40,7 +45,9 @@ export class Lines {
   );
 
   constructor(private readonly state: State) {
-    const heading = make("figcaption", {}, this.title, new TakeAway(state, this).element);
+    this.folds = new Folds(state);
+    const take = new TakeAway(state, this).element;
+    const heading = make("figcaption", {}, this.title, this.folds.element, take);
     this.element = make("figure", { class: "lines" }, heading, this.stage.element, this.caption);
     const { base, element } = this.stage;
     element.addEventListener("scroll", () => state.tell("sight"));
@@ -53,7 +60,7 @@ export class Lines {
       leave: () => state.leave(),
       press: (event) => {
         const token = this.tokenAt(event);
-        if (token) state.lock(token.role, item(token.ats, 0), event.shiftKey);
+        if (token) this.choose(token, event.shiftKey);
         else state.unlock();
       },
     });
@@ -67,13 +74,19 @@ export class Lines {
     if (!shown || !isOfTokens(shown)) return;
     const whose = whoseOf(state);
     this.title.textContent = whose ? `Lines: ${whose}` : "Lines";
-    const count = Math.max(shown.rows.names.length, shown.columns.names.length);
+    this.folds.draw(shown);
+    const both = [this.itemsOf(shown, "rows").names, this.itemsOf(shown, "columns").names];
+    const count = Math.max(...both.map(({ length }) => length));
     const width = Math.max(200, this.element.clientWidth);
     const all = 26 + count * LINE + 4;
     stage.measure(width, Math.min(tallest(), all), 0, all);
-    const longest = Math.max(labelWidth(shown.rows.names), labelWidth(shown.columns.names));
+    const longest = Math.max(...both.map(labelWidth));
     this.wide = Math.min((stage.width - 70) / 2, 130, Math.max(longest, 40) + 12);
     this.paint(paintOn(stage.base, stage.width, stage.height));
+  }
+
+  private itemsOf(shown: Shown, role: Role): Items {
+    return itemsOf(shown[role], this.state.look.unfolded);
   }
 
   /** Draw all that is seen. */
@@ -115,14 +128,12 @@ export class Lines {
 
   /** Collect the links that are to be drawn, the strongest last. */
   private links(shown: Shown): Link[] {
-    const focus = this.state.focus();
-    const all = shown.columns.names.map((_, column) => column);
-    const columns = focus?.role === "columns" ? focus.ats : all;
+    const { state } = this;
+    const [rows, columns] = [this.linked(shown, "rows"), this.linked(shown, "columns")];
     const links: Link[] = [];
-    for (const row of this.linkedRows(shown, focus)) {
-      for (const column of columns) {
-        const value = shown.drawn[row * all.length + column] ?? 0;
-        const shade = this.state.shade(value);
+    for (const [row, reading] of rows) {
+      for (const [column, read] of columns) {
+        const shade = state.shade(weightOf(shown, reading, read));
         if (shade >= 2) links.push({ row, column, shade });
       }
     }
@@ -134,10 +145,16 @@ export class Lines {
     return links.slice(-MOST_LINKS);
   }
 
-  private linkedRows(shown: Shown, focus: Focus | null): number[] {
-    if (focus?.role === "rows") return focus.ats;
-    const rows = shown.rows.names.map((_, row) => row);
-    return focus ? rows : rows.slice(...this.sight(rows.length));
+  /** Give the items of a side that have links, and of which of their tokens. */
+  private linked(shown: Shown, role: Role): [number, number[]][] {
+    const focus = this.state.focus();
+    const { all, of } = this.itemsOf(shown, role);
+    if (focus?.role === role) {
+      const places = [...new Set(focus.ats.map((at) => item(of, at)))];
+      return places.map((place) => [place, focus.ats.filter((at) => of[at] === place)]);
+    }
+    const [first, end] = role === "rows" && !focus ? this.sight(all.length) : [0, all.length];
+    return all.slice(first, end).map(({ ats }, place) => [first + place, ats]);
   }
 
   private drawLinks(brush: Brush, shown: Shown): void {
@@ -156,20 +173,22 @@ export class Lines {
 
   private drawNames(brush: Brush, shown: Shown, role: Role): void {
     const { state, wide } = this;
-    const { names } = shown[role];
+    const { all: items, of } = this.itemsOf(shown, role);
     const isLeft = role === "rows";
     const x = isLeft ? 0 : this.stage.width - wide;
     const focus = state.focus();
+    const isOwn = new Set(focus?.role === role ? focus.ats.map((at) => of[at]) : []);
     const all = focus && focus.role !== role ? sums(shown, focus) : null;
-    const [top, bottom] = this.sight(names.length);
+    const [top, bottom] = this.sight(items.length);
     brush.textAlign = isLeft ? "right" : "left";
     for (let at = top; at < bottom; at++) {
       const y = this.y(at) - LINE / 2 + 1;
       brush.fillStyle = state.theme.ink;
-      if (all && focus) this.shade(brush, x, y, item(all, at) / focus.ats.length);
-      const name = legible(item(names, at), LONGEST_LABEL);
-      brush.fillText(name, isLeft ? x + wide - 5 : x + 5, this.y(at), wide - 8);
-      if (focus?.role === role && focus.ats.includes(at)) {
+      const { name, ats, medium } = item(items, at);
+      if (all && focus) this.shade(brush, x, y, sumOf(all, ats, role) / focus.ats.length);
+      const text = legible(name, medium ? LONGEST_NAME : LONGEST_LABEL);
+      brush.fillText(text, isLeft ? x + wide - 5 : x + 5, this.y(at), wide - 8);
+      if (isOwn.has(at)) {
         brush.strokeStyle = state.theme.accent;
         brush.lineWidth = state.look.locked ? 3 : 1.5;
         brush.strokeRect(x + 1.5, y, wide - 3, LINE - 2);
@@ -191,7 +210,19 @@ export class Lines {
     const role = this.roleAt(offsetX);
     if (!shown || !role || offsetY < TOP) return null;
     const at = Math.floor((offsetY - TOP + this.stage.element.scrollTop) / LINE);
-    return at < shown[role].names.length ? { role, ats: [at] } : null;
+    const found = this.itemsOf(shown, role).all[at];
+    return found ? { role, ats: found.ats } : null;
+  }
+
+  /** Lock a token; open those of a picture, or with Shift lock them all. */
+  private choose({ role, ats }: Focus, isShift: boolean): void {
+    const { state } = this;
+    const { shown } = state;
+    if (!shown) return;
+    const { all, of } = this.itemsOf(shown, role);
+    const { medium } = item(all, item(of, item(ats, 0)));
+    if (medium && !isShift) unfold(state, medium);
+    else lockAll(state, role, ats, isShift);
   }
 
   private roleAt(x: number): Role | null {
@@ -201,24 +232,41 @@ export class Lines {
 
   private press(event: KeyboardEvent): void {
     const { state } = this;
-    if (!state.shown || hasModifier(event)) return;
-    const step = walkOf(event);
-    const role = state.token?.role ?? "rows";
-    const at = state.token?.ats[0] ?? 0;
-    if (step?.[0]) this.walk(state.shown, role, state.token ? at + step[0] : 0);
+    const { shown, token } = state;
+    if (!shown || hasModifier(event)) return;
+    const [step, role] = [walkOf(event), token?.role ?? "rows"];
+    const first = token?.ats[0] ?? 0;
+    const at = item(this.itemsOf(shown, role).of, first);
+    if (step?.[0]) this.walk(shown, role, token ? at + step[0] : 0);
     else if (Number.isFinite(step?.[1])) {
-      this.walk(state.shown, (step?.[1] ?? 0) < 0 ? "rows" : "columns", at);
-    } else if (step) this.walk(state.shown, role, step[1]);
-    else if (event.key === "Enter" || event.key === " ") state.lock(role, at, event.shiftKey);
-    else return;
+      this.walk(shown, (step?.[1] ?? 0) < 0 ? "rows" : "columns", at);
+    } else if (step) this.walk(shown, role, step[1]);
+    else if (event.key === "Enter" || event.key === " ") {
+      this.choose({ role, ats: token?.ats ?? [first] }, event.shiftKey);
+    } else return;
     event.preventDefault();
   }
 
   private walk(shown: Shown, role: Role, at: number): void {
     const { element, height } = this.stage;
-    const next = clamp(at, 0, shown[role].names.length - 1);
+    const { all } = this.itemsOf(shown, role);
+    const next = clamp(at, 0, all.length - 1);
     const least = (next + 1) * LINE + 26 - height;
     element.scrollTop = clamp(element.scrollTop, least, next * LINE);
-    this.state.hover({ role, ats: [next] });
+    this.state.hover({ role, ats: item(all, next).ats });
   }
+}
+
+/** Sum what is read of tokens; of what they read, take the mean, as words do. */
+const sumOf = (all: Float32Array, ats: number[], role: Role): number => {
+  const sum = ats.reduce((sum, at) => sum + item(all, at), 0);
+  return role === "rows" ? sum / ats.length : sum;
+};
+
+/** Sum what tokens are read, on average of those that read. */
+function weightOf({ drawn, columns }: Shown, reading: number[], read: number[]): number {
+  const wide = columns.names.length;
+  let sum = 0;
+  for (const row of reading) for (const column of read) sum += drawn[row * wide + column] ?? 0;
+  return sum / reading.length;
 }

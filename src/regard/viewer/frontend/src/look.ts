@@ -19,6 +19,8 @@ export const PLAIN: Look = {
   least: 0,
   most: 0,
   pair: null,
+  unfolded: [],
+  level: 0,
 };
 
 const isCount = (x: unknown): boolean => Number.isSafeInteger(x) && Number(x) >= 0;
@@ -55,6 +57,8 @@ const MAY_BE: Record<keyof Look, (x: unknown) => boolean> = {
   least: isShare,
   most: isCount,
   pair: orNull((x) => isPairOf(x, isCount)),
+  unfolded: (x) => Array.isArray(x) && x.every((one) => typeof one === "string"),
+  level: isCount,
 };
 
 /** Take what is right of a look that comes from elsewhere; the rest is as it is at first. */

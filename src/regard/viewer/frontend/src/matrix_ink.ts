@@ -114,13 +114,13 @@ export function drawOver(brush: Brush, frame: Frame, state: State, shown: Shown)
   brush.clip();
   brush.strokeStyle = state.theme.accent;
   brush.lineWidth = frame.cell < 6 ? 1 : 2;
-  const band = (role: Role, at: number) => {
-    const size = Math.max(frame.cell, 2);
+  const band = (role: Role, at: number, many = 1) => {
+    const size = Math.max(frame.cell * many, 2);
     const [wide, high] = [counts.columns * frame.cell, counts.rows * frame.cell];
     if (role === "rows") brush.strokeRect(frame.x(0), frame.y(at), wide, size);
     else brush.strokeRect(frame.x(at), frame.y(0), size, high);
   };
-  for (const at of focus?.ats ?? []) band(focus?.role ?? "rows", at);
+  for (const [at, many] of runsOf(focus?.ats ?? [])) band(focus?.role ?? "rows", at, many);
   if (left) box(brush, frame, left, 1);
   for (const cell of cells) {
     brush.globalAlpha = 0.45;
@@ -131,6 +131,17 @@ export function drawOver(brush: Brush, frame: Frame, state: State, shown: Shown)
     box(brush, frame, cell, 2.5);
   }
   brush.restore();
+}
+
+/** Put neighbours together: the first, and how many. */
+function runsOf(ats: number[]): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const at of [...ats].sort((one, other) => one - other)) {
+    const last = runs.at(-1);
+    if (last && at === last[0] + last[1]) last[1]++;
+    else runs.push([at, 1]);
+  }
+  return runs;
 }
 
 function box(brush: Brush, frame: Frame, { row, column }: Cell, wide: number): void {

@@ -40,6 +40,7 @@ export type Change =
   | "exact"
   | "strongest"
   | "anatomy"
+  | "media" // a picture is there to be drawn
   | "pins"
   | "look"; // all of it, from elsewhere
 

@@ -6,8 +6,10 @@ import { Grid } from "./grid";
 import { Inside } from "./inside";
 import { Lines } from "./lines";
 import { Matrix, NEARER } from "./matrix";
+import { Picture } from "./picture";
 import { Reading } from "./reading";
 import { whoseOf } from "./sentences";
+import { Sound } from "./sound";
 import type { State } from "./state";
 import { GRID_WIDE } from "./styles";
 import { TakeAway } from "./take_away";
@@ -22,6 +24,7 @@ export class Pictures {
   readonly inside: Inside;
   private readonly beside: Beside;
   readonly reading: Reading;
+  private readonly seen: (Picture | Sound)[]; // beside text
   private readonly grids: Grid[];
   private readonly variants: Variants;
   private readonly hint = make("small");
@@ -41,11 +44,15 @@ export class Pictures {
     this.lines = new Lines(state);
     this.inside = new Inside(state);
     this.reading = new Reading(state);
+    const { pictures, sound } = state.meta;
+    this.seen = pictures.length ? [new Picture(state)] : [];
+    if (sound) this.seen.push(new Sound(state, sound));
     const heading = make("figcaption", {}, "Heads ", this.hint);
     const heads = make("figure", { class: "heads" }, heading, this.measured, this.frame);
     this.matrices.append(this.matrix.element, this.beside.element);
-    const others = [this.lines, this.inside, this.reading].map(({ element }) => element);
-    this.element = make("div", { class: "pictures" }, heads, this.matrices, ...others);
+    const others = [...this.seen, this.lines, this.inside, this.reading];
+    this.element = make("div", { class: "pictures" }, heads, this.matrices);
+    this.element.append(...others.map(({ element }) => element));
   }
 
   /** The matrix of the chosen head, or of several as one. */
@@ -80,9 +87,11 @@ export class Pictures {
     this.matrices.style.setProperty("--widest", `${this.matrix.widest}px`);
     this.matrix.draw();
     this.beside.draw();
-    this.lines.draw();
-    this.reading.draw();
-    this.inside.draw();
+    this.drawOthers();
+  }
+
+  private drawOthers(): void {
+    for (const one of [...this.seen, this.lines, this.reading, this.inside]) one.draw();
   }
 
   private drawGrids(): void {
@@ -102,9 +111,7 @@ export class Pictures {
   drawOver(): void {
     this.matrix.drawOver();
     this.beside.drawOver();
-    this.lines.draw();
-    this.reading.draw();
-    this.inside.draw();
+    this.drawOthers();
   }
 
   /** Scroll to the chosen head. */

@@ -1,7 +1,7 @@
 /** What is pointed at and locked: the same cell, and where it is once something else is shown. */
 
 import type { Look } from "./contract";
-import { isSameHead } from "./look";
+import { isSame, isSameHead } from "./look";
 import type { Cell, Token } from "./news";
 import type { Shown } from "./shown";
 
@@ -19,7 +19,7 @@ export function isSameCell(one: Cell | null, other: Cell | null): boolean {
 
 export function isSameToken(one: Token | null, other: Token | null): boolean {
   if (!one || !other) return one === other;
-  return isOfOne(one, other) && one.role === other.role && one.ats[0] === other.ats[0];
+  return isOfOne(one, other) && one.role === other.role && isSame(one.ats, other.ats);
 }
 
 /** Do two heads have the same tokens? */

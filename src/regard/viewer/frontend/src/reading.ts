@@ -1,13 +1,18 @@
 /** The text as words, shaded by what is read; a search; and all that is read, in order. */
 
+import { lockAll } from "./aiming";
 import { colour, isDark } from "./colours";
 import type { Focus, Role } from "./contract";
 import { make } from "./dom";
 import { errorAt, otherOf, said, sums } from "./estimates";
+import type { Item } from "./folding";
+import { itemsOf } from "./folding";
+import { Folds, unfold } from "./folds";
 import { item } from "./items";
+import { isSame } from "./look";
 import { LONGEST_NAME, legible } from "./names";
 import type { Strongest } from "./news";
-import { named, whoseOf } from "./sentences";
+import { namesOf, whoseOf } from "./sentences";
 import type { Shown } from "./shown";
 import { isOfTokens } from "./shown";
 import type { State } from "./state";
@@ -29,7 +34,9 @@ export class Reading {
   private readonly texts = make("div", { class: "texts" });
   private readonly list = make("ol", { class: "ranked", tabindex: "0", "aria-label": "In order" });
   private readonly listTitle = make("p");
-  private words: Partial<Record<Role, HTMLElement[]>> = {};
+  private readonly folds: Folds;
+  private words: Partial<Record<Role, [HTMLElement, Item][]>> = {};
+  private unfolded: string[] = []; // of what the tokens were written one by one
   private drawn: Shown | null = null;
   private listed: Focus | Strongest | null = null; // what the list is of
   private waiting = 0;
@@ -40,13 +47,16 @@ export class Reading {
   constructor(private readonly state: State) {
     const roles = Object.entries(TITLES);
     this.side.append(...roles.map(([value, title]) => make("option", { value }, title)));
-    const heading = make("figcaption", {}, this.title, this.search, this.side, this.hint);
+    this.folds = new Folds(state);
+    const controls = [this.search, this.side, this.folds.element, this.hint];
+    const heading = make("figcaption", {}, this.title, ...controls);
     const ranking = make("div", { class: "ranking" }, this.listTitle, this.list);
     const panel = make("div", { class: "panel" }, this.texts, ranking);
     this.element = make("figure", { class: "reading" }, heading, panel);
     this.search.addEventListener("input", () => this.find(0));
     this.search.addEventListener("keydown", (event) => this.press(event));
     this.side.addEventListener("change", () => this.turn());
+    this.texts.addEventListener("pointerleave", () => state.token && state.leave());
   }
 
   /** Go to the search. */
@@ -73,7 +83,9 @@ export class Reading {
   }
 
   private render(shown: Shown): void {
-    if (this.drawn !== shown) this.write(shown);
+    const isFolded = isSame(this.unfolded, this.state.look.unfolded);
+    if (this.drawn !== shown || !isFolded) this.write(shown, isFolded);
+    this.folds.draw(shown);
     this.shade(shown);
     const focus = this.state.focus();
     clearTimeout(this.waiting);
@@ -81,32 +93,40 @@ export class Reading {
   }
 
   /** Write the text anew, if other tokens are shown. */
-  private write(shown: Shown): void {
+  private write(shown: Shown, isFolded: boolean): void {
     const before = this.drawn;
     this.drawn = shown;
     this.listed = null;
     const isAlike = (role: Role) =>
       before?.[role].names.join("\n") === shown[role].names.join("\n");
-    if (isAlike("rows") && isAlike("columns")) return;
+    if (isFolded && isAlike("rows") && isAlike("columns")) return;
+    this.unfolded = this.state.look.unfolded;
     this.isOne = shown.rows.names.join("\n") === shown.columns.names.join("\n");
     const roles: Role[] = this.isOne ? ["rows"] : ["rows", "columns"];
     this.side.hidden = roles.length > 1;
     this.words = {};
     this.texts.replaceChildren();
     for (const role of roles) {
-      const words = shown[role].names.map((_, at) => this.word(shown, role, at));
-      this.words[role] = words;
+      const { all } = itemsOf(shown[role], this.unfolded);
+      const words = all.map((one) => this.word(role, one));
+      this.words[role] = words.map((word, at) => [word, item(all, at)]);
       const text = make("p", { dir: "auto" }, ...words.flatMap((word) => [word, " "]));
       if (roles.length > 1) text.prepend(make("small", {}, role === "rows" ? "reads: " : "read: "));
       this.texts.append(text);
     }
   }
 
-  private word(shown: Shown, role: Role, at: number): HTMLElement {
-    const word = make("span", {}, legible(item(shown[role].names, at), LONGEST_NAME));
+  private word(role: Role, { name, ats, medium }: Item): HTMLElement {
+    const { state } = this;
+    const word: HTMLElement = make(medium ? "button" : "span", {}, legible(name, LONGEST_NAME));
+    const ownRole = () => (this.isOne ? this.role : role);
     word.addEventListener("click", (event) => {
       if (!getSelection()?.isCollapsed) return; // text is being selected
-      this.state.lock(this.isOne ? this.role : role, at, event.shiftKey);
+      if (medium && !event.shiftKey) unfold(state, medium);
+      else lockAll(state, ownRole(), ats, event.shiftKey);
+    });
+    word.addEventListener("pointerenter", ({ pointerType, buttons }) => {
+      if (pointerType === "mouse" && !buttons) state.hover({ role: ownRole(), ats });
     });
     return word;
   }
@@ -117,18 +137,23 @@ export class Reading {
     const focus = state.focus();
     const all = focus ? sums(shown, focus) : null;
     const { isOne } = this;
-    for (const [role, words] of Object.entries(this.words) as [Role, HTMLElement[]][]) {
+    for (const [role, words] of Object.entries(this.words) as [Role, [HTMLElement, Item][]][]) {
       const isOther = focus !== null && (isOne || role !== focus.role);
-      const isOwn = (at: number) =>
-        focus !== null && (isOne || role === focus.role) && focus.ats.includes(at);
-      words.forEach((word, at) => {
-        const weight = all && isOther ? (all[at] ?? 0) / (focus?.ats.length ?? 1) : 0;
-        const shade = state.shade(weight);
+      const isMine = focus !== null && (isOne || role === focus.role);
+      const own = new Set(isMine ? focus.ats : []);
+      const isReader = focus?.role === "columns"; // of several, the mean
+      const count = (ats: number[]) => (focus?.ats.length ?? 1) * (isReader ? ats.length : 1);
+      for (const [word, { ats }] of words) {
+        const sum = all && isOther ? ats.reduce((sum, at) => sum + (all[at] ?? 0), 0) : 0;
+        const shade = state.shade(sum / count(ats));
         const { table } = state.theme;
         word.style.background = shade ? colour(table, shade) : "";
         word.style.color = shade ? (isDark(table, shade) ? "#ffffff" : "#1b1b1b") : "";
-        word.classList.toggle("own", isOwn(at));
-      });
+        word.classList.toggle(
+          "own",
+          ats.some((at) => own.has(at)),
+        );
+      }
     }
   }
 
@@ -150,12 +175,11 @@ export class Reading {
   }
 
   /** Say of what the list is, and how much of it is seen where it is cut. */
-  private entitle(shown: Shown, { role, ats }: Focus): void {
+  private entitle(shown: Shown, focus: Focus): void {
     const { list } = this;
-    const names = ats.slice(0, 4).map((at) => named(shown, role, at).em);
-    if (ats.length > 4) names.push(`${ats.length - 4} more`);
-    const verb = role === "rows" ? "reads" : "is read by";
-    const title = `${names.join(" and ")} ${verb}`;
+    const names = namesOf(shown, focus).map((part) => (typeof part === "string" ? part : part.em));
+    const verb = focus.role === "rows" ? "reads" : "is read by";
+    const title = `${names.join("")} ${verb}`;
     this.listTitle.textContent = title;
     const isCut = list.scrollHeight > list.clientHeight + 1;
     list.classList.toggle("cut", isCut);
@@ -203,7 +227,8 @@ export class Reading {
 
   private reveal(at: number): void {
     const words = this.words[this.role] ?? this.words.rows;
-    words?.[at]?.scrollIntoView({ block: "nearest" });
+    const found = words?.find(([, { ats }]) => ats.includes(at));
+    found?.[0].scrollIntoView({ block: "nearest" });
   }
 
   private press(event: KeyboardEvent): void {

@@ -3,7 +3,8 @@
 import { make } from "./dom";
 import type { Part } from "./news";
 import { cellSentence } from "./sentence_cells";
-import { focusSentence, titleOf } from "./sentences";
+import { tokenSentence } from "./sentence_places";
+import { titleOf } from "./sentences";
 import type { State } from "./state";
 import type { Tip } from "./tip";
 
@@ -30,7 +31,7 @@ export class Sentence {
     if (!shown) return;
     const focus = token ?? look.locked;
     if (cell) this.say(cellSentence(this.state, cell));
-    else if (focus) this.say(focusSentence(this.state, focus));
+    else if (focus) this.say(tokenSentence(this.state, focus));
     else if (this.state.together.isOne) this.say([titleOf(this.state)]);
     else this.sayHead();
   }
@@ -39,7 +40,7 @@ export class Sentence {
     const { look, cell } = this.state;
     const { locked } = look;
     const clicked = locked && cell?.head ? { ...locked, head: cell.head } : locked; // a pinned head
-    this.say(clicked ? focusSentence(this.state, clicked) : ["unlocked"]);
+    this.say(clicked ? tokenSentence(this.state, clicked) : ["unlocked"]);
     if (!locked) this.leaving = setTimeout(() => this.point(), BRIEF);
   }
 
@@ -48,7 +49,7 @@ export class Sentence {
     const { strongest, token, look, cell } = this.state;
     if (cell?.head) return; // it is of the chosen head
     if (strongest && strongest.focus === (token ?? look.locked)) {
-      this.say(focusSentence(this.state, strongest.focus));
+      this.say(tokenSentence(this.state, strongest.focus));
     }
   }
 

@@ -3,6 +3,7 @@
 import type { Focus, Kind, Role, Selection } from "./contract";
 import type { Estimate } from "./estimates";
 import { errorAt, otherOf, said, sums, totalOf } from "./estimates";
+import { manyOf } from "./folding";
 import { item } from "./items";
 import { describe, LONGEST_NAME, legible, rounded } from "./names";
 import type { Part, Token } from "./news";
@@ -10,6 +11,7 @@ import type { Shown } from "./shown";
 import type { State } from "./state";
 import { nameOf } from "./together";
 
+const MOST_NAMED = 4; // tokens
 const UNITS: Record<string, string> = { entropy: " bits", distance: " tokens" };
 
 /** Name a token; one of several that are alike by its place, too; marks in quotes. */
@@ -26,30 +28,42 @@ export function named(shown: Shown, role: Role, at: number): { em: string } {
 export function focusSentence(state: State, focus: Token): Part[] {
   const owner = state.ownerOf(focus);
   if (!owner) return [];
-  const parts = focusParts(state, owner.shown, focus);
+  const parts = [...namesOf(owner.shown, focus), ...predicateOf(state, owner.shown, focus)];
   return state.together.beside().length ? [`${nameOf(owner.head)}: `, ...parts] : parts;
 }
 
-/** Say it exactly, once the kernel has replied. */
-function focusParts(state: State, shown: Shown, focus: Focus): Part[] {
+/** Name some tokens: many of one picture by how many they are. */
+export function namesOf(shown: Shown, { role, ats }: Focus): Part[] {
+  const whole = ats.length > MOST_NAMED ? manyOf(shown[role], ats) : null;
+  if (whole) return [{ em: whole }];
+  const names = joined(
+    ats.slice(0, MOST_NAMED).map((at) => [named(shown, role, at)]),
+    " and ",
+  );
+  const rest = ats.length - MOST_NAMED;
+  return rest > 0 ? [...names, ` and ${rest} more`] : names;
+}
+
+/** Say what they read, or what reads them: exactly, once the kernel has replied. */
+export function predicateOf(state: State, shown: Shown, focus: Focus): Part[] {
   const { strongest: reply } = state;
-  if (shown.signed) return comparedSentence(state, shown, focus);
+  if (shown.signed) return comparedPredicate(state, shown, focus);
   if (reply?.focus === focus) {
     const most = reply.found.slice(0, 3);
     const found = most.map(([at, value]): Found => [at, { value, error: 0 }]);
-    return strongestSentence(shown, focus, found, { value: reply.sum, error: 0 });
+    return strongestPredicate(shown, focus, found, { value: reply.sum, error: 0 });
   }
-  if (shown.pixels) return [named(shown, focus.role, item(focus.ats, 0))];
+  if (shown.pixels) return [];
   const all = [...sums(shown, focus).entries()].filter(([, sum]) => sum > 0);
   const strongest = all.sort(([, a], [, b]) => b - a).slice(0, 3);
   const found = strongest.map(([at, value]): Found => {
     return [at, { value, error: errorAt(shown, focus, at) }];
   });
-  return strongestSentence(shown, focus, found, totalOf(shown, focus));
+  return strongestPredicate(shown, focus, found, totalOf(shown, focus));
 }
 
 /** Say what one head reads more than the other, and what less. */
-function comparedSentence({ together }: State, shown: Shown, focus: Focus): Part[] {
+function comparedPredicate({ together }: State, shown: Shown, focus: Focus): Part[] {
   const all = [...sums(shown, focus).entries()].sort(([, a], [, b]) => b - a);
   const other = otherOf(focus.role);
   const listed = (found: [number, number][]) =>
@@ -68,16 +82,11 @@ function comparedSentence({ together }: State, shown: Shown, focus: Focus): Part
     .slice(-2)
     .reverse();
   const verb = focus.role === "rows" ? "reads" : "is read by";
-  const names = joined(
-    focus.ats.slice(0, 4).map((at) => [named(shown, focus.role, at)]),
-    " and ",
-  );
   const heads = together.whole().map(({ head }) => `in ${nameOf(head)}`);
   if (!more.length && !less.length) {
-    return [...names, ` ${verb} all as much ${heads.join(" as ")}`];
+    return [` ${verb} all as much ${heads.join(" as ")}`];
   }
   return [
-    ...names,
     ...(more.length ? [` ${verb} more `, ...listed(more)] : []),
     ...(less.length ? [`${more.length ? ";" : ` ${verb}`} less `, ...listed(less)] : []),
     ` (${heads.join(" than ")})`,
@@ -86,23 +95,18 @@ function comparedSentence({ together }: State, shown: Shown, focus: Focus): Part
 
 type Found = [number, Estimate];
 
-function strongestSentence(
+function strongestPredicate(
   shown: Shown,
   { role, ats }: Focus,
   strongest: Found[],
   all: Estimate,
 ): Part[] {
   const isReading = role === "rows";
-  const parts = joined(
-    ats.slice(0, 4).map((at) => [named(shown, role, at)]),
-    " and ",
-  );
-  if (ats.length > 4) parts.push(` and ${ats.length - 4} more`);
   if (!strongest.length) {
     const nothing = all.value + all.error > 0 ? `${said(all)} in all` : "nothing here";
-    return [...parts, isReading ? ` reads ${nothing}` : ` is read by ${nothing}`];
+    return [isReading ? ` reads ${nothing}` : ` is read by ${nothing}`];
   }
-  parts.push(verbOf(isReading, ats.length > 1));
+  const parts: Part[] = [verbOf(isReading, ats.length > 1)];
   const found = strongest.map(([at, sum]) => [named(shown, otherOf(role), at), ` ${said(sum)}`]);
   parts.push(...joined(found, ", "));
   if (isReading) return parts;

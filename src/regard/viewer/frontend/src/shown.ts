@@ -1,7 +1,7 @@
 /** What is shown of a head: its bytes undone, keys summed to words, queries averaged. */
 
 import { checkWeights } from "./checks";
-import type { Bytes, Layer, Look, Meta, Role, Side, Weights } from "./contract";
+import type { Bytes, Layer, Look, Meta, Role, Side, Weights, Where } from "./contract";
 import { filtered } from "./filtered";
 import { item } from "./items";
 import { pairOf, sentencesOf } from "./sentence_pairs";
@@ -10,6 +10,8 @@ import { pairOf, sentencesOf } from "./sentence_pairs";
 export interface Axis {
   names: string[];
   groups: number[][];
+  /** Where each lies, if it is known. */
+  places: (Where | null)[];
 }
 
 /** What is drawn of a head: words or tokens, all or only ordinary ones. */
@@ -106,10 +108,18 @@ export function axisOf(
     const isElsewhere = sentences !== null && sentences[first] !== sentence;
     return !isElsewhere && !(hide && side.special[first]);
   });
+  const kept = groups.filter((_, at) => isKept[at]);
   return {
     names: names.filter((_, at) => isKept[at]),
-    groups: groups.filter((_, at) => isKept[at]),
+    groups: kept,
+    places: placesIn(side, kept),
   };
+}
+
+/** Give where each group lies: of all tokens, what the side itself has. */
+function placesIn({ places, names }: Side, groups: number[][]): Axis["places"] {
+  if (places && groups.length === names.length) return places;
+  return groups.map(([first = 0]) => places?.[first] ?? null);
 }
 
 /** Undo the bytes, sum keys and average queries, as `Trace.merge_words` and `Trace.hide` do. */

@@ -48,6 +48,9 @@ input[type=range] { width: 110px; }
 .texts p { margin: 0 0 6px; }
 .texts span { padding: 2px 3px; border-radius: 3px; cursor: pointer; unicode-bidi: isolate;
   overflow-wrap: anywhere; }
+.texts button { padding: 0 6px; min-height: 24px; min-width: 0; }
+.folds { display: inline-flex; flex-wrap: wrap; gap: 3px; }
+.folds button { font-size: 12px; font-weight: 400; padding: 1px 5px; }
 .texts .own { outline: 2px solid var(--accent); }
 .ranking { flex: 1 1 200px; max-height: 320px; display: flex; flex-direction: column; }
 .ranking p { margin: 0 0 2px; font-size: 13px; font-weight: 600; overflow-wrap: anywhere; }
@@ -64,8 +67,11 @@ figure.heads { flex: 0 1 auto; }
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
 .matrices.several { flex-basis: 900px; max-width: none; }
 figure.lines { flex: 1 1 270px; max-width: 360px; }
+figure.picture { flex: 3 1 340px; max-width: clamp(440px, 70vh, 900px); }
+figure.picture.several { flex-basis: 480px; max-width: clamp(440px, 100vh, 1200px); }
+figure.sound { flex: 1 1 100%; }
 figure.inside { flex: 1 1 420px; max-width: 760px; }
-figure[hidden], .inside [hidden] { display: none; }
+figure[hidden], .inside [hidden], figcaption [hidden] { display: none; }
 .steps { margin: 2px 0; padding-left: 24px; font-size: 13px; }
 .inside p { margin: 0; font-size: 13px; }
 figcaption { min-height: 30px; margin-bottom: 4px; font-weight: 600; display: flex; flex-wrap: wrap;
@@ -114,7 +120,9 @@ kbd { font: 12px ui-monospace, monospace; }
   .kinds { max-width: ${GRID_WIDE + 100}px; }
 }
 @container (max-width: 480px) { .sentence { font-size: 14px; line-height: 1.35; } }
-@container (max-width: 720px) { .matrices, figure.lines { flex-basis: 100%; } }
+@container (max-width: 720px) {
+  .matrices, figure.lines, figure.picture { flex-basis: 100%; max-width: 100%; }
+}
 @container (min-width: 1480px) {
   figure.lines { flex-basis: 230px; }
   figure.inside { flex-basis: 260px; max-width: 380px; }

@@ -23,8 +23,9 @@ export class Tip {
   }
 
   private follow({ clientX, clientY, target }: PointerEvent): void {
-    // of the lines it would hide the ends
-    this.isPointing = target instanceof Element && target.closest(".matrix, .heads") !== null;
+    // of the lines it would hide the ends, and of a picture what is lit
+    this.isPointing =
+      target instanceof Element && target.closest(".matrix, .heads, .sound") !== null;
     if (!this.isPointing) this.element.hidden = true;
     const box = this.around.getBoundingClientRect();
     const [x, y] = [clientX - box.x, clientY - box.y];

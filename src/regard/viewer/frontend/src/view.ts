@@ -16,6 +16,7 @@ import { CSS } from "./styles";
 import { followTheme, themeOf, wear } from "./theme";
 import { Tip } from "./tip";
 
+const ABOVE: Change[] = ["pointed", "locked", "said", "exact", "strongest", "anatomy", "media"];
 const PATIENCE = 200; // milliseconds before it says that a head is being computed
 
 export class View {
@@ -191,7 +192,7 @@ export class View {
       look: () => this.looked(),
     };
     acts[change]?.();
-    const isAbove = ["pointed", "locked", "said", "exact", "strongest", "anatomy"].includes(change);
+    const isAbove = ABOVE.includes(change);
     this.schedule(isAbove ? "over" : "all");
   }
 
