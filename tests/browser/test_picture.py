@@ -181,6 +181,9 @@ def test_a_patch_says_where_it_is_what_reads_it_and_what_it_reads(
 ) -> None:
     seen = with_pictures()
     pictures.open(seen, tmp_path)
+    side = pictures.page.get_by_label("Of a patch, show")
+    expect(side).to_have_value("columns")  # as words read, too
+    side.select_option("rows")
     pictures.page.mouse.move(*at_patch(pictures, 6))
     reader = seen.tokens[int(seen.weights(0, 0)[:, 6].argmax())]
     read = seen.tokens[int(seen.weights(0, 0)[6].argmax())]
@@ -196,9 +199,9 @@ def test_a_patch_says_where_it_is_what_reads_it_and_what_it_reads(
     others = [at for at in range(GRID**2) if at != 6]
     light = found.sum(axis=1)[others][np.argsort(weights[6, others])]
     assert (np.diff(light) <= 0).all()
-    pictures.page.get_by_label("Of a patch, show").select_option("columns")
+    side.select_option("columns")
     pictures.page.mouse.move(*at_patch(pictures, 5))
-    expect(pictures.sentence).to_contain_text("is read most by")
+    expect(pictures.sentence).to_contain_text("(pixels 60–120 × 60–120) is read most by")
 
 
 def test_a_locked_word_says_how_much_of_a_patch_it_reads(
@@ -237,6 +240,14 @@ def test_a_drag_sums_patches(pictures: Pictures, tmp_path: Path) -> None:
     pictures.page.wait_for_function("() => location.hash.includes('locked')")
     hash_ = urlsplit(pictures.page.url).fragment
     assert json.loads(parse_qs(hash_)["locked"][0]) == {"role": "columns", "ats": area}
+    pictures.page.reload()
+    expect(pictures.sentence).to_contain_text("together are read most by: cat")
+    side = pictures.page.get_by_label("Of a patch, show")
+    expect(side).to_have_value("columns")
+    side.select_option("rows")
+    expect(pictures.sentence).to_have_text(
+        re.compile("^9 tokens of picture 1 together read most: ")
+    )
 
 
 def test_a_drag_beside_a_locked_word_says_their_sum(pictures: Pictures, tmp_path: Path) -> None:
@@ -324,7 +335,7 @@ def test_a_finger_points_and_locks_with_a_second_tap(browser: Browser, tmp_path:
         phone.visit(tmp_path / "view.html")
         place = at_patch(phone, 6)
         page.touchscreen.tap(*place)
-        expect(phone.sentence).to_contain_text("patch 1, 2 (pixels 120–180 × 60–120) reads most")
+        expect(phone.sentence).to_contain_text("patch 1, 2 (pixels 120–180 × 60–120) is read")
         assert "locked" not in page.url
         page.touchscreen.tap(*at_patch(phone, 6))
         page.wait_for_function("() => location.hash.includes('locked')")

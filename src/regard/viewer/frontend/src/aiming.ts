@@ -1,17 +1,20 @@
 /** Pointing at tokens where they lie: in a picture, or in a sound. */
 
+import { findLayer } from "./checks";
 import type { Role } from "./contract";
 import { otherOf } from "./estimates";
+import { item } from "./items";
 import type { Axis, Shown } from "./shown";
 import type { State } from "./state";
 
 type IsThere = (axis: Axis) => boolean;
 
-/** Say whether one rather asks what a picture's tokens read: where little else reads. */
-export const wishedOf = ({ rows }: Shown): Role => {
-  const placed = rows.places.filter((place) => place !== null).length;
-  return placed > rows.places.length / 2 ? "rows" : "columns";
-};
+/** Choose what one rather asks of a picture's tokens: where words read, too, how they read it. */
+export function wishedOf({ meta, selection }: State, { rows }: Shown): Role {
+  const { special } = item(meta.sides, findLayer(meta, selection).layer.rows);
+  const isWord = (at: number) => rows.places[at] === null && !special[rows.groups[at]?.[0] ?? -1];
+  return rows.names.some((_, at) => isWord(at)) ? "columns" : "rows";
+}
 
 /** Choose whether tokens read or are read: as it is wished, where there are such. */
 export function roleOf(shown: Shown, isThere: IsThere, wished: Role): Role {

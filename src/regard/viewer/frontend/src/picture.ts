@@ -95,7 +95,7 @@ export class Picture {
     const title = album.pictures.length > 1 ? "Pictures" : "Picture";
     this.title.textContent = whose ? `${title}: ${whose}` : title;
     this.side.hidden = !(isThere(shown.rows) && isThere(shown.columns));
-    if (!this.side.dataset.chosen) this.side.value = wishedOf(shown);
+    this.side.value = this.asked(shown);
     this.offerLevels(shown);
     this.caption.textContent = state.focus()
       ? "colours as in the matrix, over the picture without its own"
@@ -108,6 +108,14 @@ export class Picture {
       .map(({ left, top, scale }) => [left, top, scale].join(" "))
       .join(";"); // for who points
     this.paint(paintOn(stage.base, stage.width, stage.height));
+  }
+
+  /** Is it asked what patches read, or what reads them? Of a locked one, as it is locked. */
+  private asked(shown: Shown): Role {
+    const { locked } = this.state.look;
+    const isPatch = locked?.ats.some((at) => shown[locked.role].places[at]?.length === 5);
+    if (locked && isPatch) return locked.role;
+    return this.side.dataset.chosen ? (this.side.value as Role) : wishedOf(this.state, shown);
   }
 
   /** Offer the whole and its tiles, where both have tokens. */

@@ -103,7 +103,7 @@ export class Sound {
   }
 
   private roleIn(shown: Shown): Role {
-    return aimedRole(this.state, shown, isThere, wishedOf(shown));
+    return aimedRole(this.state, shown, isThere, wishedOf(this.state, shown));
   }
 
   private get stretches(): Stretch[] {

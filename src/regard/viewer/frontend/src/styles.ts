@@ -97,7 +97,8 @@ figcaption small, .foot, .kind { font-size: 12.5px; font-weight: 400; color: var
 .glass canvas.over { pointer-events: none; }
 .glass canvas:focus-visible, .kinds canvas:focus-visible { outline-offset: -3px; }
 canvas { display: block; touch-action: pan-x pan-y; }
-.waiting .matrix, .waiting .lines, .waiting .inside { opacity: 0.45; }
+.waiting .matrix, .waiting .lines, .waiting .inside, .waiting .picture,
+.waiting .sound { opacity: 0.45; }
 .foot { display: flex; flex-wrap: wrap; gap: 4px 18px; align-items: center; margin-top: 8px; }
 .foot p { margin: 0; }
 .legend { display: inline-flex; flex-wrap: wrap; gap: 6px; align-items: center; }

@@ -130,7 +130,8 @@ class SvgBrush implements Brush {
   }
 
   fillRect(x: number, y: number, width: number, height: number): void {
-    this.put("rect", { x, y, width, height, fill: String(this.fillStyle) });
+    const seamless: Attributes = this.globalAlpha < 1 ? { "shape-rendering": "crispEdges" } : {};
+    this.put("rect", { x, y, width, height, fill: String(this.fillStyle), ...seamless });
   }
 
   measureText(text: string): TextMetrics {
