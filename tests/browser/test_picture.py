@@ -204,6 +204,15 @@ def test_a_patch_says_where_it_is_what_reads_it_and_what_it_reads(
     expect(pictures.sentence).to_contain_text("(pixels 60–120 × 60–120) is read most by")
 
 
+def test_where_no_words_read_a_patch_shows_what_it_reads(
+    pictures: Pictures, tmp_path: Path
+) -> None:
+    seen = with_pictures()
+    special = [*[False] * GRID**2, *[True] * len(WORDS)]  # as a class token and registers are
+    pictures.open(replace(seen, source=replace(seen.source, special=special)), tmp_path)
+    expect(pictures.page.get_by_label("Of a patch, show")).to_have_value("rows")
+
+
 def test_a_locked_word_says_how_much_of_a_patch_it_reads(
     pictures: Pictures, tmp_path: Path
 ) -> None:
