@@ -57,7 +57,14 @@ class Side:
             self.special + others.special,
             [*(self.words or ()), *(others.words or ())] if known else None,
             [*(self.ids or ()), *(others.ids or ())] if numbered else None,
+            self._places_before(others),
         )
+
+    def _places_before(self, others: "Side") -> "list[Place | None] | None":
+        if self.places is None and others.places is None:
+            return None
+        both = ((side.places or [None] * len(side.tokens)) for side in (self, others))
+        return [place for places in both for place in places]
 
 
 class Labels(NamedTuple):
