@@ -47,9 +47,11 @@ def test_the_committed_notebook_has_no_error_and_counts_many_scenes() -> None:
 
 
 def test_the_models_of_all_seeds_learnt_and_only_through_the_links_that_were_cut() -> None:
-    seeds = pd.read_csv(SEEDS).set_index(["model", "relation"]).sort_index()
+    seeds = pd.read_csv(SEEDS)
     assert sorted(set(seeds["seed"])) == [0, 1, 2, 3, 4]
-    assert seeds.loc["encoder", "right"].min() > 0.9
-    assert seeds.loc["encoder", "seconds"].max() <= 60
-    assert seeds.loc["encoder", "gold patch painted over"].max() < 0.25  # guessing: 1 in 6
-    assert seeds.loc[("no encoder", "below"), "right"].max() < 0.5
+    seers = seeds[seeds["model"] == "encoder"]
+    twins = seeds[(seeds["model"] == "no encoder") & (seeds["relation"] == "below")]
+    assert seers["right"].min() > 0.9
+    assert seers["seconds"].max() <= 60
+    assert seers["gold patch painted over"].max() < 0.25  # guessing: 1 in 6
+    assert twins["right"].max() < 0.5

@@ -84,7 +84,7 @@ def asked(model: Seer, scenes: Scenes) -> tuple[list[Any], list[Any]]:
         question = number % len(QUESTION_IDS)
         relation = RELATIONS[question // len(KINDS)]
         traces.append(trace((pixels[None], QUESTION_IDS[[question]]), model, values=False))
-        gold, named = (patches[number, question].item() for patches in (scenes.gold, scenes.asked))
+        gold, named = (int(patches[number, question]) for patches in (scenes.gold, scenes.asked))
         right = [(relation, "cross", LAST_WORD, gold)]
         if gold != named:
             right.append(("named", "cross", LAST_WORD, named))
@@ -126,7 +126,7 @@ def knocked_out(model: Seer, scenes: Scenes, relation: str, board: pd.DataFrame)
         with torch.no_grad(), cut or nullcontext():
             return float((model(pixels, words).argmax(-1) == answers).float().mean())
 
-    best = ("cross", 0, int(board.loc[relation, "head"]))
+    best = ("cross", 0, board["head"].to_dict()[relation])
     shares: Row = {
         "right": right(),
         "words may not read gold patch": right(
