@@ -184,8 +184,7 @@ pd.DataFrame(
 # ## 4. Where does each word look?
 #
 # `regard.trace` runs the model once and keeps what every head did. The patches get their places in the picture.
-# Below is one scene and one question, and in the head that `?` uses most to read the gold patch, chosen on *other* scenes (section 5),
-# what each word reads. The darker, the more; each panel is coloured up to its own largest weight. The frame is the gold patch, dotted the named shape's.
+# Below is one scene and one question: what each word reads in the head in which `?` reads the gold patch most often (section 5). The darker, the more; each panel is coloured up to its own largest weight. The frame is the gold patch, dotted the named shape's.
 
 
 # %%
