@@ -45,8 +45,9 @@ build: $(VENV)/.test ## write the notebooks, or NOTEBOOK=x.py, from source and r
 	@echo "executing $(or $(NOTEBOOK),all notebooks)"
 	@$(BIN)/python -m tools.build_notebook $(NOTEBOOK) --folder $(FOLDER)
 
-seeds: $(VENV)/.notebook ## train the notebook's models from five seeds (many minutes)
+seeds: $(VENV)/.notebook ## train the notebooks' models from five seeds (many minutes)
 	@$(BIN)/python tools/seeds.py
+	@$(BIN)/python tools/seeing_seeds.py
 
 bench: $(VENV)/.test ## run the benchmarks
 	@for script in benchmarks/*.py; do \

@@ -66,7 +66,7 @@ def test_the_wheel_carries_the_whole_package_and_the_notebooks(wheel: Path) -> N
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     beside = {str(path.relative_to(NOTEBOOKS)) for path in NOTEBOOKS.rglob("*.safetensors")}
     beside |= {path.name for path in NOTEBOOKS.glob("*.ipynb")}
-    beside |= {"opening_pair.png", "seeds.csv"}
+    beside |= {"opening_pair.png", "seeds.csv", "seeing_seeds.csv"}
     assert carried == expected | {f"regard/notebooks/{name}" for name in beside}
     assert "regard/py.typed" in carried
 

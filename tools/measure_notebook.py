@@ -52,6 +52,7 @@ class Measures:
 LIMITS = {
     "self_attention": Measures(lines=900, screens=30, attention=4, seconds=150, size=2_000_000),
     "how_sure": Measures(seconds=150, size=2_000_000),
+    "seeing": Measures(lines=450, screens=14, attention=6, seconds=150, size=2_000_000),
 }
 
 
