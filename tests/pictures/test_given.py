@@ -19,11 +19,13 @@ from regard.pictures.head import plot_attention, plot_heatmap
 from regard.pictures.heads import plot_heads
 from regard.pictures.leak import plot_leak
 from regard.pictures.learning import plot_loss
+from regard.pictures.on_image import plot_on_image
 from regard.pictures.readings import plot_readings, plot_received
 from regard.pictures.scores import plot_knockout, plot_scoreboard
 from regard.record.trace import Trace
 from tests.pictures.drawing import cells, drawn, words
 from tests.pictures.test_learning import history
+from tests.pictures.test_on_image import seen_picture
 from tests.pictures.test_scores import KNOCKOUT, SCORES
 
 SEEN = Trace.from_weights(np.eye(3), words(3))
@@ -41,6 +43,7 @@ ON_AXES: dict[str, Callable[[Axes | None], Axes]] = {
     "scoreboard": lambda ax: plot_scoreboard(SCORES, ax=ax),
     "leak": lambda ax: plot_leak(np.eye(3), words(3), ax=ax),
     "knockout": lambda ax: plot_knockout(KNOCKOUT, ax=ax),
+    "on_image": lambda ax: plot_on_image(seen_picture(), 0, 0, 0, ax=ax),
 }
 
 
@@ -65,7 +68,8 @@ def test_every_picture_is_among_them() -> None:
         for name in vars(importlib.import_module(f"regard.pictures.{path.stem}"))
         if name.startswith("plot_")
     }
-    assert found - {"held_out", "heads"} == ON_AXES.keys()  # the last draws on several
+    on_several = {"heads", "heads_on_image", "words_on_image"}
+    assert found - {"held_out", *on_several} == ON_AXES.keys()
 
 
 @pytest.mark.parametrize("plot", ON_AXES.values(), ids=ON_AXES)

@@ -119,7 +119,7 @@ def page_size(trace: Trace, choice: Choice = ALL) -> str:
     Examples
     --------
     >>> page_size(Trace.from_weights([[1.0, 0.0], [0.25, 0.75]], tokens=["the", "dog"]))
-    '1 head of at most 2 x 2 weights: a page of about 0.1 MB'
+    '1 head of at most 2 x 2 weights: a page of about 0.2 MB'
     """
     return f"{held_by(trace, choice)}: a page of about {megabytes(about_bytes(trace, choice))}"
 
