@@ -11,7 +11,7 @@ from PIL import Image
 import regard
 from regard.record.places import Box, Stretch
 from tests.sight_checks import check_places
-from tests.tiny_sights import SEEING, picture
+from tests.tiny_sights import SEEING, SIDE, SQUARE, picture
 
 SIZES = [(200, 120), (75, 211)]
 OF_TRANSFORMERS = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -104,3 +104,14 @@ def test_frames_of_a_sound_have_their_seconds(rate: int) -> None:
     assert one.source.places[1] == pytest.approx(Stretch(0.02, 0.04))
     assert one.media.rate == rate
     assert len(one.source.places) == len(other.tokens)
+
+
+def test_windows_in_an_order_of_their_own_have_no_places() -> None:
+    config = t.SwinConfig(
+        image_size=SIDE, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4
+    )
+    model = t.SwinModel(config).eval()
+    seen = regard.trace(picture(200, 120), model, t.ViTImageProcessor(size=SQUARE))
+    assert len(seen.parts) == 2
+    assert [side.places for both in seen.sides.values() for side in both] == [None] * 4
+    assert seen.source.places is None

@@ -13,11 +13,13 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from regard.record.layers import Layer
 from regard.record.places import Box, Place, Stretch
+from regard.record.windows import WindowedLayer
 from regard.record.words import Side
 from regard.tracing.processed import Processed
 from regard.tracing.sights import Plane
-from regard.tracing.tokens import Tokens
+from regard.tracing.tokens import Layers, Tokens
 
 Places = list[Place | None]
 MOST_EXTRAS = 16  # a class token, registers
@@ -42,9 +44,12 @@ class Placing:
         self.held = held
         self.patch = _patch_size(model)
 
-    def placed(self, tokens: Tokens) -> Tokens:
-        """Give each token its place."""
-        renewed: dict[int, Side] = {}
+    def placed(self, tokens: Tokens, layers: Layers) -> Tokens:
+        """Give each token its place, but for those in windows, which stand in another order."""
+        moved = [kind for kind, found in layers.items() if any(map(self._moves, found.values()))]
+        if moved and not tokens.sides:
+            return tokens
+        renewed = {id(side): side for kind in moved for side in tokens.sides[kind]}
 
         def of(side: Side) -> Side:
             if id(side) not in renewed:
@@ -53,6 +58,12 @@ class Placing:
 
         sides = {kind: (of(rows), of(columns)) for kind, (rows, columns) in tokens.sides.items()}
         return Tokens(of(tokens.source), of(tokens.target), sides)
+
+    def _moves(self, layer: Layer) -> bool:
+        """Say whether a layer reads windows of a picture, as Swin's do, and not its tiles."""
+        if not isinstance(layer, WindowedLayer) or not self.sights.planes:
+            return False
+        return len(layer.windows) != len(self.sights.planes)
 
     def _placed(self, side: Side) -> Side:
         if not side.tokens:
