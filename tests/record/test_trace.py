@@ -21,7 +21,7 @@ from transformers.modeling_outputs import Seq2SeqModelOutput
 
 from regard.model.transformer import Transformer
 from regard.record import streams as streams_module
-from regard.record.layers import GroupedLayer, ScoredLayer, WeighedLayer
+from regard.record.layers import EVERYTHING, GroupedLayer, ScoredLayer, WeighedLayer
 from regard.record.streams import blocks
 from regard.record.trace import Trace
 from regard.record.words import Side, Word, side_from
@@ -295,3 +295,27 @@ def test_sides_are_parted_and_put_together() -> None:
     side = Side(["a", "b"], [True, False], [None, Word(0, "b")], [5, 6])
     assert side.part(slice(1)).followed_by(side.part(slice(1, None))) == side
     assert side.followed_by(Side(["c"], [False])) == Side(["a", "b", "c"], [True, False, False])
+
+
+def test_a_long_head_is_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No block is larger than it may be, and all together they are the matrix."""
+    torch.manual_seed(0)
+    query, key = torch.randn(2, 50, 8), torch.randn(2, 50, 8)
+    blocks: list[int] = []
+
+    class Noted(ScoredLayer):
+        def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
+            weights = super().weigh(heads, rows)
+            blocks.append(weights.numel() * weights.element_size())
+            return weights
+
+    layer = Noted("decoder", query, key, None, 8**-0.5, is_causal=True)
+    seen = Trace.from_weights(torch.eye(50)[None, None])
+    seen = replace(seen, layers={"decoder": {0: layer}}, counts={"decoder": 1})
+    monkeypatch.setattr(streams_module, "BLOCK_BYTES", 4 * 50 * 7)
+    scores = (query @ key.mT).double() * 8**-0.5
+    true = scores.masked_fill(torch.ones(50, 50).triu(1).bool(), -torch.inf).softmax(-1)
+    np.testing.assert_allclose(seen.weights(0, 1), true[1], atol=1e-6)
+    assert len(blocks) == 8
+    assert max(blocks) <= 4 * 50 * 7
+    np.testing.assert_allclose(seen.weights(0), true, atol=1e-6)

@@ -120,3 +120,14 @@ def blocks(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
     for start in range(0, num_queries, step):
         rows = slice(start, min(start + step, num_queries))
         yield rows, layer.weigh(rows=rows)
+
+
+def gathered(layer: Layer) -> Tensor:
+    """Compute all weights of a layer, and hold nothing else of their size: float32 (h, Q, K).
+
+    They come to the CPU block by block, so that a head of a long text takes no memory of a GPU.
+    """
+    weights = torch.empty(layer.shape)
+    for rows, block in blocks(layer):
+        weights[:, rows] = block
+    return weights

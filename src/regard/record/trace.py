@@ -25,6 +25,7 @@ from regard.record.regrouping import (
     without_special,
 )
 from regard.record.storage import read_trace, write_trace
+from regard.record.streams import gathered, of_head
 from regard.record.windows import WindowedLayer, names_of
 from regard.record.words import Labels, Side, fitting
 
@@ -220,9 +221,8 @@ class Trace:
         """
         seen = self.layer(layer, kind)
         if head is None:
-            return _array(seen.weigh())
-        head = self.head(layer, head, kind=kind).head
-        return _array(seen.weigh(slice(head, head + 1))[0])
+            return _array(gathered(seen))
+        return _array(gathered(of_head(seen, self.head(layer, head, kind=kind).head))[0])
 
     def queries(self, layer: int, *, kind: str | None = None) -> Weights:
         """Give the queries of a layer, (h, Q, d_k)."""
