@@ -19,9 +19,10 @@ they must be there, in an environment of their own if they want other versions o
 import re
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +37,7 @@ from playwright.sync_api import TimeoutError as TooSlow
 from transformers import AutoModel, AutoTokenizer
 
 import regard
+from regard.record.places import Box, Media, Place
 from regard.record.trace import Trace
 from regard.viewer.packing import PackedHead
 from regard.viewer.page import FRONT_END
@@ -108,6 +110,25 @@ LIVE = """async ([source, traits, count]) => {
     }
     window.requestAnimationFrame = raf;
     return times; }"""
+
+
+SEEING = """async ([source, traits]) => {
+    const front = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+    for (const name of ['bytes', 'sums']) traits.weights[name] = Uint8Array.from(atob(
+        traits.weights[name]), letter => letter.charCodeAt(0));
+    traits.thumbnails = Uint8Array.from(traits.thumbnails);
+    const model = { get: name => traits[name], set(name, value) { traits[name] = value; },
+        save_changes() {}, off() {}, on() {}, send() {} };
+    front.mount(document.body, model);
+    await new Promise(done => setTimeout(done, 2000));
+    const root = document.querySelector('[data-regard]').shadowRoot;
+    let start = 0;
+    window.lit = [];
+    root.addEventListener('pointerover', () => { start = performance.now(); }, true);
+    new MutationObserver(() => requestAnimationFrame(() => setTimeout(() => {
+        if (start) window.lit.push(performance.now() - start);
+        start = 0;
+    }))).observe(root.querySelector('.picture small'), {childList: true}); }"""
 
 
 @dataclass(frozen=True)
@@ -354,6 +375,33 @@ def live(new_page: Callable[[], Page]) -> Iterator[str]:
         yield f"  {label:<28} {np.median(some):6.1f} ms ({min(some):.1f} to {max(some):.1f})"
 
 
+def seeing(new_page: Callable[[], Page]) -> Iterator[str]:
+    """Point at words after a picture of 2,400 tokens, as with a kernel, until it is lit."""
+    names = [*(f"patch {at}" for at in range(2400)), *(f"word{at}" for at in range(100))]
+    weights = np.tril(np.random.default_rng(0).random((2500, 2500), dtype="f4")) ** 8
+    seen = Trace.from_weights(weights / weights.sum(-1, keepdims=True), names)
+    corners = [(16 * (at % 60), 16 * (at // 60)) for at in range(2400)]
+    places: list[Place | None] = [
+        *(Box(0, x, y, x + 16, y + 16) for x, y in corners),
+        *[None] * 100,
+    ]
+    media = Media((np.full((640, 960, 3), 128, np.uint8),))
+    shown = view(replace(seen, source=replace(seen.source, places=places), media=media))
+    traits: dict[str, Any] = {name: getattr(shown, name) for name in ("meta", "selection", "look")}
+    traits["thumbnails"] = list(shown.thumbnails)
+    traits["weights"] = shown.weights | {
+        name: b64encode(shown.weights[name]).decode("ascii") for name in ("bytes", "sums")
+    }
+    page = new_page()
+    page.evaluate(SEEING, [FRONT_END.read_text("utf-8"), traits])
+    for at in range(30, 60):
+        page.locator(".texts").get_by_text(f"word{at}", exact=True).hover()
+        page.wait_for_timeout(200)
+    times = page.evaluate("window.lit")[1:]
+    spread = f"({min(times):.1f} to {max(times):.1f}, {len(times)} words)"
+    yield f"  {'a word, to the picture lit':<28} {np.median(times):6.1f} ms {spread}"
+
+
 def main(
     scripts: Annotated[
         Path, typer.Option(help="Where npm put the scripts that BertViz loads from the web.")
@@ -376,7 +424,7 @@ def main(
         print("aims, for 6 x 12 heads")
         print("\n".join(judge(ours)))
         print(f"{LIVE_TOKENS} tokens, live")
-        for line in live(new_page):
+        for line in (*live(new_page), "2500 tokens, of them 2400 of a picture", *seeing(new_page)):
             print(line)
 
 

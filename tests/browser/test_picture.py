@@ -2,10 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,12 +19,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from regard.record.places import Box, Media
 from regard.record.trace import Trace
+from regard.viewer.page import FRONT_END
 from regard.viewer.widget import view
 from tests.browser import test_view
 from tests.browser.lab import Watch
 from tests.browser.test_reading import PHONE
-from tests.browser.test_view import MOUNT, Pictures, traits
+from tests.browser.test_view import (
+    LOAD,
+    MOUNT,
+    Pictures,
+    long_trace,
+    mount_with_kernel,
+    traits,
+)
 from tests.viewer.placed import (
     GREY,
     GRID,
@@ -78,6 +88,16 @@ def at_patch(pictures: Pictures, patch: int, picture: int = 0) -> tuple[float, f
     assert box
     x, y = place_of(pictures, *middle_of(patch), picture)
     return box["x"] + x, box["y"] + y
+
+
+def at_pixel(pictures: Pictures, x: float, y: float) -> tuple[float, float]:
+    """Give where a pixel of the first picture is in the window."""
+    canvas = pictures.page.locator(".picture canvas").first
+    canvas.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
+    box = canvas.bounding_box()
+    assert box
+    left, top = place_of(pictures, x, y)
+    return box["x"] + left, box["y"] + top
 
 
 def point_at_word(pictures: Pictures, word: str = CAT) -> None:
@@ -352,6 +372,165 @@ def test_a_finger_points_and_locks_with_a_second_tap(browser: Browser, tmp_path:
         assert width <= 390
 
 
+def finger_drags(pictures: Pictures, start: int, end: int, *, rests: bool) -> None:
+    places = np.linspace(at_patch(pictures, start), at_patch(pictures, end), 8)
+    session = pictures.page.context.new_cdp_session(pictures.page)
+
+    def touch(kind: str, *points: NDArray[Any]) -> None:
+        given = [{"x": float(x), "y": float(y)} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": given})
+
+    touch("touchStart", places[0])
+    pictures.page.wait_for_timeout(600 if rests else 30)
+    for place in places:
+        touch("touchMove", place)
+    touch("touchEnd")
+    pictures.page.wait_for_timeout(300)
+
+
+@pytest.fixture
+def phone(browser: Browser, tmp_path: Path) -> Iterator[Pictures]:
+    view(with_pictures()).save(tmp_path / "view.html")
+    options: Any = PHONE
+    with closing(browser.new_context(**options)) as context:
+        page = context.new_page()
+        pictures = Pictures(page, Watch(page))
+        pictures.visit(tmp_path / "view.html")
+        yield pictures
+
+
+def test_a_finger_that_rests_drags_over_several(phone: Pictures) -> None:
+    before = at_patch(phone, 5)
+    finger_drags(phone, 15, 5, rests=True)
+    expect(phone.sentence).to_contain_text("9 tokens of picture 1 together are read most by: cat")
+    phone.page.wait_for_function("() => location.hash.includes('locked')")
+    assert "5%2C6%2C7%2C9%2C10%2C11%2C13%2C14%2C15" in urlsplit(phone.page.url).fragment
+    box = phone.page.locator(".picture canvas").first.bounding_box()
+    assert box
+    left, top = place_of(phone, *middle_of(5))
+    assert (box["x"] + left, box["y"] + top) == pytest.approx(before, abs=2)  # nothing scrolled
+    expect(phone.page.locator(".picture small")).to_contain_text("colours up to about ")
+
+
+def test_a_finger_that_does_not_rest_scrolls(phone: Pictures) -> None:
+    at_patch(phone, 5)
+    before = phone.page.evaluate("() => scrollY")
+    finger_drags(phone, 14, 2, rests=False)
+    assert phone.page.evaluate("() => scrollY") > before + 50
+    assert "locked" not in phone.page.url
+    expect(phone.page.locator(".picture small")).to_contain_text("hold a patch and drag")
+
+
+def with_two_heads() -> Trace:
+    """Give a second head in which *cat* reads patch 9, less than patch 6 in the first."""
+    seen = with_pictures()
+    first = seen.weights(0, 0)
+    second = first.copy()
+    second[-2] = np.roll(first[-2], 3) / 2 + 0.5 / len(first)
+    both = Trace.from_weights(np.stack([first, second])[None], list(seen.source.tokens))
+    return replace(both, source=seen.source, media=seen.media)
+
+
+@pytest.mark.parametrize("where", ["page", "kernel"])
+def test_a_head_that_is_pointed_at_in_the_grid_lights_the_picture(
+    pictures: Pictures, tmp_path: Path, where: str
+) -> None:
+    seen, page = with_two_heads(), pictures.page
+    if where == "kernel":
+        page.evaluate(LOAD, FRONT_END.read_text("utf-8"))
+        mount_with_kernel(pictures, view(seen, layer=0, head=0))
+    else:
+        pictures.open(seen, tmp_path, layer=0, head=0)
+    page.locator(".texts").get_by_text(CAT, exact=True).click()
+    page.mouse.move(2, 2)
+    first, second = (seen.weights(0, head)[-2, : GRID**2] for head in (0, 1))
+    assert lit_as_read(colours(pictures)[:15], first[:15])
+    title = page.locator(".picture figcaption span").first
+    grid = page.locator(".heads canvas")
+    grid.hover(position={"x": 24 + 1.5 * 36, "y": 18 + 18})
+    expect(title).to_have_text("Picture: layer 0, head 1")
+    found = colours(pictures).sum(axis=1)
+    assert found.argmin() == second.argmax() == 9
+    assert found.min() < 300  # of its own largest weight, whatever is the other's
+    assert pictures.drawn == "encoder, layer 0, head 0"  # it is not chosen
+    page.mouse.move(2, 2)
+    expect(title).to_have_text("Picture")
+    assert colours(pictures).sum(axis=1).argmin() == 6
+    grid.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('[data-drawn]').dataset.drawn.at(-1) == 1")
+    assert colours(pictures).sum(axis=1).argmin() == 9  # what is locked stays
+
+
+def test_a_row_of_a_map_lights_the_picture(live: Pictures) -> None:
+    long, side = long_trace(), 70
+    patches = [Box(0, x, y, x + 4, y + 4) for y, x in product(range(0, 4 * side, 4), repeat=2)]
+    places: list[Any] = [*patches, *[None] * (5000 - side**2)]
+    grey = np.full((4 * side, 4 * side, 3), 128, np.uint8)
+    names = replace(long.source, places=places)
+    seen = replace(long, source=names, media=Media((grey,)))
+    mount_with_kernel(live, view(seen))
+    expect(live.page.locator(".picture")).to_be_visible()
+    live.page.mouse.move(*live.cell(4321, 700))
+    live.page.wait_for_timeout(600)
+    row, column = divmod(1234, side)
+    read = colour_at(live, 4 * column + 2, 4 * row + 2)
+    beside = colour_at(live, 4 * column + 2, 4 * row + 10)
+    assert read.sum() + 200 < beside.sum()
+    exact = seen.weights(0, 0)[4321]
+    assert exact.argmax() == 1234
+    live.page.mouse.move(*at_pixel(live, 4 * column + 2, 4 * row + 2))
+    expect(live.sentence).to_contain_text("is read most by: ")
+
+
+def test_a_picture_that_is_made_smaller_says_both_sizes(pictures: Pictures, tmp_path: Path) -> None:
+    large = photo(0, 3000, 4000)
+    pictures.open(with_pictures(large), tmp_path)
+    said = pictures.page.locator(".picture small")
+    expect(said).to_have_text(
+        re.compile(r"drag over several patches; 4000 x 3000 pixels, here \d+ x")
+    )
+    described = pictures.page.locator(".picture canvas").first.get_attribute("aria-label")
+    assert described
+    assert described.startswith("Picture that the model saw, 4000 x 3000 pixels, with weights over")
+    pictures.open(with_pictures(GREY), tmp_path)
+    expect(said).to_have_text(re.compile("drag over several patches$"))
+
+
+def test_a_picture_of_one_pixel_is_a_picture(pictures: Pictures, tmp_path: Path) -> None:
+    seen = Trace.from_weights([[0.25, 0.75], [0.5, 0.5]], ["patch", "word"])
+    placed = replace(seen.source, places=[Box(0, 0, 0, 1, 1), None])
+    seen = replace(seen, source=placed, media=Media((np.full((1, 1, 3), 128, np.uint8),)))
+    pictures.open(seen, tmp_path)
+    assert (colour_at(pictures, 0.5, 0.5) == 128).all()
+    point_at_word(pictures, "word")
+    pictures.page.wait_for_timeout(150)
+    assert (colour_at(pictures, 0.2, 0.2) != 128).any()
+    pictures.page.mouse.move(*at_pixel(pictures, 0.5, 0.5))
+    expect(pictures.sentence).to_contain_text("patch (pixels 0–1 × 0–1) is read most by")
+
+
+def test_little_that_is_read_is_seen_and_said(pictures: Pictures, tmp_path: Path) -> None:
+    seen = with_pictures()
+    weights = seen.weights(0, 0).copy()
+    weights[0] = np.eye(len(weights))[0]  # as in each causal model
+    weights[-2] = 0.05 * weights[-2] + 0.95 * np.eye(len(weights))[-1]
+    little = Trace.from_weights(weights[None, None], list(seen.source.tokens))
+    pictures.open(replace(little, source=seen.source, media=seen.media), tmp_path)
+    point_at_word(pictures)
+    assert lit_as_read(colours(pictures), weights[-2, : GRID**2])
+    said = pictures.page.locator(".picture small")
+    expect(said).to_have_text(
+        re.compile(r"^colours up to about 0\.03\d( ± [\d.]+)?, over the picture without its own$")
+    )
+    assert 0.03 < weights[-2, 6] < 0.04
+    pictures.page.locator(".texts").get_by_text(CAT, exact=True).click()
+    with pictures.page.expect_download() as saved:
+        pictures.page.get_by_role("button", name="SVG of the picture").click()
+    drawn = Path(saved.value.path()).read_text("utf-8")
+    assert ">.031<" in drawn or ">.032<" in drawn  # the end of its legend
+
+
 def test_patches_are_one_item_until_they_are_opened(pictures: Pictures, tmp_path: Path) -> None:
     seen = with_pictures(GREY, GREY)
     pictures.open(seen, tmp_path)
@@ -423,7 +602,7 @@ def test_names_are_text_and_a_picture_is_only_a_picture(pictures: Pictures, tmp_
     expect(pictures.sentence).to_contain_text("<img src=x onerror=alert(1)>")
     page = (tmp_path / "view.html").read_text("utf-8")
     evil = "data:image/svg+xml;base64,PHN2Zy8+"
-    (tmp_path / "view.html").write_text(re.sub(r"data:image/png;base64,[\w+/=]+", evil, page))
+    (tmp_path / "view.html").write_text(re.sub(r"data:image/webp;base64,[\w+/=]+", evil, page))
     pictures.visit(tmp_path / "view.html")
     expect(pictures.sentence).to_contain_text("A picture or sound came damaged")
 

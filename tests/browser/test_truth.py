@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -58,12 +60,29 @@ def ours() -> Trace:
     return regard.trace(text, model, regard.build_tokenizer(words), target="las vacas lo cano no")
 
 
-TRACES = {
+def vit() -> Trace:
+    """Give so many weights that a page holds them in few steps, some of the heads diffuse."""
+    torch.manual_seed(0)
+    sharpness = torch.linspace(0.2, 9, 144).reshape(12, 12, 1, 1)
+    weights = torch.softmax(sharpness * torch.randn(12, 12, 197, 197), -1).numpy()
+    return Trace.from_weights(weights, ["class", *(f"patch {at}" for at in range(196))])
+
+
+def sharp(seen: Trace) -> Trace:
+    """Put the sharpest layer first."""
+    return replace(
+        seen, layers={"encoder": dict(enumerate([*seen.layers["encoder"].values()][::-1]))}
+    )
+
+
+TRACES: dict[str, Callable[[], Trace]] = {
     "MiniLM, 10 tokens": lambda: minilm(10),
     "MiniLM, 120 tokens": lambda: minilm(120),
     "MiniLM, 400 tokens": lambda: minilm(400),
     "GPT-2's kind, 500 tokens": lambda: gpt2(500),
     "encoder, decoder and cross": ours,
+    "ViT's kind, diffuse": vit,
+    "ViT's kind, sharp": lambda: sharp(vit()),
 }
 
 

@@ -1,9 +1,7 @@
 """What a page holds to take weights apart, unpacked by numpy alone, against `dissect`."""
 
-import base64
 import json
 import math
-import zlib
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +25,7 @@ from regard.viewer.opening import Opening
 from regard.viewer.page import page_of
 from regard.viewer.widget import view
 from tests.measures.test_anatomy import seen
-from tests.viewer.test_page import saved_data
+from tests.viewer.test_page import inflated, saved_data
 from tests.viewer.test_tiles import layers
 from tests.viewer.test_view import with_words
 
@@ -35,7 +33,7 @@ PLENTY = 10**6
 
 
 def raw(held: dict[str, Any], parts: list[str], name: str) -> bytes:
-    return zlib.decompress(base64.b64decode(parts[held[name]]))
+    return inflated(parts[held[name]])
 
 
 def vectors(held: dict[str, Any], parts: list[str], name: str, step: float) -> Any:

@@ -23,7 +23,7 @@ from regard.model.transformer import Transformer
 from regard.record.kinds import Head
 from regard.record.trace import Trace
 from regard.record.words import Word
-from regard.viewer.packing import PackedHead, look_over, pack_head, pack_meta, rounding
+from regard.viewer.packing import FEW, PackedHead, look_over, pack_head, pack_meta, rounding
 from regard.viewer.page import FRONT_END
 from regard.viewer.replies import exact
 from regard.viewer.widget import AttentionView, view
@@ -110,6 +110,13 @@ def test_every_head_arrives_within_the_rounding_that_is_said(seen: Trace) -> Non
 def test_no_weight_is_off_by_more_than_the_rounding(weights: Any) -> None:
     packed = PackedHead.of(weights)
     assert np.abs(packed.weights - weights).max() <= rounding(packed.scale) <= 1 / 254
+
+
+@given(arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)))
+def test_of_few_steps_none_is_finer_than_small_weights_are_written(weights: Any) -> None:
+    packed = PackedHead.of(weights, steps=FEW)
+    assert np.abs(packed.weights - weights).max() <= rounding(packed.scale, FEW) <= 1 / 253
+    assert rounding(packed.scale, FEW) >= 0.0005
 
 
 def test_a_head_that_is_not_there_is_refused_in_words(seen: Trace) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from regard.record.kinds import Head
 from regard.record.layers import GroupedLayer, Layer, ScoredLayer
-from regard.viewer.packing import deflated
+from regard.viewer.deflate import deflated
 
 STEPS = 8191  # from zero to the largest number of a head's queries: 14 bits, with the sign
 WHY_BYTES = 150_000  # of a page, at most
@@ -42,7 +42,7 @@ class Parts:
     --------
     >>> parts = Parts(room=300)
     >>> parts.add([bytes(9), bytes(9)]), [len(text) for text in parts.texts], parts.room
-    ([0, 0], [16], 34)
+    ([0, 0], [14], 36)
     >>> parts.add([bytes(9)]) is None  # there is no room for another head
     True
     """

@@ -181,7 +181,10 @@ class TileReply(TypedDict):
 
 
 class StrongestReply(TypedDict):
-    """What some tokens read most, or are read most by: places and sums."""
+    """What some tokens read most, or are read most by: places and sums.
+
+    Of a map, the sums of all travel beside it, as float32.
+    """
 
     found: list[tuple[int, float]]
     sum: float

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import wave
 from base64 import b64encode
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ from regard.viewer.contract import GivenPicture, GivenSound
 
 Placed = list[tuple[int, float, float, float, float] | tuple[float, float] | None]
 
-PICTURES = 200_000  # bytes of a page, of all its pictures together
+PICTURES = 100_000  # bytes of a page, of all its pictures together
 SOUND = 400_000
-SIDES = (1600, 1200, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 32)  # pixels, at most
-DRAWN = 256  # colours of a picture that is drawn, not taken: a PNG keeps its edges
+SIDES = (1600, 1280, 1024, 896, 768, 640, 512, 384, 256, 192, 128, 96, 64, 32)  # pixels, at most
+DRAWN = 256  # colours of a picture that is drawn, not taken: its edges are kept
 ROUGHEST = 8_000  # samples a second, in which speech is still understood
 PEAKS = 600
 
@@ -67,13 +68,16 @@ def pictures_of(trace: Trace) -> list[GivenPicture]:
 
 def _within(pixels: Pixels, count: int) -> str:
     """Write a picture as a data URL, as large as it may be where there are so many."""
-    picture, written = Image.fromarray(pixels), ""
-    kind = "PNG" if picture.getcolors(DRAWN) else "JPEG"
+    picture, written, room = Image.fromarray(pixels), "", PICTURES // count
+    is_drawn = picture.getcolors(DRAWN) is not None
     for side in SIDES:
+        is_hopeless = written and side > max(picture.size) * math.sqrt(room / len(written))
+        if is_hopeless and side > SIDES[-1]:  # a smaller one has no fewer bytes a pixel
+            continue
         picture.thumbnail((side, side))
-        picture.save(file := io.BytesIO(), kind, quality=85)
-        written = _url(f"image/{kind.lower()}", file)
-        if len(written) <= PICTURES // count:
+        picture.save(file := io.BytesIO(), "WEBP", quality=80, lossless=is_drawn)
+        written = _url("image/webp", file)
+        if len(written) <= room:
             break
     return written
 

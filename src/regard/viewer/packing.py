@@ -1,11 +1,9 @@
 """A trace as the view's front end takes it: names and numbers as JSON, weights as bytes."""
 
-import base64
 import math
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +23,26 @@ from regard.viewer.tiles import HeadMap, edges_of, pool
 Matrix = NDArray[np.float32]
 
 FORMAT = 4  # of what the front end reads; it refuses others
-STEPS = 255  # from zero to the largest weight of a head
-FINE = 2  # power of a step: fine steps tell small weights apart,
-COARSE = 1  # coarse ones pack smaller
+STEPS = 255  # from zero to the largest weight of a head, at most
+MOST_FINE = 5 * 10**5  # weights of a page in fine steps, which take about twice the bytes,
+MOST_COARSE = 4 * 10**6  # and in coarse ones
 MOST_WEIGHTS = 4096**2  # of one head that a browser is given whole; longer ones become maps
 MOST_AT_ONCE = 3 * 10**8  # weights of all heads that are looked at before any is asked for: seconds
 OVERVIEW = 1024  # pixels of a side of a map, at most
-SHORT = 2**15  # bytes
 THUMBNAIL = 32  # pixels of a side, at most
+
+
+class Steps(NamedTuple):
+    """How weights are rounded: the power of a step, how many there are, and their least size."""
+
+    power: int
+    most: int = STEPS
+    least: float = 0.0
+
+
+FINE = Steps(power=2)  # tell small weights apart,
+COARSE = Steps(power=1)  # pack smaller,
+FEW = Steps(power=1, most=127, least=0.001)  # and smallest: no finer than small weights are written
 
 
 class NotFiniteError(ValueError):
@@ -54,27 +64,29 @@ class PackedHead:
     """
 
     pixels: tuple[int, int]
-    scale: float  # the largest weight
+    scale: float  # of the byte 255: the largest weight, or more
     bytes: Raw
-    power: int = FINE
+    power: int = FINE.power
     sums: Raw = b""
 
     @classmethod
     def of(
-        cls, weights: Matrix, scale: float | None = None, power: int = FINE, *, sums: bool = False
+        cls, weights: Matrix, scale: float | None = None, steps: Steps = FINE, *, sums: bool = False
     ) -> "PackedHead":
         """Round weights, (Q, K) or pixels, to 255 steps: off by at most `rounding(scale)`."""
         num_queries, num_keys = weights.shape
-        scale = float(weights.max(initial=0.0)) if scale is None else scale
+        if scale is None:
+            largest = float(weights.max(initial=0.0))
+            scale = STEPS * max(largest / steps.most, steps.least)
         if not np.isfinite(weights).all():
             raise NotFiniteError(
                 "This head has weights that are not finite, so there is nothing to show: "
                 "`regard.doctor(model, tokenizer, sentence)` says which and why."
             )
         shares = weights / scale if scale else np.zeros_like(weights)
-        steps = np.rint(shares ** (1 / power) * STEPS).clip(0, STEPS).astype(np.uint8)
+        rounded = np.rint(shares ** (1 / steps.power) * STEPS).clip(0, STEPS).astype(np.uint8)
         summed = sums_of(weights) if sums else b""
-        return cls((num_queries, num_keys), scale, steps.tobytes(), power, summed)
+        return cls((num_queries, num_keys), scale, rounded.tobytes(), steps.power, summed)
 
     @property
     def weights(self) -> Matrix:
@@ -84,35 +96,25 @@ class PackedHead:
         return (shares * np.float32(self.scale)).astype(np.float32)
 
 
-def deflated(raw: bytes) -> str:
-    """Write bytes as a page holds them: deflated, in base64.
-
-    Weights hardly repeat: short ones are packed by how often each byte is there, which makes them a
-    twentieth smaller, but takes twice the time.
-    """
-    strategy = zlib.Z_FILTERED if len(raw) <= SHORT else zlib.Z_DEFAULT_STRATEGY
-    packing = zlib.compressobj(6, strategy=strategy)
-    return base64.b64encode(packing.compress(raw) + packing.flush()).decode("ascii")
-
-
 def sums_of(weights: Matrix) -> bytes:
     """Sum what each row reads, and then what each column gets, as float32.
 
-    They are rounded to a hundred-thousandth, so that they pack well.
+    They are rounded to 2^-17, less than a hundred-thousandth: their last byte is mostly 0 then, so
+    that they pack well.
     """
     sums = [weights.sum(axis=axis, dtype=np.float64) for axis in (1, 0)]
-    return np.concatenate(sums).round(5).astype("<f4").tobytes()
+    return np.ldexp(np.rint(np.ldexp(np.concatenate(sums), 17)), -17).astype("<f4").tobytes()
 
 
-def rounding(scale: float, power: int = FINE) -> float:
-    """Say by how much a packed weight may be off, where `scale` is the head's largest.
+def rounding(scale: float, steps: Steps = FINE) -> float:
+    """Say by how much a packed weight may be off, where `scale` is that of the byte 255.
 
     Examples
     --------
     >>> round(rounding(1.0), 5), round(rounding(1.0, COARSE), 5)
     (0.00392, 0.00196)
     """
-    largest_step = 1 - (1 - 0.5 / STEPS) ** power
+    largest_step = 1 - (1 - 0.5 / STEPS) ** steps.power
     return scale * largest_step + scale * 2**-22  # and what float32 adds
 
 
@@ -129,7 +131,7 @@ def pack_head(
     head: int,
     *,
     pixels: int | None = None,
-    power: int = FINE,
+    steps: Steps = FINE,
 ) -> PackedHead:
     """Compute one head's weights and put them into bytes.
 
@@ -140,8 +142,8 @@ def pack_head(
     pixels
         A side, at most: of longer texts, the largest weight of each pixel. If not given, all
         weights, but of more than 4,096 tokens, 1,024 pixels.
-    power
-        Of the steps: `FINE` or `COARSE`.
+    steps
+        `FINE`, `COARSE` or `FEW`.
 
     Raises
     ------
@@ -150,15 +152,15 @@ def pack_head(
     """
     seen = trace.layer(layer, kind)
     if pixels is None and not is_map(seen):
-        return PackedHead.of(trace.weights(layer, head, kind=kind), power=power, sums=True)
+        return PackedHead.of(trace.weights(layer, head, kind=kind), steps=steps, sums=True)
     of_head(seen, head)  # says what is wrong with a head
-    return pack_map(HeadMap(seen, head), pixels, power)
+    return pack_map(HeadMap(seen, head), pixels, steps)
 
 
-def pack_map(whole: HeadMap, pixels: int | None = None, power: int = FINE) -> PackedHead:
+def pack_map(whole: HeadMap, pixels: int | None = None, steps: Steps = FINE) -> PackedHead:
     """Put all of a map into bytes, in so many pixels a side at most; if not given, 1,024."""
     pixels = pixels or OVERVIEW
-    return PackedHead.of(whole.tile(whole.whole, pixels, pixels), power=power)
+    return PackedHead.of(whole.tile(whole.whole, pixels, pixels), steps=steps)
 
 
 def part_of(
@@ -382,3 +384,10 @@ def count_cells(
         len(chosen) * layer.shape[1] * layer.shape[2]
         for _, _, layer, chosen in part_of(trace, layers, heads)
     )
+
+
+def steps_of(num_weights: int) -> Steps:
+    """Say how fine the steps of a page's weights are: the more there are, the coarser."""
+    if num_weights <= MOST_FINE:
+        return FINE
+    return COARSE if num_weights <= MOST_COARSE else FEW

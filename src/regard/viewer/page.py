@@ -17,30 +17,29 @@ from regard.record.layers import Layer
 from regard.record.trace import Trace
 from regard.viewer.apart import about_held, queries_and_keys, room_beside
 from regard.viewer.contract import Look, Meta
+from regard.viewer.deflate import deflated
 from regard.viewer.media import media_bytes, text_of
 from regard.viewer.opening import Opening
 from regard.viewer.packing import (
-    COARSE,
-    FINE,
     OVERVIEW,
     THUMBNAIL,
     NotFiniteError,
     PackedHead,
+    Steps,
     as_thumbnail,
     count_cells,
-    deflated,
     is_map,
     merged,
     pack_head,
     pack_meta,
     part_of,
+    steps_of,
     with_thumbnail,
 )
 from regard.viewer.tiles import edges_of, pool
 from regard.viewer.variants import choices, variant_of
 
 FRONT_END = Path(__file__).parent / "static" / "view.js"
-MOST_FINE = 5 * 10**5  # weights of a page in fine steps, which take about twice the bytes
 LARGEST_PAGE = 64 * 10**6  # bytes that a browser still opens without a wait
 GOLDEN = (math.sqrt(5) - 1) / 2  # steps of which meet nothing that comes in turns
 FEW_HEADS, FEW_MAPS = 16, 2  # heads that are packed for an estimate
@@ -102,6 +101,10 @@ class Choice:
         """Give the heads, each with its kind, and its layer's number and layer."""
         part = self.of(trace)
         return [(kind, number, layer, head) for kind, number, layer, all_ in part for head in all_]
+
+    def count(self, trace: Trace) -> int:
+        """Count the weights of the heads."""
+        return count_cells(trace, self.layers, self.heads)
 
     def size_of(self, layer: Layer) -> tuple[int, int]:
         """Say how many weights or pixels a head of a layer takes: (rows, columns)."""
@@ -166,9 +169,9 @@ def estimates(trace: Trace, choice: Choice) -> tuple[int, int]:
     every = choice.heads_of(trace)
     most = FEW_MAPS if any(is_map(layer) for _, _, layer, _ in every) else FEW_HEADS
     some = [every[at] for at in spread(len(every), most)]
-    power, grids = power_of(trace, choice), 1 + num_variants(trace, choice)
+    steps, grids = steps_of(choice.count(trace)), 1 + num_variants(trace, choice)
     tried = [
-        sized(trace, choice, layer, Head(kind, number, head), power)
+        sized(trace, choice, layer, Head(kind, number, head), steps)
         for kind, number, layer, head in some
     ]
     all_pixels = sum(math.prod(choice.size_of(layer)) for _, _, layer, _ in every)
@@ -200,11 +203,11 @@ def spread(count: int, most: int) -> list[int]:
 
 
 def sized(
-    trace: Trace, choice: Choice, layer: Layer, head: Head, power: int
+    trace: Trace, choice: Choice, layer: Layer, head: Head, steps: Steps
 ) -> tuple[int, int, int, int]:
     """Pack a head: how many pixels it has, and the bytes of them, its sums and its tile."""
     try:
-        seen = packed_head(trace, choice, layer, head, power)
+        seen = packed_head(trace, choice, layer, head, steps)
     except NotFiniteError:  # it takes a line of text
         return 0, 0, 0, 0
     sides = [edges_of(count, min(count, THUMBNAIL)) for count in seen.pixels]
@@ -248,16 +251,10 @@ def too_large(trace: Trace, choice: Choice, size: float, largest: int) -> ValueE
     )
 
 
-def power_of(trace: Trace, choice: Choice) -> int:
-    """Say how fine the steps of a page's weights are."""
-    weights = count_cells(trace, choice.layers, choice.heads)
-    return FINE if weights <= MOST_FINE else COARSE
-
-
-def packed_head(trace: Trace, choice: Choice, layer: Layer, head: Head, power: int) -> PackedHead:
+def packed_head(trace: Trace, choice: Choice, layer: Layer, head: Head, steps: Steps) -> PackedHead:
     """Pack one head of a page, in as many pixels as are chosen."""
     pixels = max(choice.size_of(layer)) if is_coarse(layer, choice) else None
-    return pack_head(trace, *head, pixels=pixels, power=power)
+    return pack_head(trace, *head, pixels=pixels, steps=steps)
 
 
 def as_json(seen: PackedHead) -> dict[str, Any]:
@@ -278,12 +275,12 @@ def page_of(
     meta, thumbnails = pack_meta(trace, choice.layers, choice.heads)
     meta["opened"] = opening.why
     packed: dict[str, dict[int, dict[int, dict[str, Any]]]] = {}
-    every, power = choice.heads_of(trace), power_of(trace, choice)
+    every, steps = choice.heads_of(trace), steps_of(choice.count(trace))
     size = 0
     for done, (kind, number, layer, head) in enumerate(every, start=1):
         of_layer = packed.setdefault(kind, {}).setdefault(number, {})
         try:
-            seen = packed_head(trace, choice, layer, Head(kind, number, head), power)
+            seen = packed_head(trace, choice, layer, Head(kind, number, head), steps)
         except NotFiniteError as error:  # the others are shown
             if Head(kind, number, head) == opening.head:
                 raise

@@ -116,13 +116,15 @@ class Replies:
         whole, is_row = self.map_of(head), asked["role"] == "rows"
         of_group, of_other = (np.mean, np.sum) if is_row else (np.sum, np.mean)
         line = partial(whole.line, is_query=is_row)
-        lines = [of_group([line(at) for at in group], axis=0) for group in asked["ats"]]
-        sums = np.asarray(np.sum(lines, axis=0, dtype=np.float64))
+        of_each = [of_group([line(at) for at in group], axis=0) for group in asked["ats"]]
+        sums = np.asarray(np.sum(of_each, axis=0, dtype=np.float64))
         if asked.get("others"):
             sums = np.array([of_other(sums[group]) for group in asked["others"]])
         strongest = np.argsort(-sums, kind="stable")[:LONGEST_LIST]
         found = [(int(at), float(sums[at])) for at in strongest if sums[at] > 0]
-        return StrongestReply(found=found, sum=float(sums.sum())), []
+        is_pixels = is_map(self.trace.layers[head.kind][head.layer])
+        lines = [sums.astype("<f4").tobytes()] if is_pixels else []  # else a view has them
+        return StrongestReply(found=found, sum=float(sums.sum())), lines
 
     def _variant(self, _: Head, asked: Mapping[str, Any]) -> Answer:
         words, hide = bool(asked["words"]), bool(asked["hide"])

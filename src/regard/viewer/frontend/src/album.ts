@@ -7,7 +7,7 @@ import { item } from "./items";
 
 const GAP = 8; // CSS pixels between pictures
 const NARROWEST = 140; // where there are many
-const WRITTEN = /^data:(image\/(?:jpeg|png));base64,([A-Za-z0-9+/]+=*)$/;
+const WRITTEN = /^data:(image\/webp);base64,([A-Za-z0-9+/]+=*)$/;
 
 /** A picture as it was, and, once it is asked for, without its colours. */
 class Print {
@@ -79,6 +79,20 @@ export class Album {
         })
         .catch(fail);
     });
+  }
+
+  /** Say of pictures that they are smaller here than they were given; empty, if none is. */
+  get said(): string {
+    const smaller = this.pictures.flatMap(({ width, height }, at) => {
+      const small = this.prints[at]?.coloured;
+      const isSmaller = small && (small.width < width || small.height < height);
+      return isSmaller
+        ? [`${width} x ${height} pixels, here ${small.width} x ${small.height}`]
+        : [];
+    });
+    const [only, ...more] = smaller;
+    if (!only || !more.length) return only ?? "";
+    return `${smaller.length} of the pictures are smaller here than they were given`;
   }
 
   /** Lay all pictures out, as large as they can be in a room; many of them are scrolled. */

@@ -247,6 +247,7 @@ export class Grid {
     this.canvas.style.cursor = head ? "pointer" : "default";
     if (head === this.hovered) return;
     this.hovered = head;
+    this.state.together.glimpse.at(head ? { ...head, kind: this.kind.name } : null);
     this.draw();
     if (head) this.describe(head);
   }

@@ -4,8 +4,9 @@ const MOUSE_TILE = 32; // CSS pixels of a thumbnail, as many as it has at most
 const FINGER_TILE = 40; // with what is around it, as large as a finger asks for
 
 /** Give the size of a thumbnail: on a touch screen, as large as a finger asks for. */
-export const tileSize = (): number =>
-  matchMedia("(pointer: coarse)").matches ? FINGER_TILE : MOUSE_TILE;
+export const tileSize = (): number => (isForFingers() ? FINGER_TILE : MOUSE_TILE);
+
+export const isForFingers = (): boolean => matchMedia("(pointer: coarse)").matches;
 
 /** Room for the numbers, the size of a cell, and where in it the thumbnail is; CSS pixels. */
 export interface Layout {

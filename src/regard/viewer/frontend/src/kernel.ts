@@ -21,7 +21,7 @@ import { isSameCell } from "./places";
 import type { Place } from "./pooling";
 import { enlarge } from "./pooling";
 import type { Shown } from "./shown";
-import { unpack } from "./shown";
+import { floatsOf, unpack } from "./shown";
 import type { State } from "./state";
 
 type Answer = (reply: unknown, buffers: DataView[]) => void;
@@ -112,8 +112,9 @@ export class Kernel {
       const other = role === "rows" ? "columns" : "rows";
       const ats = focus.ats.map((at) => shown[role].groups[at]);
       const others = shown.groups && shown[other].groups;
-      this.ask("strongest", { role, ats, others }, (reply) => {
-        this.put("strongest", { focus, ...(reply as StrongestReply) });
+      this.ask("strongest", { role, ats, others }, (reply, [line]) => {
+        const sums = line ? floatsOf(line) : null;
+        this.put("strongest", { focus, ...(reply as StrongestReply), line: sums });
       });
     }, RESTED);
   }

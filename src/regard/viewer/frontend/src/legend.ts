@@ -9,7 +9,7 @@ const [LEFT, WIDE] = [20, 160];
 export const LEGEND: [number, number] = [200, 32]; // CSS pixels
 
 /** Draw the colours of the matrix, with the weights that they stand for. */
-export function drawColours(brush: Brush, state: State): void {
+export function drawColours(brush: Brush, state: State, top = state.top): void {
   const { theme, table } = state;
   for (let x = 0; x < WIDE; x++) {
     brush.fillStyle = colour(table, Math.round((x / (WIDE - 1)) * 255));
@@ -18,7 +18,7 @@ export function drawColours(brush: Brush, state: State): void {
   brush.strokeStyle = theme.quiet;
   brush.lineWidth = 1;
   brush.strokeRect(LEFT - 0.5, 1.5, WIDE + 1, 13);
-  drawTicks(brush, state);
+  drawTicks(brush, state, top);
 }
 
 /** Draw a line for each of some weights. */
@@ -44,8 +44,8 @@ export function wear(brush: Brush, { theme }: State, shade: number): void {
   brush.lineWidth = thinnest + ((3.4 - thinnest) * shade) / 255;
 }
 
-function drawTicks(brush: Brush, state: State): string[] {
-  const { theme, look, top, isSigned } = state;
+function drawTicks(brush: Brush, state: State, top = state.top): string[] {
+  const { theme, look, isSigned } = state;
   brush.fillStyle = theme.ink;
   brush.textAlign = "center";
   const written = (share: number) => rounded(top * share, 2).replace(/^(-?)0\./, "$1.");

@@ -49,4 +49,6 @@ export interface Strongest {
   focus: Focus;
   found: [number, number][];
   sum: number;
+  /** Of a map, the sum of each of the other side. */
+  line: Float32Array | null;
 }

@@ -8,7 +8,11 @@ import type { Brush } from "./brush";
 import { paintOn } from "./brush";
 import type { Role } from "./contract";
 import { clamp, hasModifier, make, offer, walkOf } from "./dom";
+import { said } from "./estimates";
+import { isForFingers } from "./grid_layout";
+import { whenHeld } from "./holding";
 import { drawColours } from "./legend";
+import { litBy } from "./lit";
 import { isSame } from "./look";
 import { drawPictures } from "./picture_ink";
 import { listenTo } from "./pointing";
@@ -18,9 +22,15 @@ import { Stage } from "./stage";
 import type { State } from "./state";
 import { tallest } from "./styles";
 import { TakeAway } from "./take_away";
+import { nameOf } from "./together";
 
 const TITLES: Record<Role, string> = { rows: "what it reads", columns: "what reads it" };
 const WHOLE = 100; // steps from one edge of a picture to the other, at most
+
+const hint = (): string =>
+  isForFingers()
+    ? "tap a word or a patch, or hold a patch and drag over several"
+    : "point at a word or a patch, or drag over several patches";
 
 const isThere = (axis: Axis): boolean => levelsOf(axis).length > 0;
 
@@ -65,7 +75,8 @@ export class Picture {
 
   private get shown(): Shown | null {
     const { shown } = this.state;
-    const has = shown && !shown.pixels && (isThere(shown.rows) || isThere(shown.columns));
+    const isKnown = shown && (!shown.pixels || this.state.isAsked); // of a map, by a kernel
+    const has = isKnown && (isThere(shown.rows) || isThere(shown.columns));
     return has ? shown : null;
   }
 
@@ -83,7 +94,18 @@ export class Picture {
       this.start = this.patchAt(event);
       this.isDragged = false;
     });
-    base.addEventListener("pointerup", (event) => this.drop(event));
+    base.addEventListener("pointerup", ({ pointerType }) => {
+      if (pointerType !== "touch") this.drop();
+    });
+    whenHeld(base, {
+      start: (place) => {
+        this.pointTo(this.patchAt(place), false);
+        this.start = this.here;
+        this.isDragged = false;
+      },
+      move: (event) => this.pointAt(event),
+      end: () => this.drop(),
+    });
     base.addEventListener("keydown", (event) => this.press(event));
   }
 
@@ -91,15 +113,18 @@ export class Picture {
     const { shown, stage, album, state } = this;
     this.element.hidden = !shown;
     if (!shown) return;
-    const whose = whoseOf(state);
+    const glimpsed = state.together.glimpse.over(shown);
+    const whose = glimpsed ? nameOf(glimpsed.head) : whoseOf(state);
     const title = album.pictures.length > 1 ? "Pictures" : "Picture";
     this.title.textContent = whose ? `${title}: ${whose}` : title;
     this.side.hidden = !(isThere(shown.rows) && isThere(shown.columns));
     this.side.value = this.asked(shown);
     this.offerLevels(shown);
-    this.caption.textContent = state.focus()
-      ? "colours as in the matrix, over the picture without its own"
-      : "point at a word or a patch, or drag over several patches";
+    const light = litBy(state, shown);
+    const colours = light?.most ? `up to ${said(light.most)}` : "as in the matrix";
+    this.caption.textContent = light
+      ? `colours ${colours}, over the picture without its own`
+      : [hint(), album.said].filter((part) => part).join("; ");
     this.element.classList.toggle("several", album.pictures.length > 1);
     const width = Math.max(200, this.element.clientWidth);
     album.arrange(width, tallest());
@@ -141,7 +166,8 @@ export class Picture {
 
   /** Draw which colour is which weight. */
   legend(brush: Brush): void {
-    drawColours(brush, this.state);
+    const { shown, state } = this;
+    drawColours(brush, state, (shown && litBy(state, shown)?.most?.value) || state.top);
   }
 
   /** Of the tokens that are pointed at: do they read? */
@@ -155,7 +181,7 @@ export class Picture {
     return shown ? patchesOf(shown[this.roleIn(shown)], state.look.level) : [];
   }
 
-  private patchAt({ offsetX, offsetY }: MouseEvent): Patch | null {
+  private patchAt({ offsetX, offsetY }: Pick<MouseEvent, "offsetX" | "offsetY">): Patch | null {
     const { shown, album, stage } = this;
     const found = album.at([offsetX, offsetY + stage.element.scrollTop]);
     if (!shown || !found) return null;
@@ -196,9 +222,8 @@ export class Picture {
   }
 
   /** End a drag: lock what was dragged over, or, beside what is locked, leave it pointed at. */
-  private drop({ pointerType }: PointerEvent): void {
-    if (pointerType === "touch" || !this.isDragged) return;
-    if (this.state.look.locked) return;
+  private drop(): void {
+    if (!this.isDragged || this.state.look.locked) return;
     this.lock(false);
     this.isDragged = false;
   }

@@ -2,13 +2,14 @@
 
 import type { Album, Spread } from "./album";
 import type { Patch } from "./boxes";
-import { levelsOf, patchesOf } from "./boxes";
+import { levelsOf } from "./boxes";
 import type { Brush } from "./brush";
 import { ratio } from "./brush";
 import { colour } from "./colours";
 import type { GivenPicture, Role } from "./contract";
-import { otherOf, sums } from "./estimates";
 import { item } from "./items";
+import type { Lit } from "./lit";
+import { litBy } from "./lit";
 import type { Shown } from "./shown";
 import type { State } from "./state";
 
@@ -20,11 +21,6 @@ type Place = [number, number, number, number]; // left, top, wide, high
 type Edge = [number, number, number, number]; // from a point to another
 type Rect = Pick<Patch, "left" | "top" | "right" | "bottom">;
 
-/** A patch with the colour of its weight. */
-interface Lit extends Patch {
-  shade: number;
-}
-
 export function drawPictures(
   brush: Brush,
   album: Album,
@@ -32,7 +28,7 @@ export function drawPictures(
   shown: Shown,
   scrolled: number,
 ): void {
-  const lit = litOf(state, shown);
+  const lit = litBy(state, shown)?.patches;
   brush.save();
   brush.translate(0, -scrolled);
   album.pictures.forEach((picture, at) => {
@@ -73,18 +69,6 @@ function number(brush: Brush, { theme }: State, { left, top }: Spread, which: nu
   brush.fillStyle = theme.ink;
   brush.textAlign = "left";
   brush.fillText(String(which), left + 5, top + 9);
-}
-
-/** Give the patches that the tokens in focus read, or that read them; null, if there are none. */
-function litOf(state: State, shown: Shown): Lit[] | null {
-  const focus = state.focus();
-  const all = focus && patchesOf(shown[otherOf(focus.role)], state.look.level);
-  if (!focus || !all?.length) return null;
-  const weights = sums(shown, focus);
-  return all.map((patch) => ({
-    ...patch,
-    shade: state.shade(item(weights, patch.at) / focus.ats.length),
-  }));
 }
 
 function drawWeight(brush: Brush, state: State, spread: Spread, patch: Lit): void {

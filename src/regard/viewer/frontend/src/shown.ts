@@ -88,10 +88,14 @@ function errorsOf({ scale, power }: Packed): Float32Array {
 /** The sums that came with a head: of its rows, and of its columns. */
 function sumsOf({ sums }: Weights, [high, wide]: [number, number]): Shown["sums"] {
   if (sums.byteLength !== 4 * (high + wide)) return null;
-  const view = new DataView(sums.buffer, sums.byteOffset, sums.byteLength);
-  const from = (start: number, length: number) =>
-    Float32Array.from({ length }, (_, at) => view.getFloat32(4 * (start + at), true));
-  return { rows: from(0, high), columns: from(high, wide) };
+  const all = floatsOf(sums);
+  return { rows: all.subarray(0, high), columns: all.subarray(high) };
+}
+
+/** Read numbers of four bytes. */
+export function floatsOf({ buffer, byteOffset, byteLength }: Bytes): Float32Array {
+  const view = new DataView(buffer, byteOffset, byteLength);
+  return Float32Array.from({ length: byteLength / 4 }, (_, at) => view.getFloat32(4 * at, true));
 }
 
 /** Choose what stands for a row or a column. */
@@ -243,7 +247,7 @@ function showMap(meta: Meta, layer: Layer, weights: Weights): Shown {
     ...spanned(Int32Array.from(item(meta.spans, layer.spans)), layer.shape[1]),
     hiddenShare: 0,
     rounding: largestOf(errorsOf(weights)),
-    largest: weights.scale,
+    largest: largestOf(values),
     signed: false,
     errorOf: () => Number.POSITIVE_INFINITY, // a pixel has the largest of many
     sums: null,

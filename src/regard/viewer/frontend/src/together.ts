@@ -4,6 +4,7 @@ import { findLayer } from "./checks";
 import { combine } from "./combined";
 import type { Look, Selection, Weights } from "./contract";
 import { filtered } from "./filtered";
+import { Glimpse } from "./glimpse";
 import { isSameHead } from "./look";
 import type { Shown } from "./shown";
 import type { State } from "./state";
@@ -22,7 +23,11 @@ export class Together {
   private readonly asked = new Set<string>();
   private readonly drawn = new Map<Weights, [string, Shown]>(); // and as what it was looked at
 
-  constructor(private readonly state: State) {}
+  readonly glimpse: Glimpse;
+
+  constructor(private readonly state: State) {
+    this.glimpse = new Glimpse(state);
+  }
 
   /** Are several heads shown as one? */
   get isOne(): boolean {

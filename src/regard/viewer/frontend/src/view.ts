@@ -197,10 +197,13 @@ export class View {
   }
 
   private pointed(): void {
-    const { cell, token, look, inQuestion, kernel } = this.state;
+    const { cell, token, look, inQuestion, kernel, shown, meta } = this.state;
     const focus = token ?? look.locked;
     if (cell) kernel.weigh(cell);
-    else if (focus) kernel.rank(focus);
+    if (cell && shown?.pixels && meta.pictures.length) {
+      kernel.rank({ role: "rows", ats: [cell.row] }); // of a map, only a kernel knows a whole row
+    }
+    if (!cell && focus) kernel.rank(focus);
     if (inQuestion) kernel.dissect(inQuestion);
     this.sentence?.point();
   }
