@@ -8,6 +8,8 @@ from regard.evidence.answers import collect_answers as collect_answers
 from regard.evidence.board import scoreboard as scoreboard
 from regard.evidence.diagnosis import doctor as doctor
 from regard.evidence.examination import examine as examine
+from regard.evidence.looks import collect_looks as collect_looks
+from regard.evidence.looks_board import score_places as score_places
 from regard.evidence.treebank import score_treebank as score_treebank
 from regard.lessons.bugs import BUGS as BUGS
 from regard.lessons.bugs import bug as bug
@@ -34,6 +36,8 @@ from regard.pictures.on_image import plot_heads_on_image as plot_heads_on_image
 from regard.pictures.on_image import plot_on_image as plot_on_image
 from regard.pictures.on_image import plot_words_on_image as plot_words_on_image
 from regard.record.trace import Trace as Trace
+from regard.tracing.own_places import grid as grid
+from regard.tracing.own_places import place as place
 from regard.tracing.run import trace as trace
 from regard.tracing.run import trace_generation as trace_generation
 from regard.viewer.explorer import explore as explore

@@ -19,7 +19,7 @@ from regard.record.door import within
 from regard.record.places import Box, Pixels
 from regard.record.regrouping import sides_of
 from regard.record.trace import Trace, a_trace
-from regard.record.words import Side
+from regard.record.words import Side, token_at
 
 MOST_PIXELS = 1000  # of a side, of a picture that is drawn
 GREY = (0.299, 0.587, 0.114)  # how bright red, green and blue look
@@ -88,7 +88,7 @@ def plot_on_image(
     """
     kind = a_trace(seen).kind_or_first(kind)
     rows, columns = sides_of(seen, kind)
-    at = _row(rows, query)
+    at = token_at(rows, query)
     weights = _weights(seen, layer, head, kind)[at]
     pixels, boxes = _picture(seen, columns, picture)
     ax = given_axes(ax) or _new_axes(pixels)
@@ -134,7 +134,7 @@ def plot_heads_on_image(
     """
     kind = a_trace(seen).kind_or_first(kind)
     rows, columns = sides_of(seen, kind)
-    at = _row(rows, query)
+    at = token_at(rows, query)
     weights = seen.weights(layer, kind=kind)[:, at]  # (h, K)
     titles = [f"head {head}" for head in range(len(weights))]
     title = f"{literal(rows.tokens[at], LONGEST_TITLE)} reads, {seen.head(layer, 0, kind=kind)}"
@@ -172,7 +172,7 @@ def plot_words_on_image(
     """
     kind = a_trace(seen).kind_or_first(kind)
     rows, columns = sides_of(seen, kind)
-    places = [_row(rows, query) for query in queries]
+    places = [token_at(rows, query) for query in queries]
     if not places:
         raise ValueError("No token is named: give at least one that reads.")
     weights = _weights(seen, layer, head, kind)[places]  # (words, K)
@@ -257,17 +257,6 @@ def _weights(seen: Trace, layer: int, head: int | None, kind: str) -> Matrix:
     """Give a head's weights, or the mean of all heads': (Q, K)."""
     weights = seen.weights(layer, head, kind=kind)
     return weights if head is not None else weights.mean(axis=0)
-
-
-def _row(rows: Side, query: int | str) -> int:
-    """Find a token that reads."""
-    if not isinstance(query, str):
-        return within("query", query, len(rows.tokens), owner="this side")
-    found = [at for at, token in enumerate(rows.tokens) if query in {token, token.strip("␣·")}]
-    if len(found) != 1:
-        many = f"{len(found)} tokens are {query!r}, at {found[:9]}" if found else "no token is so"
-        raise ValueError(f"The token that reads is {query!r}, but {many}: give its place.")
-    return found[0]
 
 
 def _picture(seen: Trace, columns: Side, picture: int) -> tuple[Pixels, list[Box | None]]:
