@@ -27,7 +27,6 @@
 # %% jupyter={"source_hidden": true}
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,8 +56,8 @@ from regard.lessons.scenes import (
     unread_by_patches,
     unread_by_words,
 )
-from regard.pictures.style import ATTENTION, INK, use_style
-from regard.record.places import Media
+from regard.pictures.on_image import draw_on_image
+from regard.pictures.style import INK, use_style
 
 use_style()
 torch.set_num_threads(1)  # threads of so small a model wait for each other
@@ -74,13 +73,13 @@ held_out = draw_scenes(HELD_OUT, torch.Generator().manual_seed(10_000 + SEED))
 def frame(ax: plt.Axes, patch: int, style: str = "-") -> None:
     """Draw a frame round a patch of a picture."""
     box = patch_boxes()[patch]
-    place = (box.left - 0.5, box.top - 0.5)
-    ax.add_patch(Rectangle(place, PATCH, PATCH, fill=False, ec=INK, lw=1.8, ls=style))
+    corner = (box.left, box.top)
+    ax.add_patch(Rectangle(corner, PATCH, PATCH, fill=False, ec=INK, lw=1.8, ls=style))
 
 
 _, axes = plt.subplots(1, 3, figsize=(8, 2.7))
 for number, (ax, question) in enumerate(zip(axes, (0, 4, 6), strict=True)):
-    ax.imshow(held_out.pixels[number].numpy())
+    ax.imshow(held_out.pixels[number].numpy(), extent=(0, ROW * PATCH, ROW * PATCH, 0))
     frame(ax, int(held_out.gold[number, question]))
     answer = COLOUR_NAMES[held_out.answers[number, question]]
     ax.set_title(f"{QUESTIONS[question]}\n{answer}")
@@ -196,9 +195,7 @@ def look(pixels: Tensor, question: int, model: nn.Module) -> regard.Trace:
         tokens=patch_names(),
         target_tokens=QUESTIONS[question].split(),
     )
-    return replace(
-        seen, source=replace(seen.source, places=patch_boxes()), media=Media((pixels.numpy(),))
-    )
+    return regard.place(seen, patch_boxes(), images=pixels.numpy())
 
 
 def readings(number: int, question: int) -> list[tuple[str, str, int, int]]:
@@ -232,15 +229,7 @@ seen = look(held_out.pixels[SCENE], BELOW, model)
 
 def plot_over(ax: plt.Axes, seen: regard.Trace, weights: np.ndarray, title: str) -> None:
     """Draw what is read over the greyed picture, a square a patch."""
-    grey = seen.media.pictures[0].mean(axis=2)
-    ax.imshow(grey, cmap="gray", vmin=-250, vmax=255)
-    ax.imshow(
-        weights.reshape(ROW, ROW),
-        cmap=ATTENTION,
-        alpha=0.75,
-        vmin=0,
-        extent=(-0.5, 31.5, 31.5, -0.5),
-    )
+    draw_on_image(seen.media.pictures[0], patch_boxes(), weights, ax)
     frame(ax, int(held_out.gold[SCENE, BELOW]))
     frame(ax, int(held_out.asked[SCENE, BELOW]), ":")
     ax.set_title(title)

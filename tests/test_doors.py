@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
@@ -17,6 +18,7 @@ from regard.model.transformer import Transformer
 
 PACKAGE = Path(regard.__file__).parent
 SENTENCE = "the dog saw it ."
+PICTURE = np.zeros((4, 24), dtype=np.uint8)
 
 
 class Nothing:
@@ -38,6 +40,9 @@ def right_calls(model: Transformer, tokenizer: PreTrainedTokenizerFast) -> dict[
     """Give for each public function arguments that it takes."""
     seen = traces(model, tokenizer)[0]
     gold = [[("it reads dog", "encoder", 3, 1)]]
+    patches = regard.grid(1, len(seen.tokens), PICTURE)
+    placed = regard.place(seen, patches, images=PICTURE)
+    looks = [[("it", 0, patches[1])]]
     pairs = regard.generate_synthetic_data(40, 300, 24)
     ids = torch.tensor([[1, 5, 6, 2, 0]])
     x = torch.rand(1, 4, 8)
@@ -70,6 +75,13 @@ def right_calls(model: Transformer, tokenizer: PreTrainedTokenizerFast) -> dict[
         "measure_heads": {"trace": seen},
         "plot_attention": {"seen": seen, **place},
         "plot_difference": {"first": seen, "second": seen, **place},
+        "contact_map": {"trace": seen},
+        "score_contacts": {"trace": seen, "contacts": np.eye(len(seen.hide().tokens)), "apart": 1},
+        "plot_contacts": {"seen": seen},
+        "grid": {"rows": 1, "columns": 6, "over": PICTURE},
+        "place": {"seen": seen, "places": patches, "images": PICTURE},
+        "collect_looks": {"traces": [placed], "gold": looks},
+        "score_places": {"traces": [placed] * 50, "gold": looks * 50, "least": 5},
         "score_patterns": {"trace": seen},
         "scoreboard": {"answers": regard.collect_answers([seen] * 50, gold * 50)},
         "trace": attending,

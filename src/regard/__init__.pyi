@@ -8,6 +8,8 @@ from regard.evidence.answers import collect_answers as collect_answers
 from regard.evidence.board import scoreboard as scoreboard
 from regard.evidence.diagnosis import doctor as doctor
 from regard.evidence.examination import examine as examine
+from regard.evidence.looks import collect_looks as collect_looks
+from regard.evidence.looks_board import score_places as score_places
 from regard.evidence.treebank import score_treebank as score_treebank
 from regard.lessons.bugs import BUGS as BUGS
 from regard.lessons.bugs import bug as bug
@@ -15,6 +17,8 @@ from regard.lessons.film import Film as Film
 from regard.lessons.film_player import play_film as play_film
 from regard.measures.anatomy import dissect as dissect
 from regard.measures.comparison import compare as compare
+from regard.measures.contacts import contact_map as contact_map
+from regard.measures.contacts import score_contacts as score_contacts
 from regard.measures.heads import measure_heads as measure_heads
 from regard.measures.patterns import score_patterns as score_patterns
 from regard.model.attention import calculate_attention_weights as calculate_attention_weights
@@ -28,12 +32,16 @@ from regard.model.training import make_dataloader as make_dataloader
 from regard.model.training import train_model as train_model
 from regard.model.transformer import build_transformer_model as build_transformer_model
 from regard.model.translation import greedy_translate as greedy_translate
+from regard.pictures.contacts import plot_contacts as plot_contacts
 from regard.pictures.difference import plot_difference as plot_difference
 from regard.pictures.head import plot_attention as plot_attention
 from regard.pictures.on_image import plot_heads_on_image as plot_heads_on_image
 from regard.pictures.on_image import plot_on_image as plot_on_image
+from regard.pictures.on_image import plot_rollout_on_image as plot_rollout_on_image
 from regard.pictures.on_image import plot_words_on_image as plot_words_on_image
 from regard.record.trace import Trace as Trace
+from regard.tracing.own_places import grid as grid
+from regard.tracing.own_places import place as place
 from regard.tracing.run import trace as trace
 from regard.tracing.run import trace_generation as trace_generation
 from regard.viewer.explorer import explore as explore

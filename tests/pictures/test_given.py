@@ -14,12 +14,13 @@ from matplotlib.axes import Axes
 
 import regard.pictures
 from regard.pictures.architecture import plot_architecture
+from regard.pictures.contacts import plot_contacts
 from regard.pictures.difference import plot_changes, plot_difference
 from regard.pictures.head import plot_attention, plot_heatmap
 from regard.pictures.heads import plot_heads
 from regard.pictures.leak import plot_leak
 from regard.pictures.learning import plot_loss
-from regard.pictures.on_image import plot_on_image
+from regard.pictures.on_image import plot_on_image, plot_rollout_on_image
 from regard.pictures.readings import plot_readings, plot_received
 from regard.pictures.scores import plot_knockout, plot_scoreboard
 from regard.record.trace import Trace
@@ -35,6 +36,7 @@ ON_AXES: dict[str, Callable[[Axes | None], Axes]] = {
     "architecture": lambda ax: plot_architecture(ax=ax),
     "attention": lambda ax: plot_attention(SEEN, 0, 0, ax=ax),
     "changes": lambda ax: plot_changes(np.eye(3), words(3), words(3), title="more", ax=ax),
+    "contacts": lambda ax: plot_contacts(SEEN, ax=ax),
     "difference": lambda ax: plot_difference(SEEN, SEEN, 0, 0, ax=ax),
     "heatmap": lambda ax: plot_heatmap(np.eye(3), words(3), words(3), ax=ax),
     "readings": lambda ax: plot_readings([[0.5, 0.5]], [["it", "saw"]], [0], ax=ax),
@@ -44,6 +46,7 @@ ON_AXES: dict[str, Callable[[Axes | None], Axes]] = {
     "leak": lambda ax: plot_leak(np.eye(3), words(3), ax=ax),
     "knockout": lambda ax: plot_knockout(KNOCKOUT, ax=ax),
     "on_image": lambda ax: plot_on_image(seen_picture(), 0, 0, 0, ax=ax),
+    "rollout_on_image": lambda ax: plot_rollout_on_image(seen_picture(), 0, ax=ax),
 }
 
 

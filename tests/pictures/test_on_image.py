@@ -8,6 +8,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 import regard
+from regard.measures.rollout import rollout
 from regard.pictures.on_image import draw_on_image
 from regard.record.places import Box, Media, Place
 from regard.record.trace import Trace
@@ -35,6 +36,31 @@ def test_each_patch_has_its_weight() -> None:
     assert drawn == pytest.approx(np.tile(WEIGHTS[0, 1:], (20, 1)), abs=1e-6)
     assert over.get_clim() == pytest.approx((0, 0.4))
     assert ax.get_title("left").startswith("[CLS] reads: 0.9 of its attention in the picture")
+
+
+def test_a_rollout_is_drawn_but_for_tokens_that_lie_nowhere() -> None:
+    seen = replace(seen_picture(), layers=Trace.from_weights([[WEIGHTS], [WEIGHTS]]).layers)
+    seen = replace(seen, counts={"encoder": 2})
+    ax = regard.plot_rollout_on_image(seen, "[CLS]")
+    through = 0.5 * WEIGHTS + 0.5 * np.eye(4)
+    flow = (through @ through)[0]
+    drawn = np.asarray(ax.get_images()[1].get_array())[0, [5, 15, 25]]
+    assert drawn == pytest.approx(flow[1:], abs=1e-6)
+    assert ax.get_title("left").split("\n") == [
+        f"[CLS] at the end: {1 - flow[0]:.3g} of it comes from the picture",
+        f"{flow[0]:.3g}, from other tokens, is left out",
+        "rollout, encoder self-attention, 2 layers",
+    ]
+
+
+def test_a_rollout_through_registers_leaves_them_out() -> None:
+    seeing = SEEING["DINOv2 with registers"]()
+    seen = regard.trace(picture(64, 64), seeing.model.eval(), seeing.processor)
+    flow = rollout(seen)[0]
+    nowhere = [at for at, place in enumerate(seen.source.places or ()) if place is None]
+    assert len(nowhere) > 1
+    title = regard.plot_rollout_on_image(seen, 0).get_title("left")
+    assert f"{flow[nowhere].sum():.3g}, from other tokens" in title
 
 
 def test_the_patch_that_reads_is_outlined() -> None:

@@ -84,7 +84,7 @@ def scoreboard(
     1  is read by    1.0       1           1.0    False
     """
     _check_asked(answers, {"untrained": untrained, "shuffled": shuffled}, level, least, seed)
-    chooses = _half(answers.num_sentences, seed)
+    chooses = choosing_half(answers.num_sentences, seed)
     rows = []
     for group, at in answers.groups().items():
         halves = _halves(answers, at, chooses)
@@ -111,11 +111,7 @@ def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any, s
             f"The answers of collect_answers(traces, gold) are expected, but got "
             f"{described(answers)}."
         )
-    if not isinstance(level, int | float) or not 0 < level < 1:
-        raise ValueError(f"A level lies between 0 and 1, such as 0.95, but got {described(level)}.")
-    whole_number("seed", seed)
-    if whole_number("least", least) < 1:
-        raise ValueError(f"A reading comes at least once in a half, but got least={least}.")
+    check_chances(level, least, seed)
     for name, other in others.items():
         if not isinstance(other, Answers | None):
             raise TypeError(
@@ -128,6 +124,15 @@ def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any, s
             )
 
 
+def check_chances(level: Any, least: Any, seed: Any) -> None:
+    """Raise where a level is no share, a half has no least number, or a seed is none."""
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise ValueError(f"A level lies between 0 and 1, such as 0.95, but got {described(level)}.")
+    whole_number("seed", seed)
+    if whole_number("least", least) < 1:
+        raise ValueError(f"A reading comes at least once in a half, but got least={least}.")
+
+
 class _Row(NamedTuple):
     """A row of the table, and in each sentence how far the head is ahead of each baseline."""
 
@@ -135,7 +140,7 @@ class _Row(NamedTuple):
     ahead: NDArray[np.float64]  # (sentences, baselines)
 
 
-def _half(num_sentences: int, seed: int) -> NDArray[np.bool_]:
+def choosing_half(num_sentences: int, seed: int) -> NDArray[np.bool_]:
     """Say for each sentence whether it is of the half that chooses."""
     return np.random.default_rng(seed).permutation(num_sentences) < num_sentences // 2
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from regard.record.places import Box
+from regard.tracing.own_places import grid
 
 ROW, PATCH = 4, 8  # patches in a row, and in a column; pixels of a patch's side
 COLOURS = {  # Okabe and Ito (2008): told apart by all
@@ -107,8 +108,7 @@ def patch_names() -> list[str]:
 
 def patch_boxes() -> list[Box]:
     """Say where each patch lies in the picture."""
-    corners = [(PATCH * column, PATCH * row) for row in range(ROW) for column in range(ROW)]
-    return [Box(0, left, top, left + PATCH, top + PATCH) for left, top in corners]
+    return grid(ROW, ROW, over=Box(0, 0, 0, ROW * PATCH, ROW * PATCH))
 
 
 def _stamps() -> Tensor:

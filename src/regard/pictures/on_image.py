@@ -1,4 +1,4 @@
-"""What tokens read of a picture, drawn over the picture."""
+"""What tokens read of a picture, or are made of, drawn over the picture."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from regard.measures.rollout import rollout
 from regard.pictures.axes import new_axes, outline
 from regard.pictures.given import given_axes
 from regard.pictures.style import ATTENTION, CATEGORICAL, SMALL_POINTS, literal
@@ -19,7 +20,7 @@ from regard.record.door import within
 from regard.record.places import Box, Pixels
 from regard.record.regrouping import sides_of
 from regard.record.trace import Trace, a_trace
-from regard.record.words import Side
+from regard.record.words import Side, token_at
 
 MOST_PIXELS = 1000  # of a side, of a picture that is drawn
 GREY = (0.299, 0.587, 0.114)  # how bright red, green and blue look
@@ -87,23 +88,85 @@ def plot_on_image(
     'left reads: 1 of its attention in the picture\nencoder self-attention, layer 0, head 0'
     """
     kind = a_trace(seen).kind_or_first(kind)
-    rows, columns = sides_of(seen, kind)
-    at = _row(rows, query)
+    rows, _ = sides_of(seen, kind)
+    at = token_at(rows, query)
     weights = _weights(seen, layer, head, kind)[at]
-    pixels, boxes = _picture(seen, columns, picture)
-    ax = given_axes(ax) or _new_axes(pixels)
-    drawn = draw_on_image(pixels, boxes, weights, ax)
-    own = (rows.places or [None] * len(rows.tokens))[at]
-    if isinstance(own, Box) and own.picture == picture:
-        _outline(own, ax)
-    share = sum(weight for weight, box in zip(weights, boxes, strict=True) if box is not None)
-    name = literal(rows.tokens[at], LONGEST_TITLE)
     where = f"{seen.head(layer, head or 0, kind=kind)}"
     where = where if head is not None else f"{where.rpartition(',')[0]}, mean of its heads"
+    ax, share = _one_row(seen, kind, at, weights, picture=picture, ax=ax)
+    name = literal(rows.tokens[at], LONGEST_TITLE)
     ax.set_title(
         f"{name} reads: {share:.3g} of its attention in the picture\n{where}", parse_math=False
     )
-    ax.figure.colorbar(drawn, ax=ax, label="attention weight of a patch", shrink=0.7)
+    return ax
+
+
+def plot_rollout_on_image(
+    seen: Trace,
+    query: int | str,
+    *,
+    kind: str | None = None,
+    picture: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw which patches one token is made of after the last layer, over the picture.
+
+    That is attention rollout: what is read is followed through all layers, and half of each token
+    stays what it is in each (`regard.measures.rollout`).
+
+    Parameters
+    ----------
+    seen
+        From `trace`, with all layers, of a model that saw a picture.
+    query
+        The token: its place, counted from 0, such as that of the class token, or its name where one
+        token bears it.
+    kind
+        One of `.kinds` of self-attention; the first, if not given.
+    picture, ax
+        As for `plot_on_image`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The picture in grey, under a colour for the share of each patch. What comes from tokens that
+        lie nowhere in it, such as class tokens and registers, is left out, and the title says how
+        much that is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `plot_on_image` and `regard.measures.rollout.rollout`.
+
+    Notes
+    -----
+    Abnar and Zuidema (2020), *Quantifying attention flow in Transformers*. Shares of values and of
+    the feed-forward parts are not in it, so it is no measure of cause.
+
+    Examples
+    --------
+    >>> from regard.record.places import Media
+    >>> from dataclasses import replace
+    >>> seen = Trace.from_weights([[0.2, 0.6, 0.2], [0, 1, 0], [0, 0, 1]], ["[CLS]", "a", "b"])
+    >>> places = [None, Box(0, 0, 0, 8, 8), Box(0, 8, 0, 16, 8)]
+    >>> media = Media((np.zeros((8, 16, 3), dtype=np.uint8),))
+    >>> seen = replace(seen, source=replace(seen.source, places=places), media=media)
+    >>> plot_rollout_on_image(seen, "[CLS]").get_title().splitlines()[0]
+    '[CLS] at the end: 0.4 of it comes from the picture'
+    """
+    kind = a_trace(seen).kind_or_first(kind)
+    rows, _ = sides_of(seen, kind)
+    at = token_at(rows, query)
+    count = f"{seen.counts[kind]} layer{'s' if seen.counts[kind] > 1 else ''}"
+    layers = f"{str(seen.head(0, 0, kind=kind)).split(',')[0]}, {count}"
+    label = "share that comes from a patch"
+    flow = rollout(seen, kind)[at]
+    ax, share = _one_row(seen, kind, at, flow, picture=picture, ax=ax, label=label)
+    ax.set_title(
+        f"{literal(rows.tokens[at], LONGEST_TITLE)} at the end: {share:.3g} of it comes from the "
+        f"picture\n{1 - share:.3g}, from other tokens, is left out\nrollout, {layers}",
+        parse_math=False,
+    )
     return ax
 
 
@@ -134,7 +197,7 @@ def plot_heads_on_image(
     """
     kind = a_trace(seen).kind_or_first(kind)
     rows, columns = sides_of(seen, kind)
-    at = _row(rows, query)
+    at = token_at(rows, query)
     weights = seen.weights(layer, kind=kind)[:, at]  # (h, K)
     titles = [f"head {head}" for head in range(len(weights))]
     title = f"{literal(rows.tokens[at], LONGEST_TITLE)} reads, {seen.head(layer, 0, kind=kind)}"
@@ -172,7 +235,7 @@ def plot_words_on_image(
     """
     kind = a_trace(seen).kind_or_first(kind)
     rows, columns = sides_of(seen, kind)
-    places = [_row(rows, query) for query in queries]
+    places = [token_at(rows, query) for query in queries]
     if not places:
         raise ValueError("No token is named: give at least one that reads.")
     weights = _weights(seen, layer, head, kind)[places]  # (words, K)
@@ -253,21 +316,35 @@ def _sheet(
     return axes[: len(titles)]
 
 
+def _one_row(
+    seen: Trace,
+    kind: str,
+    at: int,
+    weights: Matrix,
+    *,
+    picture: int,
+    ax: Axes | None,
+    label: str = "attention weight of a patch",
+) -> tuple[Axes, float]:
+    """Draw one token's weights, (K,), and give their sum in the picture.
+
+    Where the token lies in the picture itself, it is outlined.
+    """
+    rows, columns = sides_of(seen, kind)
+    pixels, boxes = _picture(seen, columns, picture)
+    ax = given_axes(ax) or _new_axes(pixels)
+    drawn = draw_on_image(pixels, boxes, weights, ax)
+    own = (rows.places or [None] * len(rows.tokens))[at]
+    if isinstance(own, Box) and own.picture == picture:
+        _outline(own, ax)
+    ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.7)
+    return ax, sum(weight for weight, box in zip(weights, boxes, strict=True) if box is not None)
+
+
 def _weights(seen: Trace, layer: int, head: int | None, kind: str) -> Matrix:
     """Give a head's weights, or the mean of all heads': (Q, K)."""
     weights = seen.weights(layer, head, kind=kind)
     return weights if head is not None else weights.mean(axis=0)
-
-
-def _row(rows: Side, query: int | str) -> int:
-    """Find a token that reads."""
-    if not isinstance(query, str):
-        return within("query", query, len(rows.tokens), owner="this side")
-    found = [at for at, token in enumerate(rows.tokens) if query in {token, token.strip("␣·")}]
-    if len(found) != 1:
-        many = f"{len(found)} tokens are {query!r}, at {found[:9]}" if found else "no token is so"
-        raise ValueError(f"The token that reads is {query!r}, but {many}: give its place.")
-    return found[0]
 
 
 def _picture(seen: Trace, columns: Side, picture: int) -> tuple[Pixels, list[Box | None]]:

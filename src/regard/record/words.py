@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from regard.record.door import within
 from regard.record.places import Place, place_from
 
 Groups = list[list[int]]
@@ -83,6 +84,30 @@ def side_from(plain: Mapping[str, Any]) -> Side:
     if places is not None:
         places = [place_from(place) for place in places]
     return Side(plain["tokens"], plain["special"], words, plain.get("ids"), places)
+
+
+def token_at(side: Side, query: int | str) -> int:
+    """Find a token that reads, by its place or, where one token bears it, by its name.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a whole number nor a text.
+    ValueError
+        If there is no such token, or there are several.
+
+    Examples
+    --------
+    >>> token_at(Side.of_names(["the", "dog"]), "dog")
+    1
+    """
+    if not isinstance(query, str):
+        return within("query", query, len(side.tokens), owner="this side")
+    found = [at for at, token in enumerate(side.tokens) if query in {token, token.strip("␣·")}]
+    if len(found) != 1:
+        many = f"{len(found)} tokens are {query!r}, at {found[:9]}" if found else "no token is so"
+        raise ValueError(f"The token that reads is {query!r}, but {many}: give its place.")
+    return found[0]
 
 
 def word_groups(side: Side) -> Groups:
