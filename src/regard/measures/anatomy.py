@@ -44,7 +44,8 @@ class Anatomy:
     log_sum
         The logarithm of the softmax's denominator.
     sink
-        The score that the head gives to no key at all, in the denominator too; None without one.
+        The score that the head gives to no key at all, in the denominator too; where both sides
+        are in one softmax (T5Gemma 2), that of all keys of the other one. None without either.
     weight
         The attention weight, between 0 and 1.
     num_keys
@@ -182,7 +183,8 @@ def _scored(layer: Layer, trace: Trace) -> ScoredLayer:
 def _of_scores(layer: ScoredLayer, head: int, query: int, key: int, names: list[str]) -> Anatomy:
     heads, rows = slice(head, head + 1), slice(query, query + 1)
     scores = layer.score(heads, rows)  # (1, 1, K)
-    log_sum = float(layer.log_sums(scores, heads))
+    log_sum = float(layer.log_sums(scores, heads, rows))
+    sinks = layer.sinks_of(heads, rows)
     score = float(scores[0, 0, key])
     q = layer.query[head, query].float().cpu().numpy()
     k = layer.of_heads(layer.key, heads)[0, key].float().cpu().numpy()
@@ -197,7 +199,7 @@ def _of_scores(layer: ScoredLayer, head: int, query: int, key: int, names: list[
         softcap=layer.softcap,
         score=score,
         log_sum=log_sum,
-        sink=None if layer.sinks is None else float(layer.sinks[head]),
+        sink=None if sinks is None else float(sinks),
         weight=math.exp(score - log_sum),
         num_keys=int(torch.isfinite(scores).sum()),
     )

@@ -57,17 +57,23 @@ class ScoredLayer:
     bias: Tensor | None = None  # float, broadcastable to (h, Q, K), added to the scores
     is_causal: bool = False  # query t may read keys 0 to t
     softcap: float | None = None  # scores are squeezed to +- this (Gemma 2)
-    sinks: Tensor | None = None  # (h,), a score each head gives to no key at all (GPT-OSS)
+    sinks: Tensor | None = None  # (h,), a score each head gives to no key at all (GPT-OSS), or
+    # (h, Q), each query to the keys of another side in the same softmax (T5Gemma 2)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Give (h, Q, K)."""
         return self.query.size(0), self.query.size(1), self.key.size(1)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether its softmax is over the keys of another side, too."""
+        return self.sinks is not None and self.sinks.dim() > 1
+
     def weigh(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor:
         """Compute the weights of some heads and queries: float32 (h', Q', K)."""
         keys = self.reach(rows)
-        weights = self._softmax(self.score(heads, rows, keys), heads)
+        weights = self._softmax(self.score(heads, rows, keys), heads, rows)
         if self.allowed is not None:  # a query that may read nothing has NaN: make it zero
             may_read = self.may_read(heads, rows, keys)
             weights = weights.masked_fill(~may_read.any(dim=-1, keepdim=True), 0.0)
@@ -86,15 +92,25 @@ class ScoredLayer:
                 scores = self.softcap * torch.tanh(scores / self.softcap)
             return self._mask(scores, heads, rows, keys)
 
-    def log_sums(self, scores: Tensor, heads: slice = EVERYTHING) -> Tensor:
+    def log_sums(
+        self, scores: Tensor, heads: slice = EVERYTHING, rows: slice = EVERYTHING
+    ) -> Tensor:
         """Take the log of the softmax's denominators, sinks included: (h', Q', K) -> (h', Q').
 
         A query that may read nothing has 0, so that exp(score - log sum) is its weight, 0, too.
         """
         sums = scores.logsumexp(dim=-1)
-        if self.sinks is not None:
-            sums = torch.logaddexp(sums, self.sinks[heads, None].detach().float())
+        sinks = self.sinks_of(heads, rows)
+        if sinks is not None:
+            sums = torch.logaddexp(sums, sinks)
         return sums.masked_fill(sums.isneginf(), 0.0)
+
+    def sinks_of(self, heads: slice = EVERYTHING, rows: slice = EVERYTHING) -> Tensor | None:
+        """Give the scores that go to no key here: (h', 1), or (h', Q') where queries differ."""
+        if self.sinks is None:
+            return None
+        sinks = self.sinks.detach().float()
+        return sinks[heads, None] if sinks.dim() == 1 else sinks[heads, rows]
 
     def of_heads(self, x: Tensor, heads: slice) -> Tensor:
         """Give each of these query heads its key head's part of x: (g, K, d) -> (h', K, d)."""
@@ -139,10 +155,11 @@ class ScoredLayer:
                 scores[..., -len(later) :].masked_fill_(~may_read, -math.inf)
         return scores
 
-    def _softmax(self, scores: Tensor, heads: slice) -> Tensor:
-        if self.sinks is None:
+    def _softmax(self, scores: Tensor, heads: slice, rows: slice) -> Tensor:
+        sinks = self.sinks_of(heads, rows)
+        if sinks is None:
             return scores.softmax(dim=-1)
-        sink = self.sinks[heads, None, None].detach().float().expand(*scores.shape[:-1], 1)
+        sink = sinks[..., None].expand(*scores.shape[:-1], 1)
         return torch.cat([scores, sink], dim=-1).softmax(dim=-1)[..., :-1]
 
 

@@ -15,6 +15,7 @@ from regard.tracing.agreement import NotUnderstoodError
 from regard.tracing.calls import Address, Numbers
 from regard.tracing.causality import hides_the_future, says_causal, side_of
 from regard.tracing.interface import Asked
+from regard.tracing.merged import is_merged
 
 CROSS = re.compile(r"cross|enc(oder)?_?dec(oder)?_?att|encoder_attn|enc_attn", re.IGNORECASE)
 PLAIN = ("sdpa", "eager")  # implementations whose masks say in full who may read whom
@@ -30,6 +31,7 @@ class Addresses:
         self.masks: dict[int, tuple[Tensor, Tensor | None, Tensor | None]] = {}
         self.query: Tensor | None = None  # of the call before
         self.address = Address("", "", ())
+        self.other: Address | None = None  # of the other side that the same softmax is over
         self.turns: Counter[nn.Module] = Counter()  # how often each module has begun
         self.turn: tuple[nn.Module, int] | None = None  # of the call before
 
@@ -65,6 +67,8 @@ class Addresses:
             if asked.module not in self.kinds:
                 self.kinds[asked.module] = self._kind_of(asked)
             self.address = self.numbers.give(asked.module, self.kinds[asked.module])
+            is_both = is_merged(asked.module)
+            self.other = self.numbers.give(asked.module, "cross") if is_both else None
         return self.address
 
     def _kind_of(self, asked: Asked) -> str:
@@ -121,6 +125,12 @@ class Addressed:
     asked: Asked
     addresses: Addresses
     address: Address
+
+    @property
+    def all(self) -> list[Address]:
+        """Its address, and that of the other side, where one softmax is over both."""
+        other = self.addresses.other
+        return [self.address] if other is None else [self.address, other]
 
     @property
     def mask(self) -> Tensor | None:

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from regard.record.layers import Layer, Recorder, WeighedLayer
+from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.record.windows import WindowedLayer
 from regard.tracing.addresses import parted
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
@@ -85,6 +85,8 @@ def how_of(recorder: Recorder) -> str:
         how = "queries and keys"
     elif len(weighed) < len(layers):
         how = f"queries and keys, but {len(weighed)} of {len(layers)} layers: {own}"
+    if any(isinstance(x, ScoredLayer) and x.is_shared for x in layers):
+        how += "; a softmax is over what a decoder and its cross-attention read, together 1"
     return f"{how}{unmet_in(recorder)}"
 
 

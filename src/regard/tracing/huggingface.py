@@ -35,6 +35,7 @@ from regard.tracing.functions import unwatched
 from regard.tracing.implementations import attending, implementations, own_implementation
 from regard.tracing.inputs import Inputs, inputs_of_pretrained, write_on
 from regard.tracing.interface import Asked, GoOn, Stage, wrapping
+from regard.tracing.merged import both_sides
 from regard.tracing.modules import Hooked, recording_all
 from regard.tracing.own_ways import has_own_ways, note_that_all_is_asked
 from regard.tracing.texts import Sentence
@@ -218,9 +219,15 @@ def watching(
         tiles = [replace(tile, kind=address.kind) for tile in _layers_of(asked, addresses)]
         for tile, of_tile in zip(tiles, output, strict=True):
             check_output(tile, of_tile[None])
+        if addresses.other:
+            own, cross = both_sides(tiles[0])
+            recorder.add(own, address.number, address.path)
+            recorder.add(cross, addresses.other.number, address.path)
+            num_asked.update([address.kind, cross.kind])
+            return output, weights
         _, num_queries, num_keys = tiles[0].shape
         if address.kind != "cross" and num_queries != num_keys:
-            raise NotUnderstoodError  # both sides in one softmax (T5Gemma 2)
+            raise NotUnderstoodError
         windows[:] = [*windows, *tiles] if is_more else tiles
         layer = tiles[0] if len(windows) == 1 else WindowedLayer(tuple(windows))
         if is_more:
@@ -283,23 +290,27 @@ def _edited(place: Addressed, go_on: GoOn, *, edit: Edit) -> Attended:
             f"{place.addresses.model} gives what its heads write as {tuple(output.shape)}, not as "
             "(sentences, queries, heads, features): its heads cannot be told apart."
         )
-    call = Call(
-        place.address,
-        num_heads,
-        lambda: output,
-        lambda: evenly(place.asked.value, place.allowed(), num_heads).transpose(1, 2),
-    )
-    edited = edit(call)
-    return (output if edited is None else edited), weights
+    for address in place.all:
+        call = Call(
+            address,
+            num_heads,
+            partial(_as_it_is, output),
+            lambda: evenly(place.asked.value, place.allowed(), num_heads).transpose(1, 2),
+        )
+        edited = edit(call)
+        output = output if edited is None else edited
+    return output, weights
+
+
+def _as_it_is(output: Tensor) -> Tensor:
+    return output
 
 
 def _narrowed(place: Addressed, go_on: GoOn, *, allow: Allow) -> Attended:
-    query, key = place.asked.query, place.asked.key
-    batch, num_heads, num_queries, _ = query.shape
-    may = allow(place.address, num_heads)
+    query = place.asked.query
+    may = _may_read(place, allow)
     if may is None:
         return go_on()
-    check_fit(may, (batch, num_heads, num_queries, key.size(2)))
     before = place.allowed()
     after = before & may.to(query.device)
     output, weights = go_on(_mask_of(place, after))
@@ -308,6 +319,24 @@ def _narrowed(place: Addressed, go_on: GoOn, *, allow: Allow) -> Attended:
     if silenced.any():
         output = output.masked_fill(silenced.transpose(1, 2)[..., None], 0.0)
     return output, weights
+
+
+def _may_read(place: Addressed, allow: Allow) -> Tensor | None:
+    """Ask who may read whom, on each side: bool (B or 1, h or 1, T, S); None to leave it."""
+    batch, num_heads, num_queries, _ = place.asked.query.shape
+    asked = [allow(address, num_heads) for address in place.all]
+    if all(one is None for one in asked):
+        return None
+    num_keys = place.asked.key.size(2)
+    sides = [num_keys] if len(asked) == 1 else [num_queries, num_keys - num_queries]
+    may = []
+    for one, of_side in zip(asked, sides, strict=True):
+        shape = (batch, num_heads, num_queries, of_side)
+        if one is not None:
+            check_fit(one, shape)
+        may.append(torch.ones(1, 1, *shape[2:], dtype=torch.bool) if one is None else one)
+    lead = torch.broadcast_shapes(*(one.shape[:2] for one in may))
+    return torch.cat([one.cpu().expand(*lead, -1, -1) for one in may], dim=-1)
 
 
 def _mask_of(place: Addressed, after: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ FEW = 4  # heads that are packed for an estimate
 ROWS = 512  # queries whose error is measured at once
 NO_QUERIES = "This page knows this layer's weights, but no queries and keys to take one apart."
 NOT_FINITE = "This layer has queries or keys that are not finite."
+SHARED = "This layer reads two sides in one softmax: a page does not hold the other one's scores."
 PUT_TOGETHER = (
     "Tokens were put together or left out before this page was saved, so it holds no queries and "
     "keys of them: save the trace as it was, and choose words here."
@@ -98,7 +99,7 @@ def queries_and_keys(places: Sequence[Place], selected: Head, room: int) -> dict
     parts = Parts(room - len(json.dumps({"why": {"parts": [], "heads": heads}})))
     for kind, number, layer, head in sorted(places, key=lambda one: not is_at(one, selected)):
         of_layer = heads[kind][number]
-        if isinstance(layer, ScoredLayer) and of_layer != NOT_FINITE:
+        if isinstance(layer, ScoredLayer) and not isinstance(of_layer, str):
             held = held_of(layer, head, parts)
             if held is None:
                 break
@@ -112,6 +113,8 @@ def why_not(layer: Layer) -> str:
         return PUT_TOGETHER if isinstance(layer.layer, ScoredLayer) else NO_QUERIES
     if not isinstance(layer, ScoredLayer):
         return NO_QUERIES
+    if layer.is_shared:
+        return SHARED
     return "" if all(bool(x.isfinite().all()) for x in (layer.query, layer.key)) else NOT_FINITE
 
 

@@ -135,7 +135,7 @@ class HeadMap:
         if not isinstance(self.layer, ScoredLayer):
             return _pool_squares(self.layer.weigh(self.head, rows)[0], self.side)
         scores = self.layer.score(self.head, rows, self.layer.reach(rows))  # (1, Q', K')
-        log_sums = self.layer.log_sums(scores, self.head)
+        log_sums = self.layer.log_sums(scores, self.head, rows)
         self.log_sums[rows] = log_sums[0].cpu()
         # the logarithms are pooled, since exp of a few squares is quicker than of all weights
         return _pool_squares(scores[0].sub_(log_sums[0, :, None]), self.side).exp()
