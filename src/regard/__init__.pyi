@@ -17,6 +17,7 @@ from regard.measures.anatomy import dissect as dissect
 from regard.measures.comparison import compare as compare
 from regard.measures.heads import measure_heads as measure_heads
 from regard.measures.patterns import score_patterns as score_patterns
+from regard.measures.timing import word_times as word_times
 from regard.model.attention import calculate_attention_weights as calculate_attention_weights
 from regard.model.attention import multi_head_attention as multi_head_attention
 from regard.model.lexicon import vocabulary as vocabulary
@@ -33,6 +34,7 @@ from regard.pictures.head import plot_attention as plot_attention
 from regard.pictures.on_image import plot_heads_on_image as plot_heads_on_image
 from regard.pictures.on_image import plot_on_image as plot_on_image
 from regard.pictures.on_image import plot_words_on_image as plot_words_on_image
+from regard.pictures.spoken import plot_alignment as plot_alignment
 from regard.record.trace import Trace as Trace
 from regard.tracing.run import trace as trace
 from regard.tracing.run import trace_generation as trace_generation
