@@ -77,32 +77,35 @@ def tokenizer() -> t.PreTrainedTokenizerFast:
 class Hearing:
     """What Whisper's processor does, for the few words of this tokenizer."""
 
-    feature_extractor = t.WhisperFeatureExtractor(feature_size=BANDS, chunk_length=int(SECONDS))
-    tokenizer = tokenizer()
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.feature_extractor = t.WhisperFeatureExtractor(
+            feature_size=BANDS, chunk_length=int(seconds)
+        )
+        self.tokenizer = tokenizer()
 
     def __call__(self, sound: Any, **options: Any) -> Any:
         """Turn a sound into a spectrogram, with silence after it."""
         return self.feature_extractor(sound, **options)
 
 
-def whisper(**more: Any) -> Any:
-    """Give a Whisper of random weights that writes notes."""
-    size: dict[str, Any] = {"d_model": 64, "max_target_positions": 32, **more}
+def whisper(seconds: float = SECONDS, **more: Any) -> Any:
+    """Give a Whisper of random weights that writes notes; by default a tiny one."""
+    size: dict[str, Any] = {
+        **dict.fromkeys(("encoder_layers", "decoder_layers"), 2),
+        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+        **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 128),
+        "d_model": 64,
+        "max_target_positions": 32,
+    }
     config = t.WhisperConfig(
         vocab_size=len(SPECIAL) + len(NOTES),
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=128,
-        decoder_ffn_dim=128,
         num_mel_bins=BANDS,
-        max_source_positions=int(50 * SECONDS),
+        max_source_positions=int(50 * seconds),
         decoder_start_token_id=SPECIAL.index("<s>"),
         bos_token_id=SPECIAL.index("<s>"),
         eos_token_id=SPECIAL.index("</s>"),
         pad_token_id=SPECIAL.index("<pad>"),
-        **size,
+        **size | more,
     )
     torch.manual_seed(0)
     return t.WhisperForConditionalGeneration(config).eval()

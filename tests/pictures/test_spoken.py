@@ -91,7 +91,9 @@ def test_axes_that_were_given_make_room(*, by_hand: bool) -> None:
     box = given.get_position()
     assert regard.plot_alignment(heard(), [(0, 0)], ax=given) is given
     drawn(figure)
-    upper, lower = given.get_position(), figure.axes[-2].get_position()
+    below = figure.axes[-2]
+    assert given.get_shared_x_axes().joined(given, below)
+    upper, lower = given.get_position(), below.get_position()
     assert (upper.x0, upper.x1) == pytest.approx((lower.x0, lower.x1))
     assert box.y0 - 1e-6 <= lower.y0 < lower.y1 < upper.y0 < upper.y1 <= box.y1 + 1e-6
 

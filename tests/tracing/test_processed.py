@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -54,6 +55,7 @@ def test_places_are_those_of_trace(name: str) -> None:
     last = len(read.tokens) - 1  # which writes the first word
     drawn = regard.plot_words_on_image(seen, 0, None, range(last, len(seen.tokens)), kind=kind)
     assert len(drawn) == len(seen.tokens) - last
+    plt.close()
 
 
 @OF_TRANSFORMERS
