@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from regard.measures.timing import FILTER, Alignment, alignment
 from regard.pictures.axes import inches, name_ticks, new_axes, outline
-from regard.pictures.cells import in_lines
+from regard.pictures.cells import MANY, in_lines
 from regard.pictures.given import given_axes
 from regard.pictures.style import ATTENTION, CATEGORICAL, INK, PAPER
 from regard.record.given import ROUNDING
@@ -24,8 +24,9 @@ QUIETEST = -50  # decibels below the loudest; what is quieter is paper
 HIGHEST = 8000  # hertz that are drawn: speech has little above
 LOUDNESS = LinearSegmentedColormap.from_list("loudness", [PAPER, INK])
 WIDTH, ROW = 7.0, 0.32  # inches
+SECOND, WIDEST = 0.4, 11.0  # inches, of a long sound
 HEIGHTS = (3, 2)  # of the words, and of the sound below them, as parts of both
-MOST_INCHES = 12.0  # of a new figure's height
+MOST_INCHES = 7.5  # of a new figure's height
 
 
 def plot_alignment(
@@ -76,10 +77,11 @@ def plot_alignment(
     found = alignment(seen, heads, kind=kind, filter_width=filter_width)
     count = len(found.words)
     height = max(ROW * count, 1.2) * sum(HEIGHTS) / HEIGHTS[0] + 1
-    ax = given_axes(ax) or new_axes(WIDTH, min(height, MOST_INCHES))
+    end = found.frames[-1].end
+    width = min(max(WIDTH, SECOND * end), WIDEST)
+    ax = given_axes(ax) or new_axes(width, min(height, MOST_INCHES))
     below = _below(ax)
     weights = np.stack([found.weights[group].mean(axis=0) for group in found.groups])  # (words, T)
-    end = found.frames[-1].end
     shown = ax.imshow(
         weights,
         cmap=ATTENTION,
@@ -91,15 +93,16 @@ def plot_alignment(
     _draw_path(found, ax)
     name_ticks(ax.yaxis, found.words)
     ax.set_ylabel("the word that is written")
-    ax.set_title(in_lines(_title(found), WIDTH - inches(found.words)), parse_math=False)
+    ax.set_title(in_lines(_title(found), width - inches(found.words)), parse_math=False)
     name, share = "attention weight of a frame", HEIGHTS[0] / sum(HEIGHTS)
     both = [ax, below]
-    ax.figure.colorbar(shown, ax=both, label=name, shrink=share, anchor=(0, 1), aspect=12)
+    ax.figure.colorbar(shown, ax=both, label=name, shrink=share, anchor=(0, 1), aspect=15)
     outline(ax)
     ax.tick_params(labelbottom=False, length=0)
     _draw_sound(seen.media.sound, seen.media.rate, end, below)
+    thin = 1 if count <= MANY else 0.5
     for start in found.table["start"]:
-        below.axvline(start, color=PATH, linewidth=1)
+        below.axvline(start, color=PATH, linewidth=thin)
     ax.set_xlim(found.frames[0].start, end)
     return ax
 
