@@ -1,13 +1,14 @@
 """What a page of all heads costs: bytes, seconds to make, seconds until drawn, heap and nodes.
 
 The weights are those of a real model, MiniLM (6 layers x 12 heads), on a text of so many tokens;
-and, as 12 x 12 heads, those of two texts. Other viewers make their pages of the same 72 heads in
-the same run, and the same Chromium opens all of them without a network: BertViz (head view and
-model view), CircuitsVis and attnview. A page counts as drawn when all that the viewer draws at
-first is there and a frame has shown it. The heap is what is left after garbage was collected; nodes
-are elements. An empty page says what the browser itself takes. Then what a live kernel does at
-2,048 tokens: a head's bytes, the time from their arrival to the picture, and one frame of pointing
-at a cell.
+and, as 12 x 12 heads, those of two texts. One page is of half a minute of sound, 1,500 frames, that
+a model of random weights and of the smallest Whisper's shape hears while it reads 13 tokens. Other
+viewers make their pages of the same 72 heads in the same run, and the same Chromium opens all of
+them without a network: BertViz (head view and model view), CircuitsVis and attnview. A page counts
+as drawn when all that the viewer draws at first is there and a frame has shown it. The heap is what
+is left after garbage was collected; nodes are elements. An empty page says what the browser itself
+takes. Then what a live kernel does at 2,048 tokens: a head's bytes, the time from their arrival to
+the picture, and one frame of pointing at a cell.
 
 `python -m benchmarks.view`: a minute without the other viewers. With them some ten minutes; then
 they must be there, in an environment of their own if they want other versions of things:
@@ -42,6 +43,7 @@ from regard.record.trace import Trace
 from regard.viewer.packing import PackedHead
 from regard.viewer.page import FRONT_END
 from regard.viewer.widget import view
+from tests.tiny_sounds import RATE, Hearing, melody, whisper
 from tools.find_browser import find_browser
 
 OPTIONS = (
@@ -183,6 +185,16 @@ def both(count: int) -> Trace:
     traces = [real(count, text) for text in TEXTS]
     layers = [seen.weights(layer) for seen in traces for layer in seen.layers["encoder"]]
     return Trace.from_weights(np.stack(layers), traces[0].tokens)
+
+
+def heard(seconds: int = 30) -> Trace:
+    """Trace 4 layers x 6 heads, of each kind, on a sound of so many seconds."""
+    random = np.random.default_rng(0)
+    sound = np.concatenate([melody(random, 6).samples for _ in range(seconds)])[: seconds * RATE]
+    heads = dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 6)
+    layers = dict.fromkeys(("encoder_layers", "decoder_layers"), 4)
+    model = whisper(seconds, d_model=384, init_std=0.1, **heads, **layers)
+    return regard.trace((sound, RATE), model, Hearing(seconds), target="do re mi " * 4)
 
 
 def regard_page(seen: Trace) -> str:
@@ -421,6 +433,8 @@ def main(
             print(f"  {'regard, 12 x 12 heads':<28} {measure(OURS, both(count), new_page)}")
             for viewer, said in compare(seen, new_page, scripts, sizes, largest):
                 print(f"  {viewer.name:<28} {said}", flush=True)
+        print("half a minute of sound, 3 x 4 x 6 heads")
+        print(f"  {OURS.name:<28} {measure(OURS, heard(), new_page)}")
         print("aims, for 6 x 12 heads")
         print("\n".join(judge(ours)))
         print(f"{LIVE_TOKENS} tokens, live")

@@ -1,4 +1,4 @@
-"""Draw docs/gallery.md's pictures from real traces: `python tools/gallery.py`, about a minute."""
+"""Draw docs/gallery.md's pictures from real traces: `python tools/gallery.py`, in minutes."""
 
 import sys
 import tempfile
@@ -10,15 +10,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+import matplotlib.pyplot as plt
+import numpy as np
 from playwright.sync_api import Page, sync_playwright
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 import regard
+from regard.pictures.style import use_style
 from regard.record.trace import Trace
 from regard.viewer.widget import view
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tests.tiny_sounds import RATE, Hearing, melody
 from tools.find_browser import ADVICE, find_browser
+from tools.melodies import learned
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SENTENCE = "The cows did not follow the dog because it seemed unbelievably weak."
@@ -93,8 +98,18 @@ def draw(seen: Trace, shot: Shot) -> None:
             page.screenshot(path=DOCS / shot.name, full_page=True)
 
 
+def draw_alignment() -> None:
+    """Let a model that learned it write a melody down, and draw what its last layer reads."""
+    samples = melody(np.random.default_rng(5), 6).samples
+    seen = regard.trace_generation((samples, RATE), learned(), Hearing())
+    use_style()
+    regard.plot_alignment(seen, [(1, head) for head in range(4)])
+    plt.savefig(DOCS / "alignment.png")
+
+
 def main() -> None:
     """Draw all pictures."""
+    draw_alignment()
     if find_browser() is None:
         sys.exit(ADVICE)
     words = ("hide special", "words")

@@ -21,6 +21,7 @@ from regard.measures.contacts import contact_map as contact_map
 from regard.measures.contacts import score_contacts as score_contacts
 from regard.measures.heads import measure_heads as measure_heads
 from regard.measures.patterns import score_patterns as score_patterns
+from regard.measures.timing import word_times as word_times
 from regard.model.attention import calculate_attention_weights as calculate_attention_weights
 from regard.model.attention import multi_head_attention as multi_head_attention
 from regard.model.lexicon import vocabulary as vocabulary
@@ -39,6 +40,7 @@ from regard.pictures.on_image import plot_heads_on_image as plot_heads_on_image
 from regard.pictures.on_image import plot_on_image as plot_on_image
 from regard.pictures.on_image import plot_rollout_on_image as plot_rollout_on_image
 from regard.pictures.on_image import plot_words_on_image as plot_words_on_image
+from regard.pictures.spoken import plot_alignment as plot_alignment
 from regard.record.trace import Trace as Trace
 from regard.tracing.own_places import grid as grid
 from regard.tracing.own_places import place as place

@@ -23,11 +23,13 @@ from regard.pictures.learning import plot_loss
 from regard.pictures.on_image import plot_on_image, plot_rollout_on_image
 from regard.pictures.readings import plot_readings, plot_received
 from regard.pictures.scores import plot_knockout, plot_scoreboard
+from regard.pictures.spoken import plot_alignment
 from regard.record.trace import Trace
 from tests.pictures.drawing import cells, drawn, words
 from tests.pictures.test_learning import history
 from tests.pictures.test_on_image import seen_picture
 from tests.pictures.test_scores import KNOCKOUT, SCORES
+from tests.pictures.test_spoken import heard
 
 SEEN = Trace.from_weights(np.eye(3), words(3))
 
@@ -45,6 +47,7 @@ ON_AXES: dict[str, Callable[[Axes | None], Axes]] = {
     "scoreboard": lambda ax: plot_scoreboard(SCORES, ax=ax),
     "leak": lambda ax: plot_leak(np.eye(3), words(3), ax=ax),
     "knockout": lambda ax: plot_knockout(KNOCKOUT, ax=ax),
+    "alignment": lambda ax: plot_alignment(heard(), [(0, 0)], ax=ax),
     "on_image": lambda ax: plot_on_image(seen_picture(), 0, 0, 0, ax=ax),
     "rollout_on_image": lambda ax: plot_rollout_on_image(seen_picture(), 0, ax=ax),
 }

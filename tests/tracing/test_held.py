@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from regard.tracing.held import is_picture, is_sound, pixels_of, samples_of
@@ -92,17 +93,62 @@ def test_files_of_sounds_are_read(tmp_path: Path) -> None:
     assert samples_of((np.zeros(4), 16_000))[0].tolist() == [0.0] * 4  # silence is a sound
 
 
+WAVE = np.array([0.0, 0.5, -0.5, 0.25])
+
+
 @pytest.mark.parametrize(
-    ("samples", "said"),
+    "got",
     [
-        (np.array([np.nan]), "with NaN or infinity"),
-        (np.array([]), r"but got \(0,\)"),
-        (np.zeros((2, 2, 2)), r"but got \(2, 2, 2\)"),
+        (WAVE, 8000),
+        (WAVE.tolist(), np.int64(8000)),
+        (torch.tensor(WAVE, dtype=torch.bfloat16), 8000),
+        (torch.tensor(WAVE)[None], 8000),  # as torchaudio loads it
+        {"array": WAVE, "sampling_rate": 8000, "path": None},  # as datasets hold it
+        ((WAVE * 128).astype(np.int8), 8000),
+        ((WAVE * 128 + 128).astype(np.uint8), 8000),
+        ((WAVE * 2**15).astype(np.int16), 8000),
+        ((WAVE * 2**31).astype(np.int32), 8000),
+        (np.stack([WAVE, WAVE], axis=1), 8000),
+        (np.stack([WAVE * 2, WAVE * 0, WAVE]), 8000),  # channels first
     ],
 )
-def test_what_is_no_sound_is_refused(samples: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        samples_of((samples, 16_000))
+def test_samples_of_every_kind_are_one_sound(got: Any) -> None:
+    assert is_sound(got)
+    samples, rate = samples_of(got)
+    assert (samples.tolist(), str(samples.dtype), rate) == (WAVE.tolist(), "float32", 8000)
+
+
+@pytest.mark.parametrize(
+    ("got", "error", "said"),
+    [
+        ((np.array([np.nan]), 8000), ValueError, "with NaN or infinity"),
+        ((np.array([np.inf]), 8000), ValueError, "with NaN or infinity"),
+        ((np.array([]), 8000), ValueError, r"but got \(0,\)"),
+        (([], 8000), ValueError, r"but got \(0,\)"),
+        ((np.zeros((2, 2, 2)), 8000), ValueError, r"but got \(2, 2, 2\)"),
+        ((WAVE, 0), ValueError, "at 0 a second"),
+        ((WAVE, -8000), ValueError, "at -8000 a second"),
+        ((WAVE, 8000.0), TypeError, "whole number, but got 8000.0"),
+        ((WAVE, True), TypeError, "whole number, but got True"),
+        ((8000, WAVE), TypeError, r"is \(samples, rate\), .* in this order"),
+        (WAVE, TypeError, "not known without its rate"),
+        ((WAVE * 30_000, 8000), ValueError, "from -15000 to 15000 .* divide them"),
+        (((WAVE * 30_000).astype(int), 8000), ValueError, "go from -1 to 1, but .*int64"),
+        ((WAVE > 0, 8000), TypeError, "samples of a sound are numbers"),
+        ((WAVE + 1j, 8000), TypeError, "samples of a sound are numbers"),
+        (([None, 1.0], 8000), TypeError, "samples of a sound are numbers"),
+        (([[1.0], [0.5, 1.0]], 8000), TypeError, "samples of a sound are numbers"),
+    ],
+)
+def test_what_is_no_sound_is_refused(got: Any, error: type[Exception], said: str) -> None:
+    assert is_sound(got)  # it is meant as one, so that it is refused as one
+    with pytest.raises(error, match=said):
+        samples_of(got)
+
+
+@pytest.mark.parametrize("got", [("a", "pair"), (torch.ones(1), torch.ones(1)), np.ones((2, 2))])
+def test_what_is_meant_otherwise_is_no_sound(got: Any) -> None:
+    assert not is_sound(got)
 
 
 def test_a_file_that_is_no_sound_says_what_is(tmp_path: Path) -> None:

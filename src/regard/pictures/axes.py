@@ -5,16 +5,19 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
-from matplotlib.ticker import FuncFormatter, Locator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, PercentFormatter
 
 from regard.pictures.fonts import warn_of_missing
 from regard.pictures.style import FAINT, INK, LABEL_POINTS, LONGEST_LABEL, SMALL_POINTS, literal
 from regard.pictures.terminal import columns
+from regard.record.places import Stretch
 
 READS = "the token that reads (query)"
 IS_READ = "the token that is read (key)"
+SECONDS = MaxNLocator(8, steps=[1, 2, 5, 10])
 PERCENT = PercentFormatter(xmax=1, decimals=0, symbol=" %")
 
 
@@ -69,6 +72,20 @@ def name_ticks(axis: Axis, tokens: Sequence[str]) -> None:
         labelrotation=angle,
         labelrotation_mode="xtick" if angle else None,
     )
+
+
+def name_seconds(axis: Axis, frames: Sequence[Stretch], role: str) -> None:
+    """Label the cells along an axis, the first from 0 to 1, by the time at which frames begin.
+
+    The role is that of the frames: "that reads".
+    """
+    starts = [frame.start for frame in frames] + [frames[-1].end]
+    ticks = SECONDS.tick_values(starts[0], starts[-1])
+    inside = [tick for tick in ticks if round(tick - starts[-1], 9) <= 0]
+    places = np.interp(inside, starts, range(len(starts)))
+    axis.set_ticks(places, [f"{tick:g}" for tick in inside])
+    axis.set_tick_params(length=3, labelsize=LABEL_POINTS, labelrotation=0, labelrotation_mode=None)
+    axis.set_label_text(f"the time {role}, in seconds")
 
 
 def outline(ax: Axes) -> None:

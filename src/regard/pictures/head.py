@@ -6,12 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from regard.pictures.axes import IS_READ, READS
+from regard.pictures.axes import IS_READ, READS, name_seconds
 from regard.pictures.cells import FEW, draw_cells, name_cells, new_heatmap_axes
 from regard.pictures.given import Matrix, check_weights, given_axes
 from regard.pictures.style import ATTENTION, SMALL_POINTS, ink_on
 from regard.record.given import ROUNDING
 from regard.record.kinds import plain
+from regard.record.places import Stretch
+from regard.record.regrouping import Sides, sides_of
 from regard.record.trace import Trace, a_trace
 
 
@@ -30,7 +32,8 @@ def plot_attention(
     Returns
     -------
     matplotlib.axes.Axes
-        A row for each token that reads, a column for each token that is read. Where tokens are
+        A row for each token that reads, a column for each token that is read; frames of a sound
+        are named by their seconds, and colours go up to the largest weight. Where tokens are
         hidden, the title says how much of the attention is theirs.
 
     Raises
@@ -55,7 +58,22 @@ def plot_attention(
     ax = plot_heatmap(weights, queries, keys, ax=ax, title=title)
     if plain(kind) != "encoder" and seen.written_tokens:  # such rows are named by both
         ax.set_ylabel(f"{READS}\n→ the token it writes next")
+    heard = name_frames(ax, sides_of(seen, kind), weights.shape)
+    if heard and max(weights.shape) > FEW:  # each of many frames gets little
+        ax.collections[0].set_clim(0, float(weights.max()) or 1)
     return ax
+
+
+def name_frames(ax: Axes, sides: Sides, shape: tuple[int, ...]) -> bool:
+    """Label rows and columns that are frames of a sound by their seconds; say if there are any."""
+    roles = "that reads (query)", "that is read (key)"
+    is_heard = False
+    for axis, side, count, role in zip((ax.yaxis, ax.xaxis), sides, shape, roles, strict=True):
+        frames = [place for place in side.places or () if isinstance(place, Stretch)]
+        if len(frames) == count:
+            name_seconds(axis, frames, role)
+            is_heard = True
+    return is_heard
 
 
 def plot_heatmap(

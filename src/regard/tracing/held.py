@@ -5,18 +5,21 @@ million pixels, sounds without a rate.
 """
 
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 
 from regard.record.door import described, whole_number
 from regard.record.places import Pixels, Samples
 
 MOST_PIXELS = 100_000_000
+LOUDEST = 16  # of samples that should stay within 1: those above were never divided
 SUFFIXES = {".wav"}  # of sounds; any other file is a picture
 
 
@@ -29,13 +32,22 @@ def is_picture(got: Any) -> bool:
 
 
 def is_sound(got: Any) -> bool:
-    """Say whether this is a sound: samples with their rate, or the path of a .wav file."""
+    """Say whether this is meant as a sound: samples with their rate, or the path of a .wav file.
+
+    So are samples without a rate, or after it, which `samples_of` refuses in words.
+    """
     if isinstance(got, Path):
         return got.suffix.lower() in SUFFIXES
-    is_pair = isinstance(got, tuple) and len(got) == 2
-    return (
-        is_pair and isinstance(got[0], np.ndarray | list) and isinstance(got[1], int | np.integer)
-    )
+    if isinstance(got, Mapping):
+        return "sampling_rate" in got
+    if isinstance(got, tuple) and len(got) == 2:
+        return any(map(_are_samples, got)) and any(isinstance(one, Real) for one in got)
+    return isinstance(got, np.ndarray) and got.ndim == 1
+
+
+def _are_samples(got: Any) -> bool:
+    is_list = isinstance(got, list) and not any(isinstance(one, str) for one in got)
+    return is_list or isinstance(got, np.ndarray | Tensor)
 
 
 def pixels_of(got: Any) -> Pixels:
@@ -118,18 +130,20 @@ def samples_of(got: Any) -> tuple[Samples, int]:
 
     Raises
     ------
+    TypeError
+        If there is no rate, or the samples are no numbers.
     ValueError
-        If there is none, or it has numbers that are none.
+        If there is none, or it has numbers that are none, or far too loud.
 
     Examples
     --------
     >>> samples_of((np.array([0, 16384], dtype=np.int16), 16_000))
     (array([0. , 0.5], dtype=float32), 16000)
     """
-    samples, rate = _read_wave(got) if isinstance(got, Path) else got
+    samples, rate = _read_wave(got) if isinstance(got, Path) else _parted(got)
     rate = whole_number("The rate of a sound, in samples a second,", rate)
-    numbers = np.asarray(samples)
-    most = {"u1": 128, "i2": 32768, "i4": 2**31}.get(numbers.dtype.str[1:], 1)
+    numbers = _numbers(samples)
+    most = {"u1": 128, "i1": 128, "i2": 32768, "i4": 2**31}.get(numbers.dtype.str[1:], 1)
     waves = numbers.astype(np.float64) / most - (1 if numbers.dtype == np.uint8 else 0)
     if waves.ndim == 2:  # (T, channels), or the other way round
         waves = waves.mean(axis=int(waves.shape[0] >= waves.shape[1]))
@@ -139,7 +153,42 @@ def samples_of(got: Any) -> tuple[Samples, int]:
             f"numbers, but got {numbers.shape} at {rate} a second"
             f"{'' if np.isfinite(waves).all() else ', with NaN or infinity'}."
         )
+    if np.abs(waves).max() > LOUDEST:
+        raise ValueError(
+            f"The samples of a sound go from -1 to 1, but these from {waves.min():g} to "
+            f"{waves.max():g} ({numbers.dtype}): divide them by the largest that they could be, "
+            "such as 32768, or pass whole numbers of 8, 16 or 32 bits."
+        )
     return waves.astype(np.float32), rate
+
+
+def _parted(got: Any) -> tuple[Any, Any]:
+    """Part a sound into its samples and its rate."""
+    if isinstance(got, Mapping):
+        return got.get("array"), got["sampling_rate"]
+    if isinstance(got, tuple) and _are_samples(got[0]):
+        return got[0], got[1]
+    raise TypeError(
+        f"A sound is (samples, rate), such as (array, 16_000), in this order, but got "
+        f"{described(got)}: how long it lasts is not known without its rate."
+    )
+
+
+def _numbers(samples: Any) -> NDArray[Any]:
+    """Take samples of any library."""
+    if isinstance(samples, Tensor):
+        samples = samples.detach().cpu()
+        samples = (samples.float() if samples.is_floating_point() else samples).numpy()
+    try:
+        found = np.asarray(samples)
+    except ValueError:  # rows of several lengths
+        found = np.array(None)
+    if found.dtype.kind not in "iuf":
+        raise TypeError(
+            "The samples of a sound are numbers, (T,) or (T, channels), but got "
+            f"{described(samples)}."
+        )
+    return found
 
 
 def _read_wave(path: Path) -> tuple[NDArray[Any], int]:

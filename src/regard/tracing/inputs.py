@@ -333,6 +333,8 @@ def write_on(
         raise ValueError(
             f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
         )
+    unlabelled = {name: x for name, x in inputs.named.items() if name != "labels"}
+    inputs = replace(inputs, named=unlabelled)  # what is to be written is not known yet
     prompt_ids, device = inputs.named["input_ids"], device_of(model)
     check_length(prompt_ids.size(1) + max_new_tokens - 1, model, "A prompt with what is written")
     whole, logits, positions = generate(model, inputs.named, max_new_tokens)

@@ -18,6 +18,7 @@ from regard.tracing.expected import a_tokenizer
 from regard.tracing.held import at_rate, is_picture, is_sound, pixels_of, samples_of, several
 from regard.tracing.sights import Sights, sights_of
 
+SHORTEST = 0.025  # seconds: a window of a spectrogram, and what wav2vec 2.0 sees at once
 FRAME = 0.01  # seconds of a spectrogram's frame, where nobody says
 
 
@@ -33,7 +34,9 @@ class Processed:
     rate: int = 0  # of the samples that the model hears; 0 of a spectrogram
 
 
-def processed(sentence: Any, processor: Any, images: Any = None) -> Processed:
+def processed(
+    sentence: Any, processor: Any, images: Any = None, *, goes_on: bool = False
+) -> Processed:
     """Let a processor make what a model takes of pictures, sounds and messages; text stays.
 
     Parameters
@@ -44,6 +47,8 @@ def processed(sentence: Any, processor: Any, images: Any = None) -> Processed:
         A tokenizer where there is text alone.
     images
         The pictures of a text.
+    goes_on
+        Whether the model writes on, so that messages end where its answer begins.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def processed(sentence: Any, processor: Any, images: Any = None) -> Processed:
     tokenizer = processor if _is_tokenizer(processor) else getattr(processor, "tokenizer", None)
     if not is_seen:
         return _heard(sentence, processor, tokenizer)
-    return _seen(sentence, processor, tokenizer, images)
+    return _seen(sentence, processor, tokenizer, images, goes_on=goes_on)
 
 
 def is_messages(got: Any) -> bool:
@@ -75,21 +80,24 @@ def _is_tokenizer(got: Any) -> bool:
     return hasattr(got, "convert_ids_to_tokens")
 
 
-def _seen(sentence: Any, processor: Any, tokenizer: Any, images: Any) -> Processed:
+def _seen(
+    sentence: Any, processor: Any, tokenizer: Any, images: Any, *, goes_on: bool
+) -> Processed:
     pictures = several(sentence) if is_picture(sentence) else several(images)
     if is_messages(sentence):
         pictures = [pixels_of(part["image"]) for part in _images_in(sentence)]
-    given = _given(sentence, processor, pictures)
+    given = _given(sentence, processor, pictures, goes_on=goes_on)
     pixels = given if isinstance(given, Tensor) else given.get("pixel_values")
     sights = Sights() if pixels is None else _sights(pictures, processor, pixels)
     return Processed(given, tokenizer, Media(tuple(pictures)), sights)
 
 
-def _given(sentence: Any, processor: Any, pictures: Sequence[Pixels]) -> Any:
+def _given(sentence: Any, processor: Any, pictures: Sequence[Pixels], *, goes_on: bool) -> Any:
     """Call the processor with what the user holds."""
     shown = [Image.fromarray(pixels) for pixels in pictures]
     if is_messages(sentence):
         options = {"tokenize": True, "return_dict": True, "return_tensors": "pt"}
+        options["add_generation_prompt"] = goes_on
         return _tensors(processor.apply_chat_template(_with(sentence, shown), **options))
     if is_picture(sentence):
         return _pixels_of(processor, shown)
@@ -171,6 +179,11 @@ def _heard(sentence: Any, processor: Any, tokenizer: Any) -> Processed:
     extractor = getattr(processor, "feature_extractor", processor)
     wanted = int(getattr(extractor, "sampling_rate", rate))
     heard = at_rate(samples, rate, wanted)
+    if len(heard) < SHORTEST * wanted:
+        raise ValueError(
+            f"The sound has {len(samples)} samples at {rate} a second, {len(samples) / rate:.2g} "
+            f"seconds: it is too short to be heard, pass at least {SHORTEST} seconds."
+        )
     given = _tensors(extractor(heard, sampling_rate=wanted, return_tensors="pt"))
     media = Media(sound=samples, rate=rate)
     if "input_values" in given and given["input_values"].dim() == 2:

@@ -46,8 +46,9 @@ def trace(
     ----------
     sentence
         A text; a pair of texts; a list of words; a picture (of Pillow, an array (H, W, 3), a path);
-        a sound ((samples, rate), the path of a .wav file); messages of a chat, with pictures; or
-        what the model takes, with a batch of one: a tensor, a tuple of tensors, or tensors by name.
+        a sound ((samples, rate), what datasets hold of it, the path of a .wav file); messages of a
+        chat, with pictures; or what the model takes, with a batch of one: a tensor, a tuple of
+        tensors, or tensors by name.
     model
         A transformers model of any kind; or any PyTorch module that attends by
         `scaled_dot_product_attention`, by a softmax between two products (the rule stands in
@@ -140,11 +141,12 @@ def trace_generation(
     Parameters
     ----------
     prompt
-        What a decoder continues, or what an encoder-decoder reads, a sound or a picture too.
+        What a decoder continues, or what an encoder-decoder reads: all that `trace` takes. Messages
+        of a chat end where the model's answer begins.
     model, tokenizer, layers, values, images
         As for `trace`.
     max_new_tokens
-        The most tokens to write.
+        The most tokens to write: of a sound, perhaps more.
 
     Returns
     -------
@@ -179,7 +181,8 @@ def trace_generation(
             f"{found.name} cannot generate: load it with a head that does "
             "(AutoModelForCausalLM, AutoModelForSeq2SeqLM)."
         )
-    held = processed(prompt, found.tokenizer if tokenizer is None else tokenizer, images)
+    tokenizer = found.tokenizer if tokenizer is None else tokenizer
+    held = processed(prompt, tokenizer, images, goes_on=True)
     with evaluating(found.whole):
         inputs = found.inputs(held.sentence, held.tokenizer, None, max_new_tokens)
         if not inputs.written:
