@@ -43,7 +43,7 @@ from regard.record.trace import Trace
 from regard.viewer.packing import PackedHead
 from regard.viewer.page import FRONT_END
 from regard.viewer.widget import view
-from tests.tiny_sounds import RATE, Hearing, melody, whisper
+from tests.tiny_melodies import RATE, Hearing, melody, whisper
 from tools.find_browser import find_browser
 
 OPTIONS = (

@@ -41,6 +41,8 @@ class Seeing:
     text: str | None = None
     part: str | None = None  # that reads the text
     is_sharp: bool = True  # does each token see its own patch only?
+    is_redrawn: bool = True  # are its matrices to be drawn large?
+    by: str = ""  # the name of the processor
 
 
 def tower(**more: Any) -> dict[str, Any]:

@@ -1,111 +1,75 @@
-"""Melodies of which it is known when each note sounds, and tiny models that hear them.
+"""Tiny random models that hear, with transformers' own feature extractors."""
 
-A note is a word: `do re mi`. Weights are random; the processor's parts are transformers' own.
-"""
-
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 import transformers as t
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, pre_tokenizers
-from tokenizers.processors import TemplateProcessing
 
-from regard.record.places import Samples, Stretch
+from tests.tiny_sights import Seeing
 
-RATE = 16_000  # samples a second
-SECONDS = 3.0  # that the models hear
-NOTES = {"do": 523, "re": 659, "mi": 831, "fa": 1047, "sol": 1319, "la": 1661, "si": 2093}  # hertz
-SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-MOST_NOTES = 6
-BANDS = 40  # of a spectrogram
-FADE = 0.02  # seconds in which a note comes and goes
-HISS = 0.003
-
-
-@dataclass(frozen=True)
-class Melody:
-    """A sound, and which notes sound when."""
-
-    samples: Samples
-    notes: list[str]
-    stretches: list[Stretch]
-
-    @property
-    def text(self) -> str:
-        """What is heard."""
-        return " ".join(self.notes)
+RATE, SECONDS = 16_000, 1.3
+SMALL: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
+WAVES: dict[str, Any] = {
+    **SMALL,
+    "conv_dim": (16,) * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+    "feat_extract_norm": "layer",
+}
 
 
-def melody(random: np.random.Generator, count: int | None = None) -> Melody:
-    """Play so many notes one after another, with short rests; else from 2 to 6."""
-    count = int(random.integers(2, MOST_NOTES + 1)) if count is None else count
-    notes = [list(NOTES)[at] for at in random.integers(0, len(NOTES), count)]
-    rests, lengths = random.uniform(0.02, 0.15, count), random.uniform(0.15, 0.33, count)
-    ends = np.cumsum(rests + lengths)
-    stretches = [Stretch(end - long, end) for end, long in zip(ends, lengths, strict=True)]
-    samples = random.normal(0, HISS, int((ends[-1] + 0.1) * RATE))
-    for note, stretch in zip(notes, stretches, strict=True):
-        sound = tone(NOTES[note] * random.uniform(0.98, 1.02), stretch.end - stretch.start)
-        start = int(stretch.start * RATE)
-        samples[start : start + len(sound)] += sound
-    return Melody(samples.astype(np.float32), notes, stretches)
+def _of_waves(model: type, config: type, **more: object) -> Callable[[], Seeing]:
+    extractor = t.Wav2Vec2FeatureExtractor(do_normalize=False)
+    return lambda: Seeing(model(config(**{**WAVES, **more})), extractor, is_redrawn=False)
 
 
-def tone(hertz: float, seconds: float) -> NDArray[np.float64]:
-    """Play a note with two overtones."""
-    at = np.arange(int(seconds * RATE))
-    loud = np.minimum(1, np.minimum(at, at[::-1]) / (FADE * RATE))
-    waves = [np.sin(2 * np.pi * hertz * n * at / RATE) / n for n in (1, 2, 3)]
-    return np.asarray(0.2 * loud * np.sum(waves, axis=0))
-
-
-def tokenizer() -> t.PreTrainedTokenizerFast:
-    """Give a tokenizer of the notes."""
-    vocabulary = {word: at for at, word in enumerate([*SPECIAL, *NOTES])}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106  no password
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    backend.post_processor = TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", SPECIAL.index("</s>"))]
-    )
-    names = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
-    return t.PreTrainedTokenizerFast(tokenizer_object=backend, **names)
-
-
-class Hearing:
-    """What Whisper's processor does, for the few words of this tokenizer."""
-
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self.feature_extractor = t.WhisperFeatureExtractor(
-            feature_size=BANDS, chunk_length=int(seconds)
-        )
-        self.tokenizer = tokenizer()
-
-    def __call__(self, sound: Any, **options: Any) -> Any:
-        """Turn a sound into a spectrogram, with silence after it."""
-        return self.feature_extractor(sound, **options)
-
-
-def whisper(seconds: float = SECONDS, **more: Any) -> Any:
-    """Give a Whisper of random weights that writes notes; by default a tiny one."""
-    size: dict[str, Any] = {
-        **dict.fromkeys(("encoder_layers", "decoder_layers"), 2),
-        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
-        **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 128),
-        "d_model": 64,
-        "max_target_positions": 32,
-    }
+def _whisper() -> Seeing:
     config = t.WhisperConfig(
-        vocab_size=len(SPECIAL) + len(NOTES),
-        num_mel_bins=BANDS,
-        max_source_positions=int(50 * seconds),
-        decoder_start_token_id=SPECIAL.index("<s>"),
-        bos_token_id=SPECIAL.index("<s>"),
-        eos_token_id=SPECIAL.index("</s>"),
-        pad_token_id=SPECIAL.index("<pad>"),
-        **size | more,
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        max_source_positions=100,
+        vocab_size=64,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+        begin_suppress_tokens=None,
     )
-    torch.manual_seed(0)
-    return t.WhisperForConditionalGeneration(config).eval()
+    extractor = t.WhisperFeatureExtractor(chunk_length=2)
+    return Seeing(t.WhisperForConditionalGeneration(config), extractor)
+
+
+def _spectrogram() -> Seeing:
+    config = t.ASTConfig(**SMALL, max_length=128, num_mel_bins=64)
+    extractor = t.ASTFeatureExtractor(max_length=128, num_mel_bins=64)
+    return Seeing(t.ASTModel(config), extractor)
+
+
+HEARING: dict[str, Callable[[], Seeing]] = {
+    "wav2vec2": _of_waves(t.Wav2Vec2Model, t.Wav2Vec2Config),
+    "wav2vec2, its waves normed in groups": _of_waves(
+        t.Wav2Vec2Model, t.Wav2Vec2Config, feat_extract_norm="group"
+    ),
+    "HuBERT": _of_waves(t.HubertModel, t.HubertConfig),
+    "WavLM": _of_waves(t.WavLMModel, t.WavLMConfig),
+    "Whisper": _whisper,
+    "Audio spectrogram transformer": _spectrogram,
+}
+
+
+def sound() -> tuple[NDArray[np.float32], int]:
+    """Give a sound of noise."""
+    drawn = np.random.default_rng(0).normal(0, 0.1, round(SECONDS * RATE))
+    return drawn.astype(np.float32), RATE

@@ -21,7 +21,7 @@ from regard.record.trace import Trace
 from regard.viewer.widget import view
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tests.tiny_sounds import RATE, Hearing, melody
+from tests.tiny_melodies import RATE, Hearing, melody
 from tools.find_browser import ADVICE, find_browser
 from tools.melodies import learned
 

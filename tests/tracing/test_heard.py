@@ -10,7 +10,7 @@ import transformers as t
 import regard
 from regard.record.places import Samples, Stretch
 from regard.tracing.implementations import attending
-from tests.tiny_sounds import RATE, SECONDS, Hearing, melody, whisper
+from tests.tiny_melodies import RATE, SECONDS, Hearing, melody, whisper
 
 SOUND = melody(np.random.default_rng(0), 4).samples
 FRAME = 0.02

@@ -1,5 +1,6 @@
 """Each token of a picture is given the place that it sees."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,31 +11,102 @@ from PIL import Image
 
 import regard
 from regard.record.places import Box, Stretch
+from tests.any_sights import any_seeing, that_see
 from tests.sight_checks import check_places
-from tests.tiny_sights import SEEING, SIDE, SQUARE, picture
+from tests.tiny_sights import SEEING, SIDE, SQUARE, Seeing, picture
+from tests.tiny_sounds import HEARING, sound
 
 SIZES = [(200, 120), (75, 211)]
 OF_TRANSFORMERS = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-MERGED = ["LLaVA", "LLaVA-NeXT", "Idefics3", "PaliGemma", "Qwen2.5-VL"]
 
 
 @OF_TRANSFORMERS
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", SEEING)
-def test_a_mark_moves_the_tokens_of_its_place_in_a_tower(name: str, size: tuple[int, int]) -> None:
-    found = check_places(SEEING[name](), picture(*size), "encoder", tries=3)
-    assert found.num_placed >= 8
-    assert found.wrong == []
+def test_a_mark_moves_the_tokens_of_its_place(name: str, size: tuple[int, int]) -> None:
+    seeing = SEEING[name]()
+    found = check_places(seeing, picture(*size), tries=3)
+    placed = {side: one for side, one in found.items() if one.num_placed}
+    towers = [side for side, one in placed.items() if one.num_placed >= 8]
+    assert towers
+    assert seeing.part is None or any(side.startswith(seeing.part) for side in placed)
+    assert [one.wrong for one in placed.values() if one.wrong] == []
+    if seeing.is_sharp and name != "Idefics3":  # it shrinks before it enlarges
+        assert [one.wide for one in placed.values() if one.wide] == []
 
 
 @OF_TRANSFORMERS
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", MERGED)
-def test_a_mark_moves_the_tokens_of_its_place_in_a_text(name: str, size: tuple[int, int]) -> None:
-    seeing = SEEING[name]()
-    found = check_places(seeing, picture(*size), seeing.part or "decoder", tries=3)
-    assert found.num_placed >= 4
-    assert found.wrong == []
+@pytest.mark.parametrize("model_type", ["siglip2", "cvt", "git", "hiera", "llava", "aya_vision"])
+def test_a_mark_moves_the_tokens_of_its_place_in_any_type(model_type: str) -> None:
+    family = next(one for one in that_see() if one.model_type == model_type)
+    found = check_places(any_seeing(family), picture(200, 120), tries=2)
+    assert sum(one.num_placed for one in found.values()) >= 4
+    assert [one.wrong for one in found.values() if one.wrong] == []
+
+
+@pytest.mark.parametrize("name", HEARING)
+def test_a_mark_moves_the_tokens_of_its_stretch(name: str) -> None:
+    found = check_places(HEARING[name](), sound(), tries=4)
+    assert found["encoder"].num_placed >= 30
+    assert found["encoder"].wrong == []
+
+
+class Patches(torch.nn.Module):
+    """Reads patches in an order of its own, or several as one token."""
+
+    def __init__(self, order: list[int], side: int = 8, *, is_mixed: bool = False) -> None:
+        super().__init__()
+        self.order, self.is_mixed = order, is_mixed
+        self.embed = torch.nn.Conv2d(3, 16, side, side)
+        self.attend = torch.nn.MultiheadAttention(16, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.embed(x).flatten(2).mT[:, self.order]
+        if self.is_mixed:  # each with one far from it
+            tokens = tokens + tokens.roll(len(self.order) // 2, dims=1)
+        return self.attend(tokens, tokens, tokens)[0]
+
+
+def whole(shown: Image.Image) -> torch.Tensor:
+    """Squeeze a picture into 32 x 16 pixels."""
+    return torch.from_numpy(np.asarray(shown.resize((32, 16))) / 255).permute(2, 0, 1).float()
+
+
+ORDERS = [[7, 2, 5, 0, 1, 6, 3, 4], [1, 0, 2, 3, 4, 5, 6, 7], [0, 4, 1, 5, 2, 6, 3, 7]]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_patches_in_another_order_are_where_they_are_seen(order: list[int]) -> None:
+    seen = regard.trace(picture(100, 50), Patches(order).eval(), whole)
+    corners = [(25 * (at % 4), 25 * (at // 4)) for at in order]
+    assert [place and tuple(place[1:3]) for place in seen.source.places or []] == corners
+
+
+def test_tokens_that_see_several_patches_have_no_place(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "regard.tracing.placing"):
+        seen = regard.trace(picture(100, 50), Patches(list(range(8)), is_mixed=True).eval(), whole)
+    assert seen.source.places is None
+    assert "its 8 tokens see no one part of a grid each" in caplog.text
+
+
+def test_a_patch_that_does_not_fit_is_left_out() -> None:
+    model = Patches(list(range(2)), side=14).eval()  # two of 14 pixels, and four that none reads
+    places = regard.trace(picture(100, 50), model, whole).source.places or []
+    assert [tuple(np.round(place[1:], 1)) for place in places if place] == [
+        (0, 0, 43.8, 43.8),
+        (43.8, 0, 87.5, 43.8),
+    ]
+
+
+def test_a_model_that_is_left_in_training_is_asked_without_dropout() -> None:
+    seeing = SEEING["ViT"]()
+    for module in seeing.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.5
+    seeing.model.train()
+    seen = regard.trace(picture(40, 30), seeing.model, seeing.processor)
+    assert sum(place is not None for place in seen.source.places or []) == 16
+    assert seeing.model.training
 
 
 def test_words_and_class_tokens_have_no_place() -> None:
@@ -66,21 +138,11 @@ def test_places_and_pictures_are_saved(tmp_path: Any) -> None:
 
 
 def test_a_function_of_a_picture_is_a_processor() -> None:
-    class Patches(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embed = torch.nn.Conv2d(3, 16, 8, 8)
-            self.attend = torch.nn.MultiheadAttention(16, 2, batch_first=True)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            tokens = self.embed(x).flatten(2).mT
-            return self.attend(tokens, tokens, tokens)[0]
-
     def right_half(shown: Image.Image) -> torch.Tensor:
         half = shown.crop((shown.width // 2, 0, shown.width, shown.height)).resize((32, 16))
         return torch.from_numpy(np.asarray(half) / 255).permute(2, 0, 1).float()
 
-    seen = regard.trace(picture(100, 50), Patches().eval(), right_half)
+    seen = regard.trace(picture(100, 50), Patches(list(range(8))).eval(), right_half)
     places = seen.source.places or []
     assert len(places) == 8
     assert places[0] == pytest.approx(Box(0, 50, 0, 62.5, 25), abs=0.5)
@@ -106,12 +168,29 @@ def test_frames_of_a_sound_have_their_seconds(rate: int) -> None:
     assert len(one.source.places) == len(other.tokens)
 
 
-def test_windows_in_an_order_of_their_own_have_no_places() -> None:
+def swin(*depths: int) -> Seeing:
+    """Build a Swin; the second layer of each stage shifts its windows."""
     config = t.SwinConfig(
-        image_size=SIDE, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4
+        image_size=SIDE, patch_size=4, embed_dim=16, depths=depths, num_heads=[2, 4], window_size=4
     )
-    model = t.SwinModel(config).eval()
-    seen = regard.trace(picture(200, 120), model, t.ViTImageProcessor(size=SQUARE))
+    return Seeing(t.SwinModel(config), t.ViTImageProcessor(size=SQUARE))
+
+
+def test_windows_that_shift_have_no_places(caplog: pytest.LogCaptureFixture) -> None:
+    seeing = swin(2, 2)
+    with caplog.at_level(logging.INFO, "regard.tracing.placing"):
+        seen = regard.trace(picture(200, 120), seeing.model.eval(), seeing.processor)
     assert len(seen.parts) == 2
     assert [side.places for both in seen.sides.values() for side in both] == [None] * 4
     assert seen.source.places is None
+    assert "its layers read windows in several orders" in caplog.text
+
+
+def test_windows_that_do_not_shift_are_where_they_are_seen() -> None:
+    found = check_places(swin(1, 1), picture(200, 120), tries=8)
+    assert [one.num_placed for one in found.values()] == [256, 64]
+    assert [(one.wrong, one.wide) for one in found.values()] == [([], []), ([], [])]
+    seeing = swin(1, 1)
+    seen = regard.trace(picture(64, 64), seeing.model.eval(), seeing.processor)
+    places = [place for place in seen.sides[seen.kinds[0]][0].places or [] if place]
+    assert [place[1:3] for place in places[14:18]] == [(8, 12), (12, 12), (16, 0), (20, 0)]

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from regard.evidence.agreement_check import check_agreement
 from regard.evidence.checks import (
     Check,
     Diagnosis,
@@ -108,7 +109,10 @@ as regard.trace does for its one pass.
         dtype=next(found.model.parameters()).dtype,
         knows_padding=tokenizer is not None,
     )
-    return Diagnosis((*checks, _check_origin(seen, found), *check_layers(case)))
+    checks.append(_check_origin(seen, found))
+    if found.pretrained is not None:
+        checks.append(check_agreement(found, found.inputs(sentence, tokenizer, target)))
+    return Diagnosis((*checks, *check_layers(case)))
 
 
 def _tensors_of(

@@ -164,7 +164,7 @@ def samples_of(got: Any) -> tuple[Samples, int]:
 
 def _parted(got: Any) -> tuple[Any, Any]:
     """Part a sound into its samples and its rate."""
-    if isinstance(got, Mapping):
+    if isinstance(got, Mapping) and "sampling_rate" in got:
         return got.get("array"), got["sampling_rate"]
     if isinstance(got, tuple) and _are_samples(got[0]):
         return got[0], got[1]

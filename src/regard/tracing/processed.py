@@ -32,6 +32,7 @@ class Processed:
     sights: Sights = field(default_factory=Sights)
     seconds: float = 0.0  # of the sound, with silence that was added
     rate: int = 0  # of the samples that the model hears; 0 of a spectrogram
+    axis: int = 1  # of the time, in the numbers of the sound
 
 
 def processed(
@@ -189,14 +190,17 @@ def _heard(sentence: Any, processor: Any, tokenizer: Any) -> Processed:
     if "input_values" in given and given["input_values"].dim() == 2:
         seconds = given["input_values"].size(1) / wanted
         return Processed(given, tokenizer, media, seconds=seconds, rate=wanted)
-    features = given.get("input_features")
-    num_frames = 0 if features is None else features.size(_time(features, extractor))
+    features = given.get("input_features", given.get("input_values"))
+    if features is None or features.dim() != 3:
+        return Processed(given, tokenizer, media)
+    axis = _time(features, extractor)
     hop = getattr(extractor, "hop_length", None)
-    frame = FRAME if hop is None else hop / wanted
-    return Processed(given, tokenizer, media, seconds=num_frames * frame)
+    seconds = features.size(axis) * (FRAME if hop is None else hop / wanted)
+    return Processed(given, tokenizer, media, seconds=seconds, axis=axis)
 
 
 def _time(features: Tensor, extractor: Any) -> int:
     """Say which side of a spectrogram, (1, bands, T) or (1, T, bands), is the time."""
-    bands = int(getattr(extractor, "feature_size", features.size(1)))
+    bands = getattr(extractor, "num_mel_bins", getattr(extractor, "feature_size", None))
+    bands = features.size(1) if bands is None else int(bands)
     return 2 if features.size(1) == bands else 1

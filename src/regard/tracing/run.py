@@ -229,7 +229,8 @@ def _trace_of(
             f"has, by kind, {counts} layers, numbered from 0."
         )
     named = tokens_of(inputs, layers, found.text_path)
-    source, target, sides = Placing(found.model, held).placed(named, layers)
+    placing = Placing(found, held, inputs, all_paths(notes))
+    source, target, sides = placing.placed(named, layers)
     kinds = sorted(layers, key=lambda kind: kind in sides and sides[kind][0] is not source)
     return Trace(
         source,

@@ -54,15 +54,6 @@ class Plane:
             return None
         return Box(self.picture, *(float(round(n, 3)) for n in (x[0], y[0], x[1], y[1])))
 
-    def cells(self, rows: int, columns: int) -> list[Box | None]:
-        """Part the plane into a grid, row by row."""
-        high, wide = self.height / rows, self.width / columns
-        return [
-            self.box(column * wide, row * high, (column + 1) * wide, (row + 1) * high)
-            for row in range(rows)
-            for column in range(columns)
-        ]
-
 
 @dataclass(frozen=True)
 class Sights:
@@ -70,6 +61,11 @@ class Sights:
 
     planes: tuple[Plane | None, ...] = ()  # None is a plane of padding
     patches: tuple[Box | None, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many planes or patches there are."""
+        return len(self.planes) or len(self.patches)
 
 
 def sights_of(pictures: Sequence[Pixels], see: See) -> Sights:
