@@ -37,8 +37,8 @@ transformers {version}.
   the part is how many of its tokens have a place, in all pictures.
 - **wider**: it moves most where its place is marked, and others move too: through convolutions that
   overlap, or since the processor shrinks a picture before it enlarges it.
-- **no places**, and why, as `logging.getLogger("regard.tracing.placing")` says: nothing is drawn on the
-  picture.
+- **no places**, and why, as `logging.getLogger("regard.tracing.placing")` says: nothing is drawn on
+  the picture.
 - **WRONG**: a token that does not see its place, or less than one elsewhere. {wrong}
 
 ## With the processors that people call them by
