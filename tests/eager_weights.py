@@ -19,6 +19,7 @@ from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.tracing.implementations import attending
 from tests.attention_calls import attention_calls
+from tests.banded_truth import banded_weights
 
 EXACT = 1e-5
 GIVEN = {  # the names of what a model gives, and the kind where the name tells it
@@ -62,8 +63,19 @@ def by_eager(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Eager:
     with attending(model, "eager"), attention_calls() as calls:
         outputs = model(**inputs, **options, output_attentions=True)
     called = list(once_each(calls.weights))
-    wanted = [one for one in given_by(outputs) if is_attention(one.weights)]
+    wanted = unbanded(model, inputs, given_by(outputs))
+    wanted = [one for one in wanted if is_attention(one.weights)]
     return Eager(wanted or wanted_of(called), len(called) + calls.fused, first_of(outputs))
+
+
+def unbanded(
+    model: PreTrainedModel, inputs: Mapping[str, Any], given: Iterable[Wanted]
+) -> list[Wanted]:
+    """Put weights over all keys in place of those that a model gives of a band (Longformer)."""
+    ids = inputs.get("input_ids")
+    bands = [] if ids is None else banded_weights(model, inputs, ids.size(1))
+    others = [one for one in given if not bands or one.kind in {"decoder", "cross"}]
+    return [*(Wanted("encoder", x) for x in bands), *others]
 
 
 def softmaxes(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Eager:

@@ -14,8 +14,10 @@ from tests.eager_weights import (
     Outcome,
     Wanted,
     held_against,
+    is_attention,
     reason,
     traced,
+    unbanded,
 )
 
 STEPS = 5
@@ -29,7 +31,8 @@ def generated(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Outcome:
     prompt(model)
     try:
         steps = by_steps(model, given)
-        wanted = list(rows_of(steps))
+        wanted = unbanded(model, given, rows_of(steps))
+        wanted = [one for one in wanted if is_attention(one.weights)]
     except Exception as error:  # noqa: BLE001  whatever keeps a model from it
         return Outcome("not applicable", f"its generate fails: {reason(error)}")
     seen = traced(lambda: trace_generation(dict(given), model, max_new_tokens=STEPS))

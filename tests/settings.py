@@ -35,6 +35,7 @@ from tests.tiny_pictures import with_pictures
 
 PADDING = 3
 LENGTHS = (200, 120, 60, 30)  # the longest that a type takes
+NONE = "no attention that can be traced"  # of words in which a trace is refused
 HALF = 2e-2  # of bfloat16, whose numbers have eight bits
 TEXT = {"encoder", "decoder", "seq2seq", "pictures"}
 Inputs = dict[str, Tensor]
@@ -240,10 +241,14 @@ def written(tiny: Tiny) -> Outcome:
     if not tiny.model.can_generate():
         return Outcome("not applicable", "cannot generate")
     inputs = dict(tiny.inputs)
+    if "input_ids" not in inputs and not tiny.model.config.is_encoder_decoder:
+        return Outcome("not applicable", "writes all that it heard at once (CTC)")
     if tiny.family.use == "pictures":
         with contextlib.suppress(Exception):  # then from text alone
             inputs = of_type(tiny.dtype, with_pictures(tiny.model, 1))
-    return generated(tiny.model, inputs)
+    outcome = generated(tiny.model, inputs)
+    has_none = outcome.verdict == "refused" and NONE in outcome.detail
+    return Outcome("no attention", "") if has_none else outcome
 
 
 NO_TEXT = Outcome("not applicable", "reads no text alone")
@@ -268,7 +273,7 @@ def judged(
         if not eager.wanted:
             return Outcome("other", f"{layers_of(seen)}; eager gives no weights to compare")
         return held_against(eager, seen, tolerance, cut)
-    if "no attention that can be traced" in seen.detail and not eager.wanted:
+    if NONE in seen.detail and not eager.wanted:
         return Outcome("no attention", "")
     return seen
 

@@ -95,6 +95,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {  # by type, of configurations within ot
     "esm": {"vocab_size": 128, "pad_token_id": 1, "mask_token_id": 3},
     "gemma4_assistant": {"text_config": {"num_kv_shared_layers": 6}},
     "gemma4_unified_assistant": {"text_config": {"num_kv_shared_layers": 6}},
+    "led": {"attention_window": 4},
+    "longformer": {"attention_window": 4},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"], "num_dense_layers": 1},
     "moonshine_streaming": {"num_key_value_heads": 4},
     "nemotron": {"num_key_value_heads": 2},

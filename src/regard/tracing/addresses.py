@@ -76,6 +76,9 @@ class Addresses:
         name = self.numbers.names[asked.module]
         if getattr(asked.module, "is_cross_attention", False) or CROSS.search(name):
             return "cross"
+        is_pooling = "pool" in type(asked.module).__name__.lower()
+        if is_pooling and asked.query.size(2) < asked.key.size(2):
+            return "cross"  # a query that was learned reads them all (VideoPrism)
         if side := side_of(name, self.numbers.model):
             return side
         return "decoder" if self._is_decoders(asked) else "encoder"

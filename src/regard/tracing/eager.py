@@ -7,7 +7,7 @@ weights are kept that it gives.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.record.windows import WindowedLayer
 from regard.tracing.agreement import TOLERANCES, NotUnderstoodError, gives
+from regard.tracing.bands import global_tokens, unfolded
 from regard.tracing.called import how_of, noting, recording_calls, without
 from regard.tracing.calls import Numbers
 from regard.tracing.causality import hides_the_future, says_causal
@@ -43,8 +44,9 @@ def watch_eager(
     called, given = new_recorder(), new_recorder()
     wanted, called.wanted, given.wanted = called.wanted, None, None  # all are compared
     plain, refused = watch_calls(model, inputs, called)
-    outputs = eager_outputs(model, inputs)
-    eager_weights(model, outputs, given)
+    with global_tokens(model) as are_global:
+        outputs = eager_outputs(model, inputs)
+    eager_weights(model, outputs, given, are_global)
     called.wanted = given.wanted = wanted
     layers = [layer for of_kind in called.layers.values() for layer in of_kind.values()]
     wrong = _wrong(given, layers, plain, outputs)
@@ -112,11 +114,19 @@ def eager_outputs(model: PreTrainedModel, inputs: Mapping[str, Any]) -> Any:
         return model(**inputs, output_attentions=True)
 
 
-def eager_weights(model: PreTrainedModel, outputs: Any, recorder: Recorder) -> Recorder:
-    """Take the weights that a model gave for output_attentions=True."""
+def eager_weights(
+    model: PreTrainedModel, outputs: Any, recorder: Recorder, are_global: Sequence[Tensor] = ()
+) -> Recorder:
+    """Take the weights that a model gave for output_attentions=True, those of a band unfolded."""
     numbers: Counter[str] = Counter()
     for name, kind in GIVEN.items():
-        for weights in getattr(outputs, name, None) or ():
+        given = getattr(outputs, name, None) or ()
+        is_banded = name in {"attentions", "encoder_attentions"} and len(given) == len(are_global)
+        of_globals = getattr(outputs, name.replace("attentions", "global_attentions"), None)
+        for at, weights in enumerate(given):
+            if is_banded:
+                own = None if of_globals is None else of_globals[at][0]
+                weights = unfolded(weights[0], own, are_global[at][0])[None]  # noqa: PLW2901
             if isinstance(weights, Tensor) and weights.dim() == 4:
                 is_decoders = hides_the_future(weights > 0) or says_causal(model, model)
                 of_kind = kind or ("decoder" if is_decoders else "encoder")
@@ -133,7 +143,7 @@ def agree(called: Recorder, given: Recorder) -> bool:
     Some give those of a few layers only, as Swin's of the last of each stage; some give none, such
     as beside a vision tower. Of padding, the kind of calls is better known than that of weights.
     """
-    return bool(called.counts) and all(
+    return called.counts.total() >= max(given.counts.total(), 1) and all(
         any(_are_in_order(wanted, of_kind) for of_kind in called.layers.values())
         for wanted in given.layers.values()
     )

@@ -331,7 +331,9 @@ def write_on(
     """Let a decoder continue its prompt; it then reads all but the last token."""
     if "input_ids" not in inputs.named:
         raise ValueError(
-            f"A generation starts from text or input_ids, but got only {sorted(inputs.named)}."
+            f"{type(model).__name__} writes on from text or input_ids, but got only "
+            f"{sorted(inputs.named)}: pass them too. What has no decoder (CTC) writes all that it "
+            "heard at once: trace what it reads, by regard.trace."
         )
     unlabelled = {name: x for name, x in inputs.named.items() if name != "labels"}
     inputs = replace(inputs, named=unlabelled)  # what is to be written is not known yet
