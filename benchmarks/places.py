@@ -64,7 +64,8 @@ The middle of a token's stretch is turned upside down in a sound of 1.3 seconds.
 {sounds}
 
 The stretch of a frame is its step. Frames of wav2vec2 and its kin see a quarter of a step more than
-theirs, at the end, which is not marked; norms over all the sound move all of them a little. Whisper
+theirs, at the end, which is not marked; others move as well, through norms over all the sound and
+convolutions over positions, which were not told apart. Whisper
 hears windows of 25 milliseconds, five of them a token, and the loudest of all the sound. A patch of
 the audio spectrogram transformer has a stretch, in seconds; which pitches it is of is not said.
 """
