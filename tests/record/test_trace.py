@@ -319,3 +319,10 @@ def test_a_long_head_is_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(blocks) == 8
     assert max(blocks) <= 4 * 50 * 7
     np.testing.assert_allclose(seen.weights(0), true, atol=1e-6)
+
+
+def test_weights_that_were_turned_round_are_taken() -> None:
+    """What NumPy looks at backwards, torch refuses to take."""
+    weights = np.array([[1.0, 0.0], [0.25, 0.75]], dtype=np.float32)
+    turned = Trace.from_weights(weights[::-1, ::-1])
+    assert turned.weights(0, 0).tolist() == [[0.75, 0.25], [0.0, 1.0]]

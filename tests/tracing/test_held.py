@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from regard.tracing.held import is_picture, is_sound, pixels_of, samples_of
+from regard.tracing.held import at_rate, is_picture, is_sound, pixels_of, samples_of
 
 RED = [255, 0, 0]
 
@@ -155,3 +155,16 @@ def test_a_file_that_is_no_sound_says_what_is(tmp_path: Path) -> None:
     (tmp_path / "x.wav").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="cannot be read as a sound"):
         samples_of(tmp_path / "x.wav")
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(44_100, 16_000), (8000, 16_000), (48_000, 16_000)])
+def test_another_rate_holds_what_it_can_and_nothing_else(rate: int, wanted: int) -> None:
+    """A tone stays where it was; one above half the rate is not folded into what is heard."""
+    at, later = np.arange(rate) / rate, np.arange(wanted) / wanted
+    low = at_rate(np.sin(2 * np.pi * 440 * at).astype(np.float32), rate, wanted)
+    assert len(low) == wanted
+    inside = slice(wanted // 10, -wanted // 10)
+    np.testing.assert_allclose(low[inside], np.sin(2 * np.pi * 440 * later)[inside], atol=1e-2)
+    if rate > 2 * wanted:
+        high = at_rate(np.sin(2 * np.pi * 11_000 * at).astype(np.float32), rate, wanted)
+        assert np.abs(high[inside]).max() < 1e-2

@@ -54,7 +54,7 @@ def layers_of(weights: Any, kind: str) -> dict[int, Layer]:
 def _tensor(weights: Any) -> Tensor:
     """Take numbers in rows of one length."""
     try:
-        numbers = weights if isinstance(weights, Tensor) else np.asarray(weights)
+        numbers = weights if isinstance(weights, Tensor) else np.array(weights, order="C")
         return torch.as_tensor(numbers).float()
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
