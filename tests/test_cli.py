@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import regard
 from regard import cli
 from regard.evidence.checks import Diagnosis
+from regard.lessons import shipped
 from regard.record.trace import Trace
 from regard.viewer.packing import PackedHead
 from regard.viewer.widget import view
@@ -69,7 +70,7 @@ def test_only_root_is_allowed_root(
     monkeypatch: pytest.MonkeyPatch, user: int, expected: list[str]
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: user)
-    assert cli.root_options() == expected
+    assert shipped.root_options() == expected
 
 
 def test_notebooks_are_copied_where_there_are_none(
@@ -80,7 +81,7 @@ def test_notebooks_are_copied_where_there_are_none(
     for name in ("index.ipynb", "how_sure.ipynb", "a.png", "b.png", *of_models):
         (shipped / name).parent.mkdir(parents=True, exist_ok=True)
         (shipped / name).write_text("shipped")
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
+    monkeypatch.setattr("regard.lessons.shipped.PACKAGE", tmp_path)
     (new / "trained").mkdir(parents=True)
     for name in ("b.png", "trained/b.safetensors"):
         (new / name).write_text("mine")
@@ -101,7 +102,7 @@ def test_notebooks_are_copied_for_another_jupyter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]
 ) -> None:
     monkeypatch.setattr(cli, "find_spec", lambda _: None)  # there may be no JupyterLab at all
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
+    monkeypatch.setattr("regard.lessons.shipped.PACKAGE", tmp_path)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "index.ipynb").write_text("shipped")
     code, said = run("notebook", "--copy", "--folder", str(tmp_path / "new"))
@@ -114,7 +115,7 @@ def test_notebooks_are_copied_for_another_jupyter(
 def test_missing_notebooks_say_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]
 ) -> None:
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
+    monkeypatch.setattr("regard.lessons.shipped.PACKAGE", tmp_path)
     code, said = run("notebook", "--folder", str(tmp_path))
     assert code == 1
     assert f"no index.ipynb in {tmp_path}" in said
@@ -137,7 +138,7 @@ def test_news_are_off_and_the_users_own_places_stay(
     monkeypatch: pytest.MonkeyPatch, own: str
 ) -> None:
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", own)
-    *others, ours = cli.lab_environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    *others, ours = shipped.lab_environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     assert others == ([own] if own else [])
     settings = json.loads(Path(ours, "labconfig", "default_setting_overrides.json").read_text())
     assert settings == {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
@@ -235,7 +236,7 @@ def test_a_decoder_reads_the_target_that_is_given(tmp_path: Path) -> None:
 def test_the_doctor_prints_a_line_for_each_check(tmp_path: Path) -> None:
     code, said, errors = run_model("doctor", SENTENCE)
     assert (code, errors) == (0, "")
-    assert len(said.splitlines()) == 12
+    assert len(said.splitlines()) == 13
     assert all(line.startswith("ok ") for line in said.splitlines())
     code, said, _ = run_model("doctor", "the dog 🐕")
     assert code == 1

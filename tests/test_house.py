@@ -19,6 +19,7 @@ ABOVE = {  # what a package may import, besides itself
     "pictures": {"measures", "record"},
     "evidence": {"tracing", "measures", "record"},
     "causes": {"tracing", "measures", "record"},
+    "known": {"causes", "tracing", "measures", "record"},
     "lessons": {"pictures", "tracing", "measures", "record"},
     "viewer": {"pictures", "measures", "tracing", "record"},
 }

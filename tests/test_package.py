@@ -20,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from regard.cli import place_notebooks
+from regard.lessons.shipped import place_notebooks
 
 path = place_notebooks(Path("new")).with_name(sys.argv[2])
 notebook = nbformat.read(path, as_version=4)
@@ -98,7 +98,8 @@ def test_the_wheel_carries_what_is_there(
 
 def test_the_wheel_runs_from_its_own_files(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    code = "import regard; from regard.cli import place_notebooks; from pathlib import Path;"
+    code = "import regard; from regard.lessons.shipped import place_notebooks;"
+    code += "from pathlib import Path;"
     code += "print(regard.__file__); place_notebooks(Path('new'))"
     said = run_python("-c", code, cwd=tmp_path)
     assert said.startswith(str(tmp_path))

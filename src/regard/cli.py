@@ -1,9 +1,8 @@
-"""The command line: `regard notebook`, `table`, `view`, `doctor` and `scoreboard`.
+"""The command line: `regard notebook`, `table`, `view`, `doctor`, `scoreboard`, `reproduce`.
 
 What is slow to load is imported where it is used, so that `regard --help` is quick.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import regard
-from regard.record.whole import check_place, whole_file
+from regard.lessons.shipped import lab_environment, place_notebooks, root_options
+from regard.record.whole import check_place
 from regard.tracing.loading import is_on_hub, load, one_line, silence
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from regard.record.kinds import Head
     from regard.record.trace import Trace
     from regard.viewer.opening import Opening
-
-INDEX = "index.ipynb"
 
 IN_OPTIONS = {  # what messages tell who writes Python, and what they tell here
     r"trace again with layers=\[(\d+)\], or without layers= to keep all": (
@@ -68,10 +66,6 @@ NoSpecial = Annotated[bool, typer.Option("--no-special", help="Hide [CLS], </s> 
 Target = Annotated[
     str | None, typer.Option(help="What the decoder beside an encoder reads; else what it writes.")
 ]
-
-# JupyterLab would ask in a pop-up whether to fetch news. Here its default is not to; what users
-# chose in their own settings goes before.
-LAB_DEFAULTS = Path(__file__).parent / "jupyter"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -278,6 +272,27 @@ def print_scoreboard(
         typer.echo(f"all relations in both directions are in {output}")
 
 
+@app.command("reproduce")
+def print_reproduction(
+    name: Annotated[str, typer.Argument(help="induction, norms or sinks.")],
+    *,
+    model: Model,
+    file: Annotated[
+        Path | None, typer.Option(help="Sentences, one a line, or a treebank in CoNLL-U.")
+    ] = None,
+) -> None:
+    """Compute a known result anew: induction heads, norms of what is read, attention sinks."""
+    with one_line_for_errors(), silence():
+        from regard.known.reproduction import reproduce, sentences_in  # noqa: PLC0415  slow
+
+        sentences = [] if file is None else sentences_in(file)
+        pretrained, tokenizer = loaded(model)
+        tables = list(reproduce(name, pretrained, tokenizer, sentences))
+    for title, found in tables:
+        typer.echo(title)
+        typer.echo(found.to_string(index=False, float_format="{:.3f}".format))
+
+
 def loaded(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """Load a model and its tokenizer; say so where the network may be used."""
     if is_on_hub(name) and sys.stdout.isatty():
@@ -348,50 +363,3 @@ def decoded(name: str, read: Callable[[], bytes]) -> str:
     except OSError as error:
         advice = "name a file of text, or - for standard input"
         raise ValueError(f"{name} cannot be read ({error.strerror}): {advice}.") from error
-
-
-def place_notebooks(folder: Path) -> Path:
-    """Give the index of the notebooks in this folder; copy all that they need where it is missing.
-
-    Parameters
-    ----------
-    folder
-        An existing or a new folder. Files that are there are kept as they are.
-
-    Returns
-    -------
-    Path
-        A notebook of links, a line for each.
-
-    Raises
-    ------
-    FileNotFoundError
-        If neither the folder nor the installed package holds the notebooks.
-    """
-    index = folder / INDEX
-    shipped = Path(__file__).parent / "notebooks"
-    if not index.exists() and not (shipped / INDEX).exists():
-        raise FileNotFoundError(
-            f"no {INDEX} in {folder.resolve()}, and this installation carries none: "
-            "give --folder notebooks of a clone"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in filter(Path.is_file, shipped.rglob("*")):  # there is none in a clone
-        copy = folder / source.relative_to(shipped)
-        copy.parent.mkdir(exist_ok=True)
-        if not copy.exists():
-            with whole_file(copy) as unfinished:
-                shutil.copyfile(source, unfinished)
-    return index
-
-
-def root_options() -> list[str]:
-    """JupyterLab refuses to run as root unless it is told to."""
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Windows has no such notion
-    return ["--allow-root"] if is_root else []
-
-
-def lab_environment() -> dict[str, str]:
-    """Give this process's environment, with our defaults after the user's own places."""
-    places = [os.environ.get("JUPYTER_CONFIG_PATH", ""), str(LAB_DEFAULTS)]
-    return os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, places))}

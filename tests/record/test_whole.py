@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from regard import cli
+from regard.lessons import shipped
 from regard.model.checkpoint import save_checkpoint
 from regard.record.spreadsheet import no_formula, write_csv
 from regard.record.trace import Trace
@@ -65,12 +65,12 @@ def test_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
 def test_a_notebook_that_is_half_copied_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
+    monkeypatch.setattr(shipped, "PACKAGE", tmp_path)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "index.ipynb").write_text("shipped")
     fail_halfway(monkeypatch)
     with pytest.raises(OSError, match="No space left"):
-        cli.place_notebooks(tmp_path / "new")
+        shipped.place_notebooks(tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
 
 

@@ -1,0 +1,1 @@
+"""Does a known result come out again? A file a result."""
