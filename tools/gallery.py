@@ -46,7 +46,8 @@ from tools.shots import Shot, take
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-STEP = re.compile(r"```python\n(.*?)```\n+!\[[^]]*\]\((\w+)\.png\)", re.DOTALL)
+PICTURE = re.compile(r"!\[[^]]*\]\((\w+)\.png\)\s+")
+STEP = re.compile(rf"```python\n(.*?)```\s+((?:{PICTURE.pattern})+)", re.DOTALL)
 LONG = 2300  # tokens of a page that is read twice
 BELOW = len(KINDS)  # the question "colour below the circle ?"
 MARK = CATEGORICAL[4]
@@ -54,15 +55,16 @@ Names = dict[str, Any]
 
 
 class Step(NamedTuple):
-    """Lines of the gallery, and the picture that they make."""
+    """Lines of the gallery, and what they make: a picture, a page, or first one, then the other."""
 
     lines: str
-    picture: str
+    pictures: list[str]
 
 
 def steps() -> list[Step]:
     """Read the gallery."""
-    return [Step(*found) for found in STEP.findall((DOCS / "gallery.md").read_text("utf-8"))]
+    found = STEP.finditer((DOCS / "gallery.md").read_text("utf-8"))
+    return [Step(one[1], PICTURE.findall(one[2])) for one in found]
 
 
 def minilm() -> Names:
@@ -176,7 +178,6 @@ WITH: dict[str, Callable[[], Names]] = {
     "view_dark": smollm,
     "translation": translator,
     "words_on_image": seer,
-    "view_picture": seer,
     "alignment": hearing,
     "written": smollm,
     "long": smollm,
@@ -190,28 +191,29 @@ FINISH = {"words_on_image": beside_the_scene, "written": below_the_prompt}
 
 
 def draw(step: Step) -> None:
-    """Run the lines, and keep what they draw, or the page that they save."""
-    names: Names = {"regard": regard, **WITH[step.picture]()}
-    picture = DOCS / f"{step.picture}.png"
+    """Run the lines, and keep what they draw, and the page that they save."""
+    first, last = step.pictures[0], step.pictures[-1]
+    names: Names = {"regard": regard, **WITH[first]()}
     use_style()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         exec(step.lines, names)  # noqa: S102  our own page
         page = Path(folder) / "x.html"
         if page.exists():
-            take(SHOTS.get(step.picture, Shot()), page, picture)
-            return
-    FINISH.get(step.picture, lambda _: None)(names)
-    plt.savefig(picture)
-    plt.close("all")
+            take(SHOTS.get(last, Shot()), page, DOCS / f"{last}.png")
+    if plt.get_fignums():
+        FINISH.get(first, lambda _: None)(names)
+        plt.savefig(DOCS / f"{first}.png")
+        plt.close("all")
 
 
 def main(asked: list[str]) -> None:
     """Draw the pictures that are asked for."""
-    if unknown := set(asked) - set(WITH):
-        sys.exit(f"No such picture: {sorted(unknown)}; there are {sorted(WITH)}.")
+    drawn = {name for step in steps() for name in step.pictures}
+    if unknown := set(asked) - drawn:
+        sys.exit(f"No such picture: {sorted(unknown)}; there are {sorted(drawn)}.")
     for step in steps():
-        if not asked or step.picture in asked:
-            print(f"{step.picture}.png")
+        if not asked or set(asked) & set(step.pictures):
+            print(*step.pictures)
             draw(step)
 
 
