@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 MEASURED = (ROOT / "docs" / "measured.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SEEING = pd.read_csv(ROOT / "notebooks" / "seeing_seeds.csv")
 SEEDS = dict(iter(pd.read_csv(ROOT / "notebooks" / "seeds.csv").groupby("model")))
 
 ANY, OURS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -92,3 +93,15 @@ def test_the_figures_of_the_readme_are_those_of_the_seeds() -> None:
     reads = "best head: it reads its antecedent"
     shares = [mean_and_lowest("guided", reads), offset("guided", reads)]
     assert f"| {'; '.join(shares)} | `make seeds` |" in README
+
+
+def test_the_figures_below_the_picture_are_those_of_the_seeds() -> None:
+    asked = SEEING[(SEEING["model"] == "encoder") & (SEEING["relation"] == "below")]
+    mean = asked.mean(numeric_only=True).map("{:.1%}".format)
+    said = re.sub(r"\s+", " ", README)
+    best, lowest = "best head: gold patch", f"{asked['best head: gold patch'].min():.1%}"
+    assert f"its best head does so in {mean[best]} (lowest {lowest}) of held-out scenes" in said
+    assert f"one fixed patch would be right in {mean['always one patch']}." in said
+    assert f"The shape itself is read most in {mean['a head: named shape']}" in said
+    covered, right = mean["named shape painted over"], mean["right"]
+    assert f"with it painted over, {covered} of the answers are right, not {right}" in said

@@ -109,3 +109,20 @@ def test_what_is_no_region_is_said(
 ) -> None:
     with pytest.raises(error, match=said):
         region_of(gold, media)
+
+
+@pytest.mark.parametrize(
+    ("gold", "error"),
+    [
+        (Box(0, -np.inf, 0, 8, 8), ValueError),
+        (Box(-1, 0, 0, 8, 8), ValueError),
+        ({-1: np.ones((HIGH, WIDE), dtype=bool)}, ValueError),
+        ({"a": np.ones((HIGH, WIDE), dtype=bool)}, TypeError),
+        ({0.0: np.ones((HIGH, WIDE), dtype=bool)}, TypeError),
+    ],
+)
+def test_regions_of_no_picture_or_without_an_end_are_refused(
+    gold: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"[Pp]icture|whole number"):
+        region_of(gold, MEDIA)

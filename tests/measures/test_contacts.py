@@ -151,3 +151,16 @@ LINEAR = nn.Linear(6, 1)
 def test_what_has_no_map_is_said(ask: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         ask()
+
+
+@pytest.mark.parametrize("place", [0, 20])
+def test_a_head_without_an_opinion_has_the_precision_of_chance(place: int) -> None:
+    """Wherever the contacts are: pairs that are level share what is right."""
+    length = 40
+    touch = np.zeros((length, length), dtype=bool)
+    touch[place : place + 8, place + 8 : place + 16] = True
+    touch |= touch.T
+    even = np.full((length, length), 1 / length)
+    seen = Trace.from_weights([[even, np.eye(length)]], list("MKTAYIAKQR") * 4)
+    table = score_contacts(seen, touch)
+    assert table["precision"].tolist() == pytest.approx(table["chance"].tolist(), abs=1e-6)

@@ -117,3 +117,19 @@ def test_tokens_without_places_are_told_from_those_with() -> None:
     )
     with pytest.raises(ValueError, match=r"these kinds have places: \[\]"):
         regard.plot_on_image(nowhere, 0, 0, "what")
+
+
+def test_a_box_that_is_partly_outside_is_drawn_where_it_is_inside() -> None:
+    seen = seen_picture()
+    places: list[Place | None] = [
+        None,
+        Box(0, -10.0, -5.0, 10.0, 20.0),
+        Box(0, 10.0, 0.0, 20.0, 20.0),
+        Box(0, 29.8, 0.0, 40.0, 25.0),
+    ]
+    seen = replace(seen, source=replace(seen.source, places=places))
+    _, over = regard.plot_on_image(seen, 0, 0, "[CLS]").get_images()
+    drawn = np.asarray(over.get_array())
+    assert drawn[:, [0, 5, 15, 29]] == pytest.approx(
+        np.tile(WEIGHTS[0, [1, 1, 2, 3]], (20, 1)), abs=1e-6
+    )

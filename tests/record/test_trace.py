@@ -326,3 +326,10 @@ def test_weights_that_were_turned_round_are_taken() -> None:
     weights = np.array([[1.0, 0.0], [0.25, 0.75]], dtype=np.float32)
     turned = Trace.from_weights(weights[::-1, ::-1])
     assert turned.weights(0, 0).tolist() == [[0.75, 0.25], [0.0, 1.0]]
+
+
+def test_where_all_is_hidden_nothing_is_left() -> None:
+    seen = Trace.from_weights(np.eye(2)[None, None], tokens=["a", "b"])
+    special = replace(seen.source, special=[True, True])
+    hidden = replace(seen, source=special, target=Side()).hide()
+    assert hidden.weights(0, 0).shape == (0, 0)

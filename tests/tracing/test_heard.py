@@ -81,3 +81,25 @@ def test_what_a_speech_model_writes_has_its_weights_and_seconds() -> None:
     assert frames[7] == pytest.approx(Stretch(7 * FRAME, 8 * FRAME))
     read = regard.trace((SOUND, RATE), model, Hearing(), target="do re")
     assert read.source.places == frames
+
+
+def test_rows_of_two_frames_have_the_seconds_of_both() -> None:
+    """A click in the middle of two seconds moves the row that is said to lie there."""
+    extractor: Any = t.SeamlessM4TFeatureExtractor()
+    config = t.Wav2Vec2BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        feature_projection_input_dim=160, output_hidden_size=32,
+    )  # fmt: skip
+    random = np.random.default_rng(0)
+    quiet = random.normal(0, 0.1, 2 * RATE).astype(np.float32)
+    click = quiet.copy()
+    click[RATE : RATE + 160] += random.normal(0, 0.5, 160).astype(np.float32)
+    before, after = (
+        extractor(x, sampling_rate=RATE, return_tensors="pt")["input_features"][0]
+        for x in (quiet, click)
+    )
+    moved = int((after - before).abs().sum(-1).argmax())
+    seen = regard.trace((quiet, RATE), t.Wav2Vec2BertModel(config).eval(), extractor)
+    place = (seen.source.places or [])[moved]
+    assert isinstance(place, Stretch)
+    assert place.start - FRAME <= 1.0 <= place.end + FRAME

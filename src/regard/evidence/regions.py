@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regard.record.door import described
+from regard.record.door import described, whole_number
 from regard.record.places import Box, Media, Place, Stretch
 
 Floats = NDArray[np.float64]
@@ -108,6 +108,9 @@ def region_of(gold: Any, media: Media) -> Region:
         raise ValueError(f"A region lies in one picture, or in a sound, but {gold} lies in {said}.")
     (number,) = numbers
     boxes = boxes_of(places)
+    is_counted = number >= 0 or not any(isinstance(place, Box) for place in places)
+    if not is_counted or not np.isfinite(boxes).all():
+        raise ValueError(f"A region is of a picture from 0 and has an end, but got {gold}.")
     x, y = (np.unique(boxes[:, sides]) for sides in ((0, 2), (1, 3)))
     cells = np.zeros((max(len(y) - 1, 0), max(len(x) - 1, 0)), dtype=bool)
     for left, top, right, bottom in boxes:
@@ -131,6 +134,8 @@ def _of_mask(gold: Any, media: Media) -> Region:
             "{number: mask}, or pass boxes."
         )
     number, mask = next(iter(gold.items())) if isinstance(gold, Mapping) else (0, gold)
+    if whole_number("The number of a picture", number) < 0:
+        raise ValueError(f"Pictures are numbered from 0, but a mask of {number} is given.")
     cells = np.asarray(mask)
     if cells.dtype != bool:
         raise TypeError(f"A mask is bool, True where the region is, but got {cells.dtype}.")

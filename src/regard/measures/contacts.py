@@ -130,11 +130,22 @@ def score_contacts(
     count = min(length, len(right))
     rows = []
     for (number, head), found in _maps(trace, kind, list(trace.layers[kind])):
-        strongest = found[*pairs].argsort(descending=True, stable=True)[:count]
-        rows.append((kind, number, head, float(right[strongest].mean())))
+        rows.append((kind, number, head, _precision(found[*pairs], right, count)))
     table = pd.DataFrame(rows, columns=["kind", "layer", "head", "precision"])
     table = table.assign(chance=float(right.mean()), count=count)
     return table.sort_values("precision", ascending=False, kind="stable", ignore_index=True)
+
+
+def _precision(scores: Tensor, right: Tensor, count: int) -> float:
+    """Say how many of the strongest are right; of those that are level, their share of it.
+
+    What rounding sets apart is level, so that a head without an opinion has the share of chance.
+    """
+    rounding = 1e-6 * float(scores.abs().max())
+    last = float(scores.sort(descending=True)[0][count - 1])
+    above, level = scores > last + rounding, (scores - last).abs() <= rounding
+    places = count - int(above.sum())
+    return float(right[above].sum() + places * right[level].mean()) / count
 
 
 def check_contacts(contacts: object, length: int) -> NDArray[np.bool_]:

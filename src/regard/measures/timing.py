@@ -284,5 +284,10 @@ def _frames(seen: Trace, columns: Side) -> tuple[list[Stretch], NDArray[np.bool_
     sound, rate = seen.media.sound, seen.media.rate
     end = np.inf if sound is None else len(sound) / rate
     frames = [place for place in places if isinstance(place, Stretch) and place.start < end]
+    if not frames:
+        raise ValueError(
+            f"None of the {len(places)} frames that are read lies within the sound, which ends at "
+            f"{end:.3g} seconds."
+        )
     is_heard = [isinstance(place, Stretch) and place.start < end for place in places]
     return frames, np.array(is_heard)

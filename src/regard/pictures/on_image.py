@@ -279,12 +279,19 @@ def _over(pixels: Pixels, boxes: Sequence[Box | None], weights: Matrix) -> NDArr
     for box, weight in zip(boxes, weights, strict=True):
         if box is None:
             continue
-        top, bottom = (round(y / step) for y in (box.top, box.bottom))
-        left, right = (round(x / step) for x in (box.left, box.right))
-        part = np.s_[top : max(bottom, top + 1), left : max(right, left + 1)]
+        part = np.s_[
+            _span(box.top, box.bottom, step, len(sums)),
+            _span(box.left, box.right, step, sums.shape[1]),
+        ]
         sums[part] += weight
         seen[part] = True
     return np.where(seen, sums, np.nan)
+
+
+def _span(start: float, end: float, step: int, size: int) -> slice:
+    """Give the pixels of a side, at least one, of the part of a box that is in the picture."""
+    first = min(max(round(start / step), 0), size - 1)
+    return slice(first, min(max(round(end / step), first + 1), size))
 
 
 def _sheet(

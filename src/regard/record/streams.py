@@ -82,7 +82,7 @@ def _readable(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
         yield from ((rows, (weights > 0).any(dim=0)) for rows, weights in blocks(layer))
         return
     _, num_queries, num_keys = layer.shape
-    step = max(BLOCK_BYTES // (8 * num_keys), 1)
+    step = max(BLOCK_BYTES // (8 * max(num_keys, 1)), 1)
     for start in range(0, num_queries, step):
         rows = slice(start, min(start + step, num_queries))
         may_read = layer.may_read(rows=rows).any(dim=0)
@@ -116,7 +116,7 @@ def _spans_of_groups(layer: GroupedLayer, of_tokens: Tensor) -> Tensor:
 def blocks(layer: Layer) -> Iterator[tuple[slice, Tensor]]:
     """Stream a layer's weights, all heads, some queries at a time: (rows, (h, Q', K))."""
     num_heads, num_queries, num_keys = layer.shape
-    step = max(BLOCK_BYTES // (4 * num_heads * num_keys), 1)
+    step = max(BLOCK_BYTES // max(4 * num_heads * num_keys, 1), 1)
     for start in range(0, num_queries, step):
         rows = slice(start, min(start + step, num_queries))
         yield rows, layer.weigh(rows=rows)

@@ -4,6 +4,7 @@ They give 2 w + 1 columns, of the keys around a query, and before them one of ea
 read and that reads all; its own row is given apart.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 def global_tokens(model: nn.Module) -> Iterator[list[Tensor]]:
     """Note which tokens all read, while within: bool, (B, T) with what they are padded to."""
     noted: list[Tensor] = []
+    asking = threading.get_ident()
 
     def note(_: nn.Module, __: Any, given: Mapping[str, Any]) -> None:
-        noted.append(given["is_index_global_attn"])
+        if threading.get_ident() == asking:
+            noted.append(given["is_index_global_attn"])
 
     with ExitStack() as hooks:
         for module in model.modules():

@@ -53,5 +53,5 @@ def _log_sums(layer: ScoredLayer, keys: slice) -> Tensor:
 def _rows(layer: ScoredLayer) -> Iterator[slice]:
     """Part the queries, so that few scores are held at once."""
     num_heads, num_queries, num_keys = layer.shape
-    step = max(BLOCK_BYTES // (4 * num_heads * num_keys), 1)
+    step = max(BLOCK_BYTES // max(4 * num_heads * num_keys, 1), 1)
     yield from (slice(at, min(at + step, num_queries)) for at in range(0, num_queries, step))

@@ -195,7 +195,8 @@ def _heard(sentence: Any, processor: Any, tokenizer: Any) -> Processed:
         return Processed(given, tokenizer, media)
     axis = _time(features, extractor)
     hop = getattr(extractor, "hop_length", None)
-    seconds = features.size(axis) * (FRAME if hop is None else hop / wanted)
+    stacked = int(getattr(extractor, "stride", 1))  # frames a row (SeamlessM4T)
+    seconds = features.size(axis) * stacked * (FRAME if hop is None else hop / wanted)
     return Processed(given, tokenizer, media, seconds=seconds, axis=axis)
 
 
