@@ -148,9 +148,7 @@ def test_what_cannot_be_timed_is_said(
 
 def test_without_a_sound_or_a_word_it_says_so() -> None:
     seen = spoken()
-    late = [
-        place and Stretch(place.start + 99, place.end + 99) for place in seen.source.places or []
-    ]
+    late: list[Place | None] = [Stretch(at + 99, at + 100) for at in range(len(seen.source.tokens))]
     after = replace(seen, source=replace(seen.source, places=late))
     with pytest.raises(ValueError, match=r"None of the \d+ frames .* lies within the sound"):
         regard.word_times(after, [(0, 0)])
