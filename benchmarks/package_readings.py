@@ -118,9 +118,12 @@ def multihead(model: nn.Module, inputs: Any) -> list[Tensor]:
         return output, None
 
     nn.MultiheadAttention.forward = asked  # type: ignore[method-assign]
+    is_fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # else nn.TransformerEncoder does not ask it
     try:
         run(model, inputs)
     finally:
+        torch.backends.mha.set_fastpath_enabled(is_fast)
         nn.MultiheadAttention.forward = own  # type: ignore[method-assign]
     return found
 
@@ -131,8 +134,15 @@ def fused(model: nn.Module, inputs: Any) -> list[Tensor]:
     own = F.scaled_dot_product_attention
 
     def spied(query: Tensor, key: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        scores = query.double() @ key.double().mT / math.sqrt(query.size(-1))
-        found.append(scores.softmax(-1)[0])  # these models pass no masks
+        mask, scale = kwargs.get("attn_mask"), kwargs.get("scale") or query.size(-1) ** -0.5
+        scores = query.double() @ key.double().mT * scale
+        if kwargs.get("is_causal"):
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+        if mask is not None and mask.dtype == torch.bool:
+            scores = scores.masked_fill(~mask, -math.inf)
+        elif mask is not None:
+            scores = scores + mask
+        found.append(in_windows(scores.softmax(-1)))
         return own(query, key, *args, **kwargs)
 
     F.scaled_dot_product_attention = spied

@@ -22,6 +22,9 @@ from benchmarks.package_readings import (
     unfused_timm,
     used,
 )
+from benchmarks.tiny_latents import LATENTS
+from benchmarks.tiny_series import SERIES
+from benchmarks.tiny_speech import SPEECH
 from benchmarks.tiny_windows import IN_WINDOWS, timm_model
 from tests.attention_styles import IDS, STYLES, model_of
 
@@ -212,6 +215,8 @@ def styled(style: str) -> Built:
 
 
 OF_TWO = ("encoder", "encoder")
+FLUX = ("transformer_blocks/encoder", "single_transformer_blocks/encoder")
+UNET = ("down_blocks", "mid_block", "up_blocks", "up_blocks")  # in the order of calls
 STYLE_NAMES = {
     "flash": "nanoGPT, fused",
     "eager": "nanoGPT and minGPT, a softmax",
@@ -257,7 +262,7 @@ CASES = (
         "CLIP",
         open_clip_model,
         multihead,
-        (*OF_TWO, "decoder", "decoder"),
+        (*("visual/encoder",) * 2, *("transformer/decoder",) * 2),
     ),
     Case("fair-esm", "esm", "ESM-2", esm2, esm_own, OF_TWO, "self_attn.out_proj"),
     Case(
@@ -266,7 +271,7 @@ CASES = (
         "UNet2DConditionModel",
         unet,
         classic_diffusers,
-        ("encoder", "cross") * 4,
+        tuple(f"{block}/{kind}" for block in UNET for kind in ("encoder", "cross")),
         "attn1.to_out.0",
     ),
     Case(
@@ -278,7 +283,7 @@ CASES = (
         OF_TWO,
         "attn1.to_out.0",
     ),
-    Case("diffusers", "diffusers", "FluxTransformer2DModel", flux, fused, OF_TWO),
+    Case("diffusers", "diffusers", "FluxTransformer2DModel", flux, fused, FLUX),
     Case("diffusers", "diffusers", "SD3Transformer2DModel", sd3, fused, OF_TWO),
     Case(
         "x-transformers",
@@ -360,6 +365,9 @@ CASES = (
         ("cross",) * 2,
         "to_out",
     ),
+    *LATENTS,
+    *SPEECH,
+    *SERIES,
     *(
         Case(
             "own code",

@@ -61,6 +61,9 @@ def axial() -> Built:
 
 among_windows = partial(softmaxed_windows, owner=torch.Tensor, num_heads=4)
 
+MAXVIT = tuple(f"stages.{n}/encoder" for n, count in enumerate((2, 4, 6, 2)) for _ in range(count))
+SWIN = tuple(f"layers.{stage}/encoder" for stage in (0, 0, 1, 2, 3))  # stages of more heads each
+
 IN_WINDOWS = (
     Case(
         "timm",
@@ -68,7 +71,7 @@ IN_WINDOWS = (
         "Swin",
         partial(timm_model, "swin_tiny_patch4_window7_224", 56, img_size=56, depths=(2, 1, 1, 1)),
         unfused_windows,
-        ("encoder",) * 5,
+        SWIN,
         "attn.proj",
     ),
     Case(
@@ -77,7 +80,7 @@ IN_WINDOWS = (
         "Swin v2",
         swin_v2,
         unfused_windows,
-        ("encoder",) * 5,
+        SWIN,
         "attn.proj",
     ),
     Case(
@@ -86,7 +89,7 @@ IN_WINDOWS = (
         "MaxViT",
         partial(timm_model, "maxvit_rmlp_nano_rw_256", 128, img_size=128),
         unfused_windows,
-        ("encoder",) * 14,
+        MAXVIT,
         "attn.proj",
     ),
     Case(
@@ -114,7 +117,7 @@ IN_WINDOWS = (
         "SwinTransformer",
         torchvision_swin,
         softmaxed_windows,
-        ("encoder",) * 2,
+        ("features.1/encoder", "features.3/encoder"),
     ),
     Case(
         "torchvision",
@@ -122,7 +125,7 @@ IN_WINDOWS = (
         "MaxVit",
         torchvision_maxvit,
         softmaxed_windows,
-        ("encoder",) * 4,
+        tuple(f"blocks.{block}/encoder" for block in (0, 0, 1, 1)),
         "attn_layer.1.merge",
     ),
     Case(

@@ -21,13 +21,17 @@ from tests.attention_styles import (
     STYLES,
     TOKENS,
     WIDTH,
+    Attend,
     Block,
     Eager,
     Flash,
     Reading,
     Translator,
     Writer,
+    joined,
     model_of,
+    parted,
+    softmaxed,
 )
 
 KINDS = {"flash": "decoder", "eager": "decoder", "grouped": "decoder"}
@@ -425,3 +429,69 @@ def test_weights_that_sum_over_queries_are_none() -> None:
 
     with pytest.raises(ValueError, match="3 softmaxes of queries and keys met no values"):
         regard.trace(IDS, Writer(OverQueries))
+
+
+class Scaled(nn.Module):
+    """Attention apart from its projections, whose one parameter is a scale: as in PatchTST."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(SIZE**-0.5), requires_grad=False)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return (q @ k.mT * self.scale).softmax(-1) @ v
+
+
+@pytest.mark.parametrize("lengths", [(9, 6), (9, 9)])
+def test_a_module_of_a_scale_alone_is_not_what_attends(lengths: tuple[int, int]) -> None:
+    model = Translator().eval()
+    for module in filter(lambda one: isinstance(one, Reading), model.modules()):
+        cast("Reading", module).attend = cast("Attend", Scaled())
+    source, target = (IDS.repeat(1, 2)[:, :length] for length in lengths)
+    seen = regard.trace((source, target), model)
+    found = {kind.split("/")[-1]: list(of.values()) for kind, of in seen.layers.items()}
+    assert {kind: len(layers) for kind, layers in found.items()} == {
+        "encoder": 2, "decoder": 2, "cross": 2
+    }  # fmt: skip
+    used = [cast("Reading", layer).used[-1][0] for layer in model.encoder]
+    for layer, truth in zip(found["encoder"], used, strict=True):
+        assert (layer.weigh() - truth).abs().max() < 1e-6
+
+
+def test_a_memory_that_is_still_empty() -> None:
+    class Remembering(Flash):
+        """Keys after those of a memory, (M, B, d), as Emformer has them."""
+
+        is_causal = False
+
+        def forward(self, x: Tensor) -> Tensor:
+            memory = self.c_attn(x)[:, :0].transpose(0, 1)
+            joint = torch.cat([memory, self.c_attn(x).transpose(0, 1)]).transpose(0, 1)
+            q, k, v = (parted(part) for part in joint.split(WIDTH, dim=2))
+            self.used.append(softmaxed(q, k, is_causal=False))
+            return self.c_proj(joined(self.attend(q, k, v)))
+
+    model = Writer(Remembering).eval()
+    seen = regard.trace(IDS, model)
+    for number, used in enumerate(model.used()):
+        assert (seen.layers["encoder"][number].weigh() - used).abs().max() < 1e-6
+
+
+def test_a_batch_that_a_model_takes_as_one() -> None:
+    class OfBatch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model_of("flash")
+
+        def forward(self, batch: dict[str, Tensor | None]) -> Tensor:
+            assert batch["more"] is None
+            out: Tensor = self.inner(batch["ids"])
+            return out
+
+    model = OfBatch().eval()
+    seen = regard.trace({"batch": {"ids": IDS, "more": None}}, model)
+    for number, used in enumerate(model.inner.used()):
+        assert (seen.layers["decoder"][number].weigh() - used).abs().max() < 2e-6
+    for batch in ({"ids": IDS, "more": "text"}, {"more": None}, {}):
+        with pytest.raises(TypeError, match="tensors by name; but got"):
+            regard.trace({"batch": batch}, model)

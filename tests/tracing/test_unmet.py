@@ -32,11 +32,18 @@ class Attending(nn.Module):
         return (LOST | OTHER)[self.way](self, weights, x, v)
 
 
+def _competing(q: Tensor, v: Tensor) -> Tensor:
+    """Queries compete for what they read, as slots do: a softmax over them, and then a mean."""
+    shares = (q @ v.mT).softmax(-2)
+    return (shares / shares.sum(-1, keepdim=True)) @ v
+
+
 Way = Callable[[Attending, Tensor, Tensor, Tensor], Tensor | tuple[Tensor, Tensor]]
 LOST: dict[str, Way] = {
     "summed by hand": lambda _, w, __, v: (w[..., None] * v[:, :, None]).sum(-2),
     "pooled": lambda _, w, x, __: w.mean((1, 2))[:, None] @ x,
     "the best alone": lambda _, w, x, __: x[0, w.argmax(-1)],
+    "competing for keys": lambda self, _, x, v: _competing(heads_of(self.q(x)), v),
     "a pointer": lambda _, w, x, __: (w[:, 0, -1, :, None] * x).sum(1),
 }
 OTHER: dict[str, Way] = {

@@ -15,7 +15,7 @@ from regard.tracing.addresses import parted
 from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
 from regard.tracing.functions import Attention, GoOn, watching
 from regard.tracing.whose import Whose
-from regard.tracing.windows import layer_of, leading_of
+from regard.tracing.windows import check_rows, layer_of, leading_of
 
 RECORDING: ContextVar[object] = ContextVar("recording", default=None)  # the innermost trace
 
@@ -32,9 +32,14 @@ def raising(_: Attention, error: ValueError) -> None:
 
 
 def noting(missing: list[str]) -> Refuse:
-    """Note the name of a call that is no layer among what is missing."""
+    """Note the name of a call that is no layer among what is missing.
 
-    def note(attention: Attention, _: ValueError) -> None:
+    From or to tokens that it picked, what a model gives itself is none either, and is refused.
+    """
+
+    def note(attention: Attention, error: ValueError) -> None:
+        if attention.is_picked:
+            raise error
         missing.append(attention.name)
 
     return note
@@ -161,6 +166,7 @@ def _narrowed(
     may = allow(numbers.give(attention.module, kind), num_heads)
     if may is None:
         return go_on()[0]
+    check_rows(attention)
     _check_windows(attention, batch)
     check_fit(may, (batch, num_heads, num_queries, key.size(2)))
     may = may.to(query.device)

@@ -27,6 +27,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from regard.tracing.flex import FLEX, Flex
 from regard.tracing.leading import RESHAPES, Leading, Leads, is_alias, one_of
+from regard.tracing.picked import Picked
 from regard.tracing.products import PRODUCTS, Factors, factors_of
 from regard.tracing.running import Running, tensors_in
 from regard.tracing.unmet import Unmet
@@ -57,6 +58,7 @@ class Scores:
     key: Tensor
     shares: bool
     leading: Leading | None  # which sides of queries are heads, where that is known
+    is_picked: bool  # are queries or keys some of all, in the order of a rank?
     sides: tuple[int, ...] = ()  # the last two, (T, S)
 
 
@@ -85,6 +87,7 @@ class Attention:
     module: nn.Module  # that attends
     name: str  # its path in the model
     shares: bool  # do queries and keys come from one argument of the module, if not from it alone?
+    is_picked: bool  # are queries or keys some of all, in the order of a rank?
     batch: int  # how many sentences the model was given
     sentences: frozenset[int]  # and how many any of its arguments may have
     given: Sequence[torch.Size]  # the shapes of what the module was given
@@ -113,7 +116,7 @@ class Watching(TorchFunctionMode):
         super().__init__()
         self.running = running
         self.handle = handle
-        self.leads, self.unmet = Leads(), Unmet()
+        self.leads, self.unmet, self.picked = Leads(), Unmet(), Picked()
         self.scores = WeakTensorKeyDictionary()
         self.weights = WeakTensorKeyDictionary()
 
@@ -136,13 +139,14 @@ class Watching(TorchFunctionMode):
                 self._follow(func, args, kwargs, one)
         self.running.note(result, args, kwargs)
         self.leads.note(func, [args, kwargs], result)
+        self.picked.note(func, [args, kwargs], result)
         return result
 
     def _fused(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         given = dict(zip(FUSED_NAMES, args, strict=False)) | kwargs
         query, key, is_causal = given["query"], given["key"], bool(given.get("is_causal", False))
         attention = self._attention(
-            Scores(query, key, self._shares(query, key), self.leads.of(query)),
+            self._scores(query, key),
             given["value"],
             self.leads.of(given["value"]),
             mask=given.get("attn_mask"),
@@ -165,9 +169,7 @@ class Watching(TorchFunctionMode):
             plain = FLEX(*args, **kwargs)
             flex.check(plain[0], self.running.attending.name)
             told = flex.as_called
-        scores = Scores(
-            flex.query, flex.key, self._shares(flex.query, flex.key), self.leads.of(flex.query)
-        )
+        scores = self._scores(flex.query, flex.key)
         attention = self._attention(scores, flex.value, self.leads.of(flex.value), **told)
 
         def go_on(**changed: Tensor) -> tuple[Tensor, Attention]:
@@ -197,9 +199,9 @@ class Watching(TorchFunctionMode):
         is_both = factors and all(map(self.running.depends, (factors.left, factors.right)))
         if factors and is_both and not result.is_nested:
             query, key = factors.queries_and_keys
-            shares = self._shares(factors.left, factors.right)
-            leading, sides = self.leads.of(factors.left, query), tuple(result.shape[-2:])
-            self.scores[result] = Scores(query, key, shares, leading, sides)
+            scores = self._scores(factors.left, factors.right, query)
+            sides = tuple(result.shape[-2:])
+            self.scores[result] = replace(scores, query=query, key=key, sides=sides)
             self._note_use(args, kwargs, result)
         else:
             self._follow(func, args, kwargs, result)
@@ -246,6 +248,8 @@ class Watching(TorchFunctionMode):
         if dim in {-1, result.dim() - 1} and given.shape[-2:] == scores.sides:
             self.weights[result] = Softmax(scores, given)
             self.unmet.begin(result)
+        elif dim in {-2, result.dim() - 2} and given.shape[-2:] == scores.sides:
+            self.unmet.begin(result)  # over queries, as slots compete for what they read
         else:
             self.unmet.leave(result)
 
@@ -257,6 +261,11 @@ class Watching(TorchFunctionMode):
 
         sources, is_weights = list(tensors_in([args, kwargs])), result in self.weights
         self.unmet.note(sources, result, may_be_values, is_weights=is_weights)
+
+    def _scores(self, query: Tensor, key: Tensor, view: Tensor | None = None) -> Scores:
+        """Note queries and keys; by a view of them, in which the sides of queries are in order."""
+        shares, leading = self._shares(query, key), self.leads.of(query, view)
+        return Scores(query, key, shares, leading, self.picked.holds(query, key))
 
     def _shares(self, query: Tensor, key: Tensor) -> bool:
         """Say whether queries and keys were computed from one of the arguments."""
@@ -271,6 +280,7 @@ class Watching(TorchFunctionMode):
             frame.module,
             frame.name,
             scores.shares,
+            scores.is_picked,
             running.batch,
             running.sentences,
             [argument.shape for argument in frame.arguments],

@@ -193,12 +193,28 @@ def _tensors(sentence: Any, device: torch.device) -> Inputs:
         return Inputs(tuple(x.to(device) for x in sentence))
     if isinstance(sentence, Mapping):  # what is None is as not given
         sentence = {name: x for name, x in sentence.items() if x is not None}
-        if all(isinstance(x, Tensor) for x in sentence.values()):
-            return Inputs(named={name: x.to(device) for name, x in sentence.items()})
+        if all(map(_is_batch, sentence.values())):
+            return Inputs(named={name: _moved(x, device) for name, x in sentence.items()})
     raise TypeError(
         "A sentence is a string, a pair of strings or a list of words; or a tensor, a tuple of "
         f"tensors or tensors by name; but got {said_of(sentence)}."
     )
+
+
+def _is_batch(x: Any) -> bool:
+    """Say whether this is a tensor, or a batch that a model takes as one: tensors by name."""
+    named = x.values() if isinstance(x, Mapping) else ()
+    return isinstance(x, Tensor) or (
+        any(isinstance(one, Tensor) for one in named)
+        and all(one is None or isinstance(one, Tensor) for one in named)
+    )
+
+
+def _moved(x: Any, device: torch.device) -> Any:
+    """Put a tensor, or those of a batch, on a device."""
+    if isinstance(x, Mapping):
+        return {name: _moved(one, device) for name, one in x.items()}
+    return x.to(device) if isinstance(x, Tensor) else x
 
 
 def _needed(tokenizer: PreTrainedTokenizerBase | None) -> PreTrainedTokenizerBase:

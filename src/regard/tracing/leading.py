@@ -185,6 +185,8 @@ def _left(found: Leading, func: Any, source: Tensor, result: Tensor) -> Leading 
 def by_steps(x: Tensor, extent: Extent) -> Leading | None:
     """Tell sides by how far they step in memory; None, where a token or a side has no own steps.
 
+    Nor has a tensor of no tokens any, such as a memory that is still empty.
+
     Examples
     --------
     >>> written = torch.zeros(4, 49, 96)  # windows, tokens, channels
@@ -194,7 +196,7 @@ def by_steps(x: Tensor, extent: Extent) -> Leading | None:
     >>> by_steps(written.view(4 * 3, 32, 49).mT, (49, 96 * 49))
     Leading(sizes=(4, 3), are_heads=(False, True))
     """
-    if x.dim() < 3:
+    if x.dim() < 3 or not x.numel():
         return None
     sides = list(zip(x.shape, x.stride(), strict=True))
     are_channels = [size > 1 and extent[0] <= step < extent[1] for size, step in sides]

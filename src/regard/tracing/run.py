@@ -48,7 +48,7 @@ def trace(
         A text; a pair of texts; a list of words; a picture (of Pillow, an array (H, W, 3), a path);
         a sound ((samples, rate), what datasets hold of it, the path of a .wav file); messages of a
         chat, with pictures; or what the model takes, with a batch of one: a tensor, a tuple of
-        tensors, or tensors by name.
+        tensors, or tensors by name; a batch that it takes as one argument is tensors by name, too.
     model
         A transformers model of any kind; or any PyTorch module that attends by
         `scaled_dot_product_attention`, by a softmax between two products (the rule stands in

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -149,7 +150,10 @@ class Running:
 
     @property
     def attending(self) -> Frame:
-        """The module that attends: the innermost that has parameters, or else the outermost."""
+        """The module that attends: the innermost that projects, or else the outermost.
+
+        That is one with parameters, of which a scale alone is none.
+        """
         own = (frame for frame in reversed(self.frames) if any(_parameters(frame.module)))
         return next(own, self.frames[0])
 
@@ -179,4 +183,5 @@ def _sentences_in(x: Tensor) -> int:
 
 
 def _parameters(module: nn.Module) -> Iterator[bool]:
-    return (True for _ in module.parameters())
+    parameters = module.parameters()
+    return (True for x in parameters if isinstance(x, UninitializedParameter) or x.numel() != 1)

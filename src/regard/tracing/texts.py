@@ -21,7 +21,7 @@ from regard.tracing.words import words_at
 
 # What trace takes: a text, a pair of texts, a list of words; or tensors that are ready.
 Text = str | tuple[str, str] | list[str]
-Sentence = Text | Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
+Sentence = Text | Tensor | tuple[Tensor, ...] | Mapping[str, Tensor | Mapping[str, Any]]
 
 Pieces = Sequence[Piece | None]
 Stretched = tuple[str, list[Span | None]]  # a text, and which of it each token is

@@ -22,8 +22,10 @@ def layer_of(attention: Attention, kind: str) -> Layer:
     Raises
     ------
     ValueError
-        If it attends in several sentences, or in windows that cannot be told from heads.
+        If it attends in several sentences, or in windows that cannot be told from heads; or from
+        or to tokens that it picked.
     """
+    check_rows(attention)
     _check_sentences(attention, 1)
     leading = leading_of(attention)
     parts = (attention.query, attention.key, attention.value)
@@ -82,6 +84,17 @@ def _guesses(kind: str, stacks: list[Stack]) -> Iterator[list[ScoredLayer]]:
     for is_causal in (True, False):
         for scale in (size**-0.5, 1.0):
             yield [ScoredLayer(kind, *stack, scale, is_causal=is_causal) for stack in stacks]
+
+
+def check_rows(attention: Attention) -> None:
+    """Raise where rows or columns of the weights are tokens that were picked by rank."""
+    if attention.is_picked:
+        raise ValueError(
+            f"{attention.name or 'The model'} attends from or to tokens that it picks by rank "
+            f"(queries {tuple(attention.query.shape)}, keys {tuple(attention.key.shape)}), so that "
+            "rows and columns of its weights are no tokens in order: let it keep all, or read its "
+            "class yourself (docs/own-models.md)."
+        )
 
 
 def _check_sentences(attention: Attention, count: int) -> None:
