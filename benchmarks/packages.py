@@ -5,7 +5,7 @@ through it: weights that the package gives itself, or has where its fused attent
 or softmaxes in double precision of what `scaled_dot_product_attention` was called with. Heads are
 then cut by `regard.ablate`, and by a hook on the projection that the heads are given to.
 
-What comes out is written to docs/packages.md. `python -m benchmarks.packages`, two minutes, in an
+What comes out is written to docs/packages.md. `python -m benchmarks.packages`, a minute, in an
 environment that has the packages:
 
     pip install timm torchvision open_clip_torch fair-esm diffusers x-transformers vit-pytorch \

@@ -104,7 +104,8 @@ def test_what_transformers_gives_of_it_is_refused_too() -> None:
 
 def test_ranks_beside_attention_are_fine() -> None:
     def masked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        scores = q @ k.mT
+        rank = q.norm(dim=-1).argsort(-1).argsort(-1)
+        scores = (q * (1 + rank[..., None])) @ k.mT
         least = scores.topk(3).values[..., -1:]
         return scores.masked_fill(scores < least, -torch.inf).softmax(-1) @ v
 
