@@ -4,8 +4,10 @@ A processor is one of transformers, or a function from one of Pillow's pictures 
 timm's and open_clip's transforms.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,10 +18,15 @@ from regard.record.door import described
 from regard.record.places import Media, Pixels
 from regard.tracing.expected import a_tokenizer
 from regard.tracing.held import at_rate, is_picture, is_sound, pixels_of, samples_of, several
-from regard.tracing.sights import Sights, sights_of
+from regard.tracing.painted import hold
+from regard.tracing.sights import Sights, UnseenError, sights_of
 
 SHORTEST = 0.025  # seconds: a window of a spectrogram, and what wav2vec 2.0 sees at once
+GRIDS = ("image_grid_thw", "spatial_shapes")  # each ends with rows and columns of patches
 FRAME = 0.01  # seconds of a spectrogram's frame, where nobody says
+LOG = logging.getLogger("regard.tracing.placing")
+# of a processor that takes no plain pictures, or only lists of lists of them
+REFUSALS = (TypeError, ValueError, LookupError, AttributeError, RuntimeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,8 @@ def _seen(
         pictures = [pixels_of(part["image"]) for part in _images_in(sentence)]
     given = _given(sentence, processor, pictures, goes_on=goes_on)
     pixels = given if isinstance(given, Tensor) else given.get("pixel_values")
-    sights = Sights() if pixels is None else _sights(pictures, processor, pixels)
+    grids = () if isinstance(given, Tensor) else _grids(given, len(pictures))
+    sights = Sights() if pixels is None else _sights(pictures, processor, pixels, grids)
     return Processed(given, tokenizer, Media(tuple(pictures)), sights)
 
 
@@ -125,7 +133,21 @@ def _pixels_of(processor: Any, shown: list[Image.Image]) -> Any:
     return torch.stack([processor(one) for one in shown])
 
 
-def _sights(pictures: Sequence[Pixels], processor: Any, pixels: Tensor) -> Sights:
+def _grids(given: Mapping[str, Tensor], count: int) -> list[tuple[int, int]]:
+    """Give the rows and columns of patches of each picture, where the processor says so."""
+    for grids in (given[name] for name in GRIDS if name in given):
+        sizes = [(int(grid[-2]), int(grid[-1])) for grid in grids.reshape(-1, grids.size(-1))]
+        if len(sizes) == count:
+            return sizes
+    return []
+
+
+def _sights(
+    pictures: Sequence[Pixels],
+    processor: Any,
+    pixels: Tensor,
+    grids: Sequence[tuple[int, int]],
+) -> Sights:
     """Ask the processor where the pixels that it gave come from; nothing, if it does not tell."""
 
     def see(shown: list[Image.Image], *, nested: bool) -> Tensor:
@@ -136,14 +158,18 @@ def _sights(pictures: Sequence[Pixels], processor: Any, pixels: Tensor) -> Sight
         return torch.as_tensor(found["pixel_values"])
 
     for nested in (False, True):
+        asked = partial(see, nested=nested)
         try:
-            found = sights_of(pictures, lambda shown, how=nested: see(shown, nested=how))  # type: ignore[misc]
-        except (TypeError, ValueError, KeyError):
+            found = sights_of(pictures, asked, grids)
+            sides = -3 if found.planes else -1
+            if found.count == pixels.shape[:sides].numel():
+                hold(pictures, found, asked, pixels)
+                return found
+        except REFUSALS:
             continue
-        count = len(found.planes) or len(found.patches)
-        sides = -3 if found.planes else -1
-        if count == pixels.shape[:sides].numel():
-            return found
+        except UnseenError as error:
+            LOG.info("the pictures are not followed through the processor: %s", error)
+            break
     return Sights()
 
 

@@ -1,11 +1,11 @@
 """Where each number of `pixel_values` comes from in the picture: the processor is asked.
 
-It is shown pictures whose colours are coordinates, red from left to right and green from top to
-bottom. So a crop, a resize, tiles, a thumbnail and padding, of whatever processor, are read from
-what comes out, and need not be known.
+It is shown pictures whose greys are coordinates, from left to right and from top to bottom. So a
+crop, a resize, tiles, a thumbnail and padding, of whatever processor, are read from what comes
+out, and need not be known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,14 @@ See = Callable[[list[Image.Image]], Tensor]
 """From pictures to `pixel_values`: planes (..., C, H, W), or a patch a row, (..., N, features)."""
 
 EDGE = 2  # pixels at a border, where a resize has only one side to look at
-VISIBLE = 1e-3  # a pixel that changes less with its colour is padding
+VISIBLE = 1e-3  # what changes less from black to white is padding,
+MOSTLY = 0.5  # or less than this share of what changes most
+LEVELS = 255  # that a coordinate is drawn in
+MERGED = (1, 2, 3, 4)  # patches stand in squares of so many a side, which a model may merge
+
+
+class UnseenError(Exception):
+    """What a processor shows of a picture cannot be told, and why."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,9 @@ class Sights:
         return len(self.planes) or len(self.patches)
 
 
-def sights_of(pictures: Sequence[Pixels], see: See) -> Sights:
+def sights_of(
+    pictures: Sequence[Pixels], see: See, grids: Sequence[tuple[int, int]] = ()
+) -> Sights:
     """Ask a processor what it shows of some pictures.
 
     Parameters
@@ -77,56 +86,86 @@ def sights_of(pictures: Sequence[Pixels], see: See) -> Sights:
         As they were given: (H, W, 3) each.
     see
         The processor.
+    grids
+        The rows and columns of patches of each picture, where the processor says so.
+
+    Raises
+    ------
+    UnseenError
+        If what it shows is no upright rectangle, or its patches are too narrow to be told apart.
     """
     sizes = [(pixels.shape[1], pixels.shape[0]) for pixels in pictures]
-    black, *lights = (
-        see([Image.new("RGB", size, colour) for size in sizes]).float()
-        for colour in ("black", "#f00", "#0f0", "#00f")
-    )
     count = len(pictures)
-    drawn = see([_coordinates(size, (n + 1) / count) for n, size in enumerate(sizes)]).float()
-    gains = [light - black for light in lights]
-    shares = [
-        torch.where(gain.abs() > VISIBLE, (drawn - black) / gain, torch.nan) for gain in gains
-    ]
-    if drawn.dim() > 3:
-        parted = [share.flatten(0, -4) for share in shares]  # (planes, C, H, W) each
+
+    def shown(greys: Iterable[NDArray[np.float64]]) -> Tensor:
+        drawn = [_drawn(size, grey) for size, grey in zip(sizes, greys, strict=True)]
+        return see(drawn).float()
+
+    black, white = (shown([np.full((1, 1), level)] * count) for level in (0.0, 1.0))
+    gain = (white - black).abs()
+    is_seen = gain > max(VISIBLE, MOSTLY * float(gain.max()))
+
+    def share(greys: Iterable[NDArray[np.float64]]) -> Tensor:
+        return torch.where(is_seen, (shown(greys) - black) / (white - black), torch.nan)
+
+    x = share(_middles(width)[None] for width, _ in sizes)
+    y = share(_middles(height)[:, None] for _, height in sizes)
+    one = torch.where(is_seen, 1.0, torch.nan)
+    number = one if count == 1 else share(np.full((1, 1), (n + 1) / count) for n in range(count))
+    if not bool(is_seen.any()):
+        raise UnseenError("its pixels do not change from a black picture to a white one")
+    if x.dim() > 3:
+        parted = [asked.flatten(0, -4) for asked in (x, y, number)]  # (planes, C, H, W) each
         return Sights(planes=tuple(_plane(sizes, *plane) for plane in zip(*parted, strict=True)))
-    rows = [share.flatten(0, -2) for share in shares]  # (patches, features) each
-    return Sights(patches=_patches(sizes, *rows))
+    rows = [asked.flatten(0, -2) for asked in (x, y, number)]  # (patches, features) each
+    return Sights(patches=_patches(sizes, grids, *rows))
 
 
-def _coordinates(size: tuple[int, int], blue: float) -> Image.Image:
-    """Draw a picture whose colours say where, red and green, and which it is, blue."""
-    width, height = size
-    x, y = ((np.arange(n) + 0.5) / n * 255 for n in (width, height))
-    colours = np.broadcast_arrays(x[None], y[:, None], np.float64(blue * 255))
-    return Image.fromarray(np.rint(np.stack(colours, axis=-1)).astype(np.uint8))
+def _middles(length: int) -> NDArray[np.float64]:
+    """Give the middles of pixels, as shares of a side."""
+    middles: NDArray[np.float64] = (np.arange(length) + 0.5) / length
+    return middles
 
 
-def _number(blue: Tensor, count: int) -> int:
+def _drawn(size: tuple[int, int], grey: NDArray[np.float64]) -> Image.Image:
+    """Draw a grey picture, of shares from black to white."""
+    levels = np.broadcast_to(np.rint(grey * LEVELS).astype(np.uint8), size[::-1])
+    return Image.fromarray(np.repeat(levels[..., None], 3, axis=-1))
+
+
+def _number(shares: Tensor, count: int) -> int:
     """Say which picture it is."""
-    return max(round(float(blue.nanmean()) * count) - 1, 0)
+    return min(max(round(float(shares.nanmean()) * count) - 1, 0), count - 1)
 
 
-def _plane(sizes: list[tuple[int, int]], red: Tensor, green: Tensor, blue: Tensor) -> Plane | None:
+def _plane(sizes: list[tuple[int, int]], x: Tensor, y: Tensor, which: Tensor) -> Plane | None:
     """Fit the straight lines on which the coordinates of a plane, (C, H, W), lie."""
-    if red.isnan().all() or green.isnan().all():
+    if which.isnan().all():
         return None
-    height, width = red.shape[-2:]
-    number = _number(blue, len(sizes))
-    across = _line(red.nanmean(dim=(0, 1)).numpy(), sizes[number][0])
-    down = _line(green.nanmean(dim=(0, 2)).numpy(), sizes[number][1])
-    return Plane(number, sizes[number], height, width, across[0], down[0], across[1], down[1])
+    height, width = which.shape[-2:]
+    number = _number(which, len(sizes))
+    left, per_x = _line(x, sizes[number][0])
+    top, per_y = _line(y.mT, sizes[number][1])
+    return Plane(number, sizes[number], height, width, left, top, per_x, per_y)
 
 
-def _line(shares: NDArray[np.float32], length: int) -> tuple[float, float]:
-    """Give where a side of the plane begins in the picture, and how far a pixel goes."""
+def _line(coordinates: Tensor, length: int) -> tuple[float, float]:
+    """Give where a side of the plane begins in the picture, and how far a pixel goes.
+
+    The coordinates along that side, shares of its length, are (C, across, along).
+    """
+    shares = coordinates.nanmean(dim=(0, 1)).double().numpy()
     seen = np.flatnonzero(np.isfinite(shares))
     inner = seen[EDGE:-EDGE] if len(seen) > 3 * EDGE else seen
     if length == 1 or len(inner) < 2:
         return 0.0, length / max(len(seen), 1)
-    per, start = np.polyfit(inner + 0.5, shares[inner].astype(np.float64) * length, 1)
+    per, start = np.polyfit(inner + 0.5, shares[inner] * length, 1)
+    off = coordinates[..., inner].double().numpy() * length - (start + per * (inner + 0.5))
+    # of a pixel of the plane, or of the picture, and as the coordinates are rounded
+    if np.nanmax(np.abs(off)) > abs(per) + 1 + length / LEVELS:
+        raise UnseenError("it turns or bends pictures, or changes their greys unevenly")
+    if per <= 0:
+        raise UnseenError("it mirrors pictures")
     if len(seen) == len(shares):  # no padding: what is off by less than half a pixel is rounding
         end = start + per * len(shares)
         start = 0.0 if abs(start) < per / 2 else start
@@ -136,21 +175,51 @@ def _line(shares: NDArray[np.float32], length: int) -> tuple[float, float]:
 
 
 def _patches(
-    sizes: list[tuple[int, int]], red: Tensor, green: Tensor, blue: Tensor
+    sizes: list[tuple[int, int]],
+    grids: Sequence[tuple[int, int]],
+    *asked: Tensor,
 ) -> tuple[Box | None, ...]:
     """Find the patches, (N, features), on a grid in each picture."""
-    x, y = red.nanmean(1), green.nanmean(1)  # (N,), of their middles
-    numbers = [_number(row, len(sizes)) if not row.isnan().all() else -1 for row in blue]
+    x, y = (shares.nanmean(1).double() for shares in asked[:2])  # (N,), of their middles
+    numbers = [_number(row, len(sizes)) if not row.isnan().all() else -1 for row in asked[2]]
     boxes: list[Box | None] = [None] * len(numbers)
     for number, (width, height) in enumerate(sizes):
         own = [at for at, one in enumerate(numbers) if one == number]
-        columns, rows = _places_on(x[own]), _places_on(y[own])
-        for at in own:
-            column, row = int(x[at] * columns), int(y[at] * rows)
-            sides = (column * width / columns, row * height / rows)
-            ends = ((column + 1) * width / columns, (row + 1) * height / rows)
+        grid = grids[number] if grids else (_places_on(y[own]), _places_on(x[own]))
+        for at, (row, column) in zip(own, _cells(x[own], y[own], *grid), strict=True):
+            sides = (column * width / grid[1], row * height / grid[0])
+            ends = ((column + 1) * width / grid[1], (row + 1) * height / grid[0])
             boxes[at] = Box(number, *sides, *ends)
+    found = [box for box in boxes if box]
+    if len(set(found)) < len(found):
+        raise UnseenError("its patches are too narrow to be told apart")
     return tuple(boxes)
+
+
+def _cells(x: Tensor, y: Tensor, rows: int, columns: int) -> list[tuple[int, int]]:
+    """Give the row and column of each patch, by its middle, (N,).
+
+    Greys tell some 200 columns apart. So the orders that there are, row by row, in squares or not,
+    are held against the middles first, which needs no more than that.
+    """
+    numbers = torch.arange(rows * columns)
+    for side in MERGED if len(x) == len(numbers) else ():
+        if rows % side == 0 and columns % side == 0:
+            squares = numbers.view(rows // side, side, columns // side, side)
+            order = squares.transpose(1, 2).flatten()
+            row, column = order // columns, order % columns
+            off_x, off_y = x - (column + 0.5) / columns, y - (row + 0.5) / rows
+            if off_x.abs().max() < _near(columns) and off_y.abs().max() < _near(rows):
+                return list(zip(row.tolist(), column.tolist(), strict=True))
+    return [
+        (min(int(down * rows), rows - 1), min(int(along * columns), columns - 1))
+        for along, down in zip(x.tolist(), y.tolist(), strict=True)
+    ]
+
+
+def _near(count: int) -> float:
+    """Give how far off the middle may be of a patch, of so many in a line: half, and rounding."""
+    return 0.5 / count + 1 / LEVELS
 
 
 def _places_on(middles: Tensor) -> int:
