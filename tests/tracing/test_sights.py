@@ -13,6 +13,7 @@ import regard
 from regard.record.places import Box, Pixels
 from regard.tracing.processed import processed
 from regard.tracing.sights import UnseenError, sights_of
+from tests.any_sights import any_seeing, that_see
 from tests.tiny_sights import PATCH, SIDE, picture, tower
 
 Shown = Image.Image
@@ -124,7 +125,7 @@ def test_greys_and_other_colours_have_places(mode: str) -> None:
     assert [place and tuple(place[1:3]) for place in places[1:]] == corners
 
 
-LONG = [(140, 5740), (4200, 140), (280, 560)]
+LONG = [(56, 8400), (4200, 140), (280, 560)]
 
 
 @pytest.mark.parametrize("size", LONG)
@@ -142,6 +143,19 @@ def test_rows_and_columns_of_patches_are_those_of_the_processor(size: tuple[int,
     assert [box and tuple(box) for box in sights.patches] == [
         pytest.approx((0, x, y, x + 14, y + 14), abs=1e-3) for x, y in corners
     ]
+
+
+@pytest.mark.parametrize("size", [(200, 120), (75, 211)])
+def test_a_grid_of_patches_that_is_padded_ends_with_the_picture(size: tuple[int, int]) -> None:
+    family = next(one for one in that_see() if one.model_type == "glm5_next")
+    images = any_seeing(family).processor.image_processor  # of 14 pixels, on even rows and columns
+    sights = processed(picture(*size), images).sights
+    width, height = size
+    corners = {(x, y) for y in range(0, height, 14) for x in range(0, width, 14)}
+    found = [box for box in sights.patches if box]
+    assert len(found) == len(corners)
+    assert {(round(box.left), round(box.top)) for box in found} == corners
+    assert (max(box.right for box in found), max(box.bottom for box in found)) == size
 
 
 def test_patches_that_share_a_box_are_refused() -> None:

@@ -92,7 +92,7 @@ def sights_of(
     Raises
     ------
     UnseenError
-        If what it shows is no upright rectangle, or its patches are too narrow to be told apart.
+        If what it shows is no upright rectangle, or its patches cannot be told apart.
     """
     sizes = [(pixels.shape[1], pixels.shape[0]) for pixels in pictures]
     count = len(pictures)
@@ -181,19 +181,35 @@ def _patches(
 ) -> tuple[Box | None, ...]:
     """Find the patches, (N, features), on a grid in each picture."""
     x, y = (shares.nanmean(1).double() for shares in asked[:2])  # (N,), of their middles
+    is_whole = ~asked[2].isnan().any(1)
     numbers = [_number(row, len(sizes)) if not row.isnan().all() else -1 for row in asked[2]]
+    if sum(rows * columns for rows, columns in grids) == len(numbers):  # padding, too, has cells
+        numbers = [n for n, (rows, columns) in enumerate(grids) for _ in range(rows * columns)]
     boxes: list[Box | None] = [None] * len(numbers)
-    for number, (width, height) in enumerate(sizes):
-        own = [at for at, one in enumerate(numbers) if one == number]
-        grid = grids[number] if grids else (_places_on(y[own]), _places_on(x[own]))
-        for at, (row, column) in zip(own, _cells(x[own], y[own], *grid), strict=True):
-            sides = (column * width / grid[1], row * height / grid[0])
-            ends = ((column + 1) * width / grid[1], (row + 1) * height / grid[0])
-            boxes[at] = Box(number, *sides, *ends)
+    for number, size in enumerate(sizes):
+        own = torch.tensor([at for at, one in enumerate(numbers) if one == number]).long()
+        along, down, whole = x[own], y[own], is_whole[own]
+        rows, columns = grids[number] if grids else (_places_on(down), _places_on(along))
+        wide, high = _extent(along, whole, columns), _extent(down, whole, rows)
+        width, height = size[0] * wide, size[1] * high
+        plane = Plane(number, size, rows, columns, 0.0, 0.0, width / columns, height / rows)
+        cells = _cells(along / wide, down / high, rows, columns)
+        for at, (row, column) in zip(own.tolist(), cells, strict=True):
+            boxes[at] = plane.box(column, row, column + 1, row + 1)
     found = [box for box in boxes if box]
     if len(set(found)) < len(found):
         raise UnseenError("its patches are too narrow to be told apart")
     return tuple(boxes)
+
+
+def _extent(middles: Tensor, is_whole: Tensor, count: int) -> float:
+    """Give the share of a side that so many patches span: more than 1 where the last are padded."""
+    seen = middles[is_whole]
+    steps = _places_on(seen) - 1
+    if bool(is_whole.all()) or not len(seen):
+        return 1.0
+    per = (seen.max() - seen.min()) / steps if steps else 2 * seen.min()
+    return float(per) * count
 
 
 def _cells(x: Tensor, y: Tensor, rows: int, columns: int) -> list[tuple[int, int]]:
@@ -209,8 +225,11 @@ def _cells(x: Tensor, y: Tensor, rows: int, columns: int) -> list[tuple[int, int
             order = squares.transpose(1, 2).flatten()
             row, column = order // columns, order % columns
             off_x, off_y = x - (column + 0.5) / columns, y - (row + 0.5) / rows
-            if off_x.abs().max() < _near(columns) and off_y.abs().max() < _near(rows):
+            is_near = (off_x.abs() < _near(columns)) & (off_y.abs() < _near(rows))
+            if bool((is_near | x.isnan()).all()):
                 return list(zip(row.tolist(), column.tolist(), strict=True))
+    if bool(x.isnan().any()):
+        raise UnseenError("its patches stand in no order that is known")
     return [
         (min(int(down * rows), rows - 1), min(int(along * columns), columns - 1))
         for along, down in zip(x.tolist(), y.tolist(), strict=True)
