@@ -21,9 +21,9 @@ import torch
 import typer
 from torch import nn
 
-from regard.causes.explanations import kendall
 from regard.causes.head_importance import importance
 from regard.causes.interventions import block, edge_mask
+from regard.causes.orders import kendall
 from regard.evidence.answers import READS, Answers, collect_answers
 from regard.evidence.board import scoreboard
 from regard.model.glossing import GlossingEncoder, gloss_accuracy, gloss_loss

@@ -1,5 +1,7 @@
 # The public names, once: type checkers read this file, and so does `__init__.py`.
 
+from regard.causes.by_sentence import importance_by_sentence as importance_by_sentence
+from regard.causes.by_sentence import missed_most as missed_most
 from regard.causes.explanations import explain as explain
 from regard.causes.head_importance import importance as importance
 from regard.causes.interventions import ablate as ablate

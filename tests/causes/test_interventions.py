@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from regard.causes.interventions import MODES, ablate, block, edge_mask
+from regard.causes.interventions import ablate, block, edge_mask
 from regard.model.masks import create_masks
 from regard.model.transformer import Heads, MultiHeadAttention, Transformer
 from regard.record.kinds import KINDS
@@ -153,7 +153,7 @@ def test_a_head_of_our_model_reads_evenly(
     assert torch.allclose(found, model(SRC, TGT), atol=1e-6)
 
 
-def test_the_mean_is_over_all_of_the_reference(model: Transformer) -> None:
+def test_the_mean_is_over_all_words_of_the_reference(model: Transformer) -> None:
     attention = projections(model)["encoder"][1]
     seen = []
     handle = attention.output.register_forward_pre_hook(lambda _, x: seen.append(x[0][..., 8:16]))
@@ -166,7 +166,8 @@ def test_the_mean_is_over_all_of_the_reference(model: Transformer) -> None:
     model.eval()
     reference()
     handle.remove()
-    mean = torch.cat([x.flatten(0, 1) for x in seen]).mean(0)  # (10 + 3, d_v) -> (d_v,)
+    words = [x[batch[0] != 0] for x, batch in zip(seen, batches, strict=True)]
+    mean = torch.cat(words).mean(0)  # (9 + 3, d_v) -> (d_v,)
     model.train()
     with ablate(model, [("encoder", 1, 1)], "mean", reference=reference):
         assert model.training
@@ -175,7 +176,7 @@ def test_the_mean_is_over_all_of_the_reference(model: Transformer) -> None:
         assert torch.allclose(found, model(SRC, TGT), atol=1e-6)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["zero", "mean", "uniform"])
 @pytest.mark.parametrize("name", ["bert", "gemma2", "gpt2", "llama", "t5", "whisper"])
 def test_every_head_of_every_kind_equals_the_reference(name: str, mode: str) -> None:
     found = differences(*tiny(name), mode)
@@ -445,7 +446,7 @@ def test_gradients_flow_past_an_ablated_head(model: Transformer) -> None:
         ([("encoder", 0)], {}, r"A head is \(kind, layer, head\)"),
         ([3], {}, "but got 3"),
         ([("encoder", 0, 0)], {"mode": "none"}, r"no mode 'none': choose from \('zero', 'mean'"),
-        ([("encoder", 0, 0)], {"mode": "mean"}, r"needs a reference.* got mode='mean' without"),
+        ([("encoder", 0, 0)], {"mode": "mean"}, r"need a reference.* got mode='mean' without"),
         ([("encoder", 0, 0)], {"reference": print}, r"got mode='zero' with one"),
     ],
 )

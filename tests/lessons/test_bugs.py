@@ -75,6 +75,31 @@ def test_without_scale_the_scores_are_larger(
     np.testing.assert_allclose(weights, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", BUGS)
+def test_a_trace_keeps_what_a_bug_did(model: Transformer, name: str) -> None:
+    """Weights are computed when they are asked for, which may be after the bug has gone."""
+    parts: Any = model
+    modules: Any = {
+        ("encoder", 0): parts.encoder[0].self_attention.heads,
+        ("decoder", 1): parts.decoder[1].self_attention.heads,
+        ("cross", 1): parts.decoder[1].cross_attention.heads,
+    }
+    given: list[np.ndarray[Any, Any]] = []
+    keep: Callable[..., None] = lambda _, __, output: given.append(output.weights[0].numpy())  # noqa: E731
+    with bug(model, name):
+        hooks = [module.register_forward_hook(keep) for module in modules.values()]
+        made = regard.trace((SRC[1:], TGT[1:]), model)  # with padding
+        for hook in hooks:
+            hook.remove()
+    healthy = regard.trace((SRC[1:], TGT[1:]), model)
+    moved = 0.0
+    for (kind, layer), expected in zip(modules, given, strict=True):
+        found = made.weights(layer, kind=kind)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        moved = max(moved, np.abs(found - healthy.weights(layer, kind=kind)).max())
+    assert moved > 1e-3
+
+
 def test_over_queries_the_columns_sum_to_one(model: Transformer) -> None:
     layer: Any = model.encoder[0]
     heads = layer.self_attention.heads

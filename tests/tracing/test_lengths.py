@@ -20,6 +20,7 @@ TAKEN = {  # how many of LIMIT a type takes; None if more than these
     ("whisper", "AutoModelForCausalLM"): 71,
     ("llama", "AutoModelForCausalLM"): None,
     ("jamba", "AutoModelForCausalLM"): None,  # it has no positions at all
+    ("prophetnet", "AutoModelForCausalLM"): 69,  # padding's is none, and it looks one ahead
     ("xglm", "AutoModelForCausalLM"): None,  # its table is made longer
     ("m2m_100", "AutoModelForSeq2SeqLM"): None,
     ("fsmt", "AutoModelForSeq2SeqLM"): None,

@@ -1,6 +1,8 @@
 """Each token of a picture is given the place that it sees."""
 
 import logging
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +10,11 @@ import pytest
 import torch
 import transformers as t
 from PIL import Image
+from torch import nn
 
 import regard
 from regard.record.places import Box, Stretch
+from regard.tracing.marks import Spot, confirmed, peaks
 from tests.any_sights import any_seeing, that_see
 from tests.sight_checks import check_places
 from tests.tiny_sights import SEEING, SIDE, SQUARE, Seeing, picture
@@ -194,3 +198,102 @@ def test_windows_that_do_not_shift_are_where_they_are_seen() -> None:
     seen = regard.trace(picture(64, 64), seeing.model.eval(), seeing.processor)
     places = [place for place in seen.sides[seen.kinds[0]][0].places or [] if place]
     assert [place[1:3] for place in places[14:18]] == [(8, 12), (12, 12), (16, 0), (20, 0)]
+
+
+def asking(order: list[Spot | None]) -> Callable[[Sequence[Spot]], Any]:
+    """Answer as tokens do that see one part each, in this order, and no other."""
+
+    def ask(marked: Sequence[Spot]) -> Any:
+        return np.array([float(spot is not None and spot in marked) for spot in order])
+
+    return ask
+
+
+def test_two_tokens_that_are_swapped_are_told() -> None:
+    """Wherever they are: no two tokens are always marked together."""
+    spots: list[Spot | None] = [Spot(Box(0, n, 0, n + 1, 1), (n,)) for n in range(64)]
+    assert confirmed(spots, asking(spots))
+    for first in range(64):
+        for second in range(first + 1, 64):
+            swapped = [*spots]
+            swapped[first], swapped[second] = spots[second], spots[first]
+            assert not confirmed(swapped, asking(spots))
+
+
+def test_a_class_token_in_the_middle_is_not_taken_for_a_patch() -> None:
+    spots: list[Spot | None] = [Spot(Box(0, n, 0, n + 1, 1), (n,)) for n in range(20)]
+    true = [*spots[:9], None, *spots[9:]]
+
+    def ask(marked: Sequence[Spot]) -> Any:  # neighbours see some of it, too
+        moved = asking(true)(marked)
+        patches = [at for at, one in enumerate(true) if one]
+        moved[patches] = np.convolve(moved[patches], [0.4, 1, 0.4], "same")
+        return moved
+
+    assert peaks(true, ask) == 1
+    assert peaks([None, *spots], ask) == 0
+    assert peaks([*spots, None], ask) == 0
+
+
+class Remembers(nn.Module):
+    """Keeps what it saw, and says when a forward pass did not end."""
+
+    def __init__(self, vit: nn.Module) -> None:
+        super().__init__()
+        self.vit = vit
+        self.register_buffer("memory", torch.zeros(()))
+        self.runs: list[str] = []
+        self.is_running = False
+
+    def forward(self, pixel_values: torch.Tensor) -> Any:
+        assert not self.is_running, "a forward pass before did not end"
+        self.is_running = True
+        self.runs.append("forward")
+        self.memory = pixel_values.mean()
+        out = self.vit(pixel_values)[0] + 0 * torch.rand(())
+        self.is_running = False
+        return out
+
+
+def test_a_model_with_a_memory_has_seen_the_picture_alone() -> None:
+    seeing = SEEING["ViT"]()
+    model = Remembers(seeing.model.eval())
+    torch.manual_seed(0)
+    regard.trace(picture(200, 120), model, seeing.processor)
+    after = torch.rand(())
+    torch.manual_seed(0)
+    given = seeing.processor(Image.fromarray(picture(200, 120)), return_tensors="pt")
+    assert torch.equal(torch.rand(()), after)  # nothing was drawn
+    assert model.runs == ["forward"]
+    assert float(model.memory) == pytest.approx(float(given["pixel_values"].mean()), abs=1e-5)
+    assert not model.is_running
+
+
+def test_other_threads_run_a_model_that_is_traced() -> None:
+    seeing = SEEING["ViT"]()
+    model = seeing.model.eval()
+    given = seeing.processor(Image.fromarray(picture(200, 120)), return_tensors="pt")
+    with torch.no_grad():
+        before = model(**given)[0]
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def run() -> None:
+        while not done.is_set():
+            try:
+                with torch.no_grad():
+                    assert torch.allclose(model(**given)[0], before, atol=1e-5)
+            except Exception as error:  # noqa: BLE001  whatever it is
+                errors.append(error)
+                return
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for _ in range(5):
+            seen = regard.trace(picture(200, 120), model, seeing.processor)
+            assert any(seen.source.places or [])
+    finally:
+        done.set()
+        thread.join()
+    assert errors == []

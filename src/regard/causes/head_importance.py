@@ -1,13 +1,14 @@
 """What a model loses with each head: `importance`, beside which a heatmap is only a guess."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 import pandas as pd
 from torch import Tensor, nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from regard.causes.interventions import ablate
+from regard.causes.interventions import AVERAGED, ablate
 from regard.causes.prediction import without_logits
 from regard.record.door import function
 from regard.record.kinds import KINDS, Head
@@ -15,12 +16,15 @@ from regard.record.layers import Note
 from regard.tracing.any_model import AnyModel
 from regard.tracing.calls import Call
 from regard.tracing.modules import evaluating
+from regard.tracing.outputs import outputs_by_name
 from regard.tracing.parts import places_in_parts
 
 IGNORED = -100  # the label that transformers leaves out of the loss
 
 Score = Callable[[Any, Any], Any]
 """From a model and data to a number, or to numbers by name."""
+
+Numbers = TypeVar("Numbers")  # one of all sentences, or one of each
 
 
 def importance(
@@ -48,7 +52,8 @@ def importance(
     heads
         Only these, each (kind, layer, head); every head that attends, if not given.
     mode
-        As for `regard.ablate`; for "mean", over all that `score` runs on.
+        As for `regard.ablate`; for "mean" and "position mean", over all words that `score` runs
+        on: padding, which no word may read, is left out.
 
     Returns
     -------
@@ -70,7 +75,9 @@ def importance(
     Michel et al. (2019), *Are sixteen heads really better than one?*, section 3.2: each head is
     taken out alone, so that of two that do the same, neither seems to matter. Voita et al. (2019),
     *Analyzing multi-head self-attention*, compare what a head does with whether it can go. The
-    data is run through once for each head, twice for "mean".
+    data is run through once for each head, twice for a mean. The head that seems to be missed most
+    is so by luck, too: `regard.importance_by_sentence` has each sentence's numbers, for tests and
+    intervals, and `regard.missed_most` chooses by some and counts on others.
 
     Examples
     --------
@@ -84,12 +91,36 @@ def importance(
     >>> table.columns.tolist()
     ['kind', 'layer', 'head', 'score', 'score_before', 'score_change']
     """
+    before, found = measured_without(
+        model, data, score, score_labels, _numbers, heads=heads, mode=mode
+    )
+    rows = [(*head, *_beside(without, before)) for head, without in found]
+    columns = [f"{name}{ending}" for name in before for ending in ("", "_before", "_change")]
+    return pd.DataFrame(rows, columns=["kind", "layer", "head", *columns])
+
+
+def measured_without(
+    model: nn.Module,
+    data: Any,
+    score: Score | None,
+    own_score: Score,
+    numbers: Callable[[Any], dict[str, Numbers]],
+    *,
+    heads: Sequence[Head | tuple[str, int, int]] | None,
+    mode: str,
+) -> tuple[dict[str, Numbers], list[tuple[Head, dict[str, Numbers]]]]:
+    """Give the numbers of the whole model, and those without each head.
+
+    `own_score` is taken of a transformers model where there is no other, `numbers` says what a
+    score may give.
+    """
     found = AnyModel(model)
-    measure, data = _measure_of(found, data, score)
+    measure, data = _measure_of(found, data, score, own_score)
     measured = model if score is not None else found.model
 
-    def run() -> dict[str, float]:
-        return _numbers(measure(measured, data))
+    def run() -> dict[str, Numbers]:
+        with nullcontext() if score is not None else outputs_by_name(found.model):
+            return numbers(measure(measured, data))
 
     attended: dict[str, dict[int, Note]] = {}
     num_heads: dict[tuple[str, int], int] = {}
@@ -103,13 +134,12 @@ def importance(
     with evaluating(found.whole):
         with found.editing(note):
             before = run()
-        reference = run if mode == "mean" else None
-        rows = []
+        reference = run if mode in AVERAGED else None
+        without = []
         for head in _every_head(attended, num_heads) if heads is None else heads:
             with ablate(model, [head], mode, reference=reference):
-                rows.append((*head, *_beside(run(), before)))
-    columns = [f"{name}{ending}" for name in before for ending in ("", "_before", "_change")]
-    return pd.DataFrame(rows, columns=["kind", "layer", "head", *columns])
+                without.append((Head(*head), run()))
+    return before, without
 
 
 def _every_head(
@@ -145,7 +175,9 @@ def _numbers(scores: Any) -> dict[str, float]:
         ) from error
 
 
-def _measure_of(model: AnyModel, data: Any, score: Score | None) -> tuple[Score, Any]:
+def _measure_of(
+    model: AnyModel, data: Any, score: Score | None, own_score: Score
+) -> tuple[Score, Any]:
     data = list(data) if isinstance(data, Iterator) else data  # to be gone through again
     if score is not None:
         return function("score, a function (model, data) that gives numbers,", score), data
@@ -164,22 +196,14 @@ def _measure_of(model: AnyModel, data: Any, score: Score | None) -> tuple[Score,
             "Without a score, data is batches with labels: mappings such as {'input_ids': ..., "
             "'labels': ...}."
         )
-    return score_labels, data
+    return own_score, data
 
 
 def score_labels(model: Any, batches: Iterable[Mapping[str, Tensor]]) -> dict[str, float]:
     """Give a transformers model's loss and, where labels are classes, the share that is right."""
     losses, right, count, are_classes = 0.0, 0.0, 0, True
     for batch in batches:
-        outputs = model(**{name: x.to(model.device) for name, x in batch.items()})
-        if getattr(outputs, "logits", None) is None:
-            raise without_logits(
-                model,
-                outputs,
-                "load the model with a head, such as AutoModelForMaskedLM, or pass score, a "
-                "function (model, data) that gives numbers by name",
-            )
-        logits, labels = _aligned(model, outputs.logits, batch["labels"].to(model.device))
+        outputs, logits, labels = labelled_logits(model, batch)
         known = labels != IGNORED
         if not known.any():
             continue  # its loss is NaN
@@ -191,6 +215,19 @@ def score_labels(model: Any, batches: Iterable[Mapping[str, Tensor]]) -> dict[st
     if not count:
         raise ValueError(f"There are no labels other than {IGNORED}: nothing can be scored.")
     return {"loss": losses / count} | ({"accuracy": right / count} if are_classes else {})
+
+
+def labelled_logits(model: Any, batch: Mapping[str, Tensor]) -> tuple[Any, Tensor, Tensor]:
+    """Run a transformers model; give its outputs, and the logits beside their labels."""
+    outputs = model(**{name: x.to(model.device) for name, x in batch.items()})
+    if getattr(outputs, "logits", None) is None:
+        raise without_logits(
+            model,
+            outputs,
+            "load the model with a head, such as AutoModelForMaskedLM, or pass score, a "
+            "function (model, data) that gives numbers by name",
+        )
+    return outputs, *_aligned(model, outputs.logits, batch["labels"].to(model.device))
 
 
 def _aligned(model: nn.Module, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regard.causes.averages import Averages, Means
 from regard.causes.recomputed import Recomputed
 from regard.causes.within import within
 from regard.record.door import described, text
@@ -16,8 +17,8 @@ from regard.tracing.modules import evaluating
 from regard.tracing.parts import lists_of
 
 Heads = Mapping[tuple[str, int], list[int]]  # the heads of each kind and layer
-Means = Mapping[tuple[str, int], Tensor]  # what each head writes on average: (h, d_v)
-MODES = ("zero", "mean", "uniform")
+AVERAGED = ("mean", "position mean")  # the modes that need a reference
+MODES = ("zero", *AVERAGED, "uniform")
 
 
 def edge_mask(edges: Sequence[tuple[int, int]], length: int) -> Tensor:
@@ -169,12 +170,16 @@ def ablate(
     mode
         What the head's slice (B, T, d_v), which the layer's output projection is given, becomes:
         "zero"; "mean", everywhere the mean of what the head writes at all positions of all
-        sentences of a reference; "uniform", what the head would write if each query read all keys
-        that it may read alike (no position bias, no sink; zeros where it may read none).
+        sentences of a reference; "position mean", at each position the mean of what it writes
+        there, for sentences of one template, all of one length; "uniform", what the head would
+        write if each query read all keys that it may read alike (no position bias, no sink; zeros
+        where it may read none).
     reference
-        For "mean": runs the model on reference sentences, any number of times, such as
-        `lambda: model(**batch)`. Padding counts as any other position: give sentences of one length
-        or one at a time. Here the model is in eval mode and without gradients.
+        For the means: runs the model on reference sentences, any number of times, such as
+        `lambda: model(**batch)`. Padding is left out: what the model's masks let no token read.
+        Give `attention_mask`, and to a decoder `decoder_attention_mask`, without which
+        transformers' decoders read their padding. Here the model is in eval mode and without
+        gradients.
 
     Raises
     ------
@@ -189,8 +194,9 @@ def ablate(
     -----
     "zero" is the mask of Michel et al. (2019), *Are sixteen heads really better than one?*, section
     2.3; "mean" the knockout of Wang et al. (2023), *Interpretability in the wild*, section 2.1,
-    which keeps what a head always says and takes away what it says about this sentence. The mean
-    over the sentence's own positions would tell a decoder of its future, and changes nothing where
+    which keeps what a head always says and takes away what it says about this sentence; they take
+    it at each position of a template, here "position mean". The mean over the sentence's own
+    positions would tell a decoder of its future, and changes nothing where
     it is given one token at a time.
 
     Only this thread's forward passes are changed. A trace within shows where the heads look, which
@@ -212,7 +218,7 @@ def ablate(
     found = AnyModel(model)
     for kind, _ in chosen:
         _check_kind(found, kind, "to ablate")
-    means = _means(found, chosen, reference) if reference is not None else {}
+    means = {} if reference is None else _means(found, chosen, mode, reference)
     done: set[tuple[str, int]] = set()
     again = Recomputed(found.whole, "ablate")
 
@@ -248,27 +254,36 @@ def _without(call: Call, heads: list[int], mode: str, mean: Tensor | None) -> Te
     if mode == "zero":
         output[:, :, heads] = 0
     elif mean is not None:
-        output[:, :, heads] = mean[heads].to(output)
+        _check_length(mean, output)
+        output[:, :, heads] = mean[..., heads, :].to(output)
     else:
         output[:, :, heads] = call.evenly()[:, :, heads].to(output.dtype)
     return output
 
 
-def _means(model: AnyModel, chosen: Heads, reference: Callable[[], Any]) -> Means:
-    """Average what heads write over all positions of the reference."""
-    sums: dict[tuple[str, int], Tensor] = {}
-    counts: dict[tuple[str, int], int] = {}
+def _means(model: AnyModel, chosen: Heads, mode: str, reference: Callable[[], Any]) -> Means:
+    """Average what heads write over the words of the reference."""
+    of_cross = any(plain(kind) == "cross" for kind, _ in chosen)
+    averages = Averages(of_cross=of_cross, by_position=mode == "position mean")
 
     def note(call: Call) -> None:
-        for place in _places_at(call.address, chosen):
-            output = call.output().double()  # (B, T, h, d_v)
-            sums[place] = sums.get(place, 0) + output.sum((0, 1))
-            counts[place] = counts.get(place, 0) + output.size(0) * output.size(1)
+        averages.note(call, _places_at(call.address, chosen))
 
     with evaluating(model.whole), model.editing(note) as numbers:
         reference()
-    _check_done(model, set(chosen), set(sums), numbers.seen, "in the reference")
-    return {place: sums[place] / counts[place] for place in sums}
+    _check_done(model, set(chosen), averages.places, numbers.seen, "in the reference")
+    return averages.means()
+
+
+def _check_length(mean: Tensor, output: Tensor) -> None:
+    """Raise where there is a mean for each position, but of other positions."""
+    if mean.dim() == 3 and len(mean) != output.size(1):
+        raise ValueError(
+            f'The mode "position mean" has means of {len(mean)} positions, as long as the '
+            f"sentences of the reference are, but the model reads {output.size(1)} tokens: give it "
+            "sentences of the same template, as long, and call it directly, since `generate` reads "
+            "a token at a time."
+        )
 
 
 def _marked(heads: list[int], num_heads: int, device: torch.device) -> Tensor:
@@ -310,10 +325,11 @@ def _is_head(head: Any) -> bool:
 def _check_mode(mode: str, reference: Callable[[], Any] | None) -> None:
     if mode not in MODES:
         raise ValueError(f"There is no mode {mode!r}: choose from {MODES}.")
-    if (mode == "mean") != (reference is not None):
+    if (mode in AVERAGED) != (reference is not None):
         raise ValueError(
-            'The mode "mean", and no other, needs a reference: a function that runs the model on '
-            f"the sentences to average over, such as `lambda: model(**batch)`; got mode={mode!r} "
+            'The modes "mean" and "position mean", and no other, need a reference: a function that '
+            "runs the model on the sentences to average over, such as `lambda: model(**batch)`; "
+            f"got mode={mode!r} "
             f"{'without one' if reference is None else 'with one'}."
         )
 

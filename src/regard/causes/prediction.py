@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,20 @@ from regard.record.words import Side, word_groups, word_name
 from regard.tracing.any_model import AnyModel
 from regard.tracing.inputs import Inputs
 from regard.tracing.modules import evaluating
+from regard.tracing.outputs import outputs_by_name
 from regard.tracing.texts import Sentence
+
+QUANTITIES: dict[str, Callable[[Tensor], Tensor]] = {  # from log-odds to what is explained
+    "log-odds": lambda odds: odds,
+    "probability": torch.sigmoid,
+}
+
+
+class Left(NamedTuple):
+    """What is left of a prediction without some words."""
+
+    probability: float  # of the label
+    explained: float
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,14 @@ class Prediction:
     at: int | None  # the token whose logits count; None where there is one row for the sentence
     reader: int  # the token that reads the others for it
     label: int
-    is_next: bool  # is it what comes after the sentence?
+    is_causal: bool  # does a token read none after it?
+    of: str = "log-odds"  # what is explained: see QUANTITIES
+    against: int | None = None  # the only other label, if the choice is between two
+
+    @property
+    def is_next(self) -> bool:
+        """Whether it is what comes after the sentence."""
+        return self.is_causal and self.at == self.ids.size(1) - 1
 
     @property
     def words(self) -> list[list[int]]:
@@ -43,20 +63,31 @@ class Prediction:
 
     @property
     def removable(self) -> list[int]:
-        """Number the words that can be left out: not the one that the prediction is about."""
-        is_about = set() if self.at is None or self.is_next else {self.at}
-        return [i for i, group in enumerate(self.words) if not is_about & set(group)]
+        """Number the words that can be left out: not the one that the prediction is about.
 
-    def probabilities(self, ids: Tensor, *others: Tensor, at: int | None = None) -> Tensor:
-        """Give the label's probability in each of a batch of such sentences: (B,)."""
-        logits = logits_of(self.model, self.call(ids, *others))
+        Nor the last, where the next word is said: without it, another word would be asked for.
+        """
+        return [i for i, group in enumerate(self.words) if self.at not in group]
+
+    def explained(self, ids: Tensor, *others: Tensor, at: int | None = None) -> Tensor:
+        """Give what is to be explained in each of a batch of such sentences: (B,)."""
+        return self.measured(self.logits(ids, *others, at=at))
+
+    def logits(self, ids: Tensor, *others: Tensor, at: int | None = None) -> Tensor:
+        """Give the logits at the place of the prediction: (B, classes)."""
+        with outputs_by_name(self.model):
+            logits = logits_of(self.model, self.call(ids, *others))
         place = self.at if at is None else at
-        of_place = logits if self.at is None else logits[:, place]
-        chances: Tensor = of_place.float().softmax(dim=-1)[:, self.label]
-        return chances
+        return (logits if self.at is None else logits[:, place]).float()
 
-    def without(self, removed: Collection[int]) -> float:
-        """Give the label's probability when some words, by their numbers, are left out."""
+    def measured(self, logits: Tensor) -> Tensor:
+        """Take what is to be explained from logits: (B, classes) -> (B,)."""
+        if self.against is None:
+            return QUANTITIES[self.of](log_odds(logits, self.label))
+        return QUANTITIES[self.of](log_odds(logits[:, [self.label, self.against]], 0))
+
+    def without(self, removed: Collection[int]) -> Left:
+        """Give what is left of the prediction when some words, by their numbers, are left out."""
         gone = {token for word in removed for token in self.words[word]}
         left = [token for token in range(self.ids.size(1)) if token not in gone]
         keep = torch.tensor(left, device=self.ids.device)
@@ -64,11 +95,17 @@ class Prediction:
             x.index_select(1, keep) if x.dim() > 1 and x.size(1) == self.ids.size(1) else x
             for x in self.others
         ]
-        at = None
-        if self.at is not None:
-            at = len(left) - 1 if self.is_next else left.index(self.at)
+        at = None if self.at is None else left.index(self.at)
         with evaluating(self.model):
-            return self.probabilities(self.ids.index_select(1, keep), *others, at=at).item()
+            logits = self.logits(self.ids.index_select(1, keep), *others, at=at)
+        probability = log_odds(logits, self.label).sigmoid()
+        return Left(probability.item(), self.measured(logits).item())
+
+
+def log_odds(logits: Tensor, label: int) -> Tensor:
+    """Compute log(p / (1 - p)) of a label's probability p, as exact near 1 as elsewhere: (B,)."""
+    others = torch.cat([logits[:, :label], logits[:, label + 1 :]], dim=-1)
+    return logits[:, label] - others.logsumexp(dim=-1)
 
 
 def predict(
@@ -79,45 +116,59 @@ def predict(
     position: int | None,
     label: int | None,
     kind: str,
+    of: str = "log-odds",
+    against: int | None = None,
 ) -> Prediction:
-    """Run a model once, and say what it predicts.
+    """Run a model once, and say what it predicts, and what of that is to be explained.
 
     Raises
     ------
     TypeError
-        If the model is none, or a position or label is no whole number.
+        If the model is none, or a position or label, or the one against it, is no whole number.
     ValueError
-        If the model reads two sides, gives no logits for two classes or more, or it is not clear
-        at which token the prediction is made.
+        If the model reads two sides, gives no logits for two classes or more, it is not clear at
+        which token the prediction is made, or what is to be explained.
     """
     position = None if position is None else whole_number("position, counted from 0,", position)
     label = None if label is None else whole_number("label, counted from 0,", label)
+    against = None if against is None else whole_number("against, counted from 0,", against)
+    if of not in QUANTITIES:
+        raise ValueError(f"What is explained is of one of {[*QUANTITIES]}, but got {of!r}.")
     found = AnyModel(model)
     model = found.model
-    with evaluating(model):
+    with evaluating(model), outputs_by_name(model):
         _refuse_two_sides(model, is_two_sided=found.is_two_sided)
         inputs = found.inputs(sentence, tokenizer)
         _refuse_two_sides(model, is_two_sided=len(inputs.positional) > 1)
         call, ids, others = _call_of(model, inputs)
         logits = logits_of(model, call(ids, *others))  # (1, classes) or (1, T, classes)
-    length, is_next = ids.size(1), False
+    length = ids.size(1)
     if position is not None and not -length <= position < length:
         raise ValueError(f"There is no token {position}: the sentence has {length}, from 0.")
     at = None if position is None else position % length
     reader = at if at is not None else (length - 1 if plain(kind) == "decoder" else 0)
     if logits.dim() == 3:
         at = reader = _place(ids, tokenizer, kind) if at is None else at
-        is_next = plain(kind) == "decoder" and at == length - 1
         logits = logits[:, at]
     else:
         at = None
     if logits.size(-1) < 2:
         raise ValueError(f"{type(model).__name__} gives one number, not a choice among classes.")
     chosen = int(logits[0].argmax()) if label is None else label
-    if not 0 <= chosen < logits.size(-1):
-        raise ValueError(f"There is no label {chosen}: the model has {logits.size(-1)}, from 0.")
+    _check_labels(chosen, against, logits.size(-1))
     side = inputs.source if inputs.source.tokens else Side.of_names(map(str, ids[0].tolist()))
-    return Prediction(model, side, call, ids, others, at, reader, chosen, is_next)
+    is_causal = plain(kind) == "decoder"
+    return Prediction(model, side, call, ids, others, at, reader, chosen, is_causal, of, against)
+
+
+def _check_labels(chosen: int, against: int | None, count: int) -> None:
+    for label in (chosen,) if against is None else (chosen, against):
+        if not 0 <= label < count:
+            raise ValueError(f"There is no label {label}: the model has {count}, from 0.")
+    if chosen == against:
+        raise ValueError(
+            f"Label {chosen} is what is predicted: name another by against=, or leave it out."
+        )
 
 
 def logits_of(model: nn.Module, outputs: Any) -> Tensor:

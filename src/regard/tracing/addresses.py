@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from regard.tracing.agreement import NotUnderstoodError
-from regard.tracing.calls import Address, Numbers
+from regard.tracing.calls import Address, Numbers, anyone_reads
 from regard.tracing.causality import hides_the_future, says_causal, side_of
 from regard.tracing.interface import Asked
 from regard.tracing.merged import is_merged
@@ -140,6 +140,13 @@ class Addressed:
         """The mask of the keys that are there."""
         mask = self.asked.plain_mask
         return None if mask is None else mask[..., : self.asked.key.size(2)]
+
+    def is_read(self) -> Tensor:
+        """Say of each key whether any query may read it: bool (B or 1, S)."""
+        if self.asked.name not in PLAIN and self.mask is None:  # a kernel that knows no padding
+            return self.asked.key.new_ones(1, self.asked.key.size(2), dtype=torch.bool)
+        read = anyone_reads(self.allowed())
+        return read if self.addresses.other is None else read[:, : self.asked.query.size(2)]
 
     def allowed(self) -> Tensor:
         """Say who may read whom: bool, broadcastable to (B, h, T, S)."""

@@ -16,6 +16,7 @@ from regard.tracing.calls import Allow, Edit, Numbers, Read
 from regard.tracing.huggingface import Pretrained
 from regard.tracing.inputs import Inputs
 from regard.tracing.modules import Hooked
+from regard.tracing.outputs import outputs_by_name
 from regard.tracing.sharded import refuse_shared_heads
 from regard.tracing.texts import Sentence
 from regard.tracing.wrapped import uncompiled, unwrapped
@@ -104,19 +105,21 @@ class AnyModel:
         max_new_tokens: int | None = None,
     ) -> Inputs:
         """Prepare what the model is called with; if there is a target to write, it may write it."""
-        return self._kind.inputs(sentence, tokenizer, target, max_new_tokens)
+        with outputs_by_name(self.model):
+            return self._kind.inputs(sentence, tokenizer, target, max_new_tokens)
 
     def write_on(
         self, inputs: Inputs, tokenizer: PreTrainedTokenizerBase | None, max_new_tokens: int
     ) -> Inputs:
         """Let a decoder continue its prompt; it then reads all but the last token."""
-        return self._kind.write_on(inputs, tokenizer, max_new_tokens)
+        with outputs_by_name(self.model):
+            return self._kind.write_on(inputs, tokenizer, max_new_tokens)
 
     def watch(
         self, inputs: Inputs, new_recorder: Callable[[], Recorder]
     ) -> tuple[Recorder, Any, str]:
         """Run the model once; give its layers, its outputs, and what weights are computed from."""
-        with uncompiled(self.model):
+        with uncompiled(self.model), outputs_by_name(self.model):
             recorder, outputs, how = self._watched_as.watch(inputs, new_recorder)
         return recorder, outputs, how + self.inside
 

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from regard.record.layers import Layer, Recorder, ScoredLayer, WeighedLayer
 from regard.record.windows import WindowedLayer
 from regard.tracing.addresses import parted
-from regard.tracing.calls import Allow, Call, Edit, Numbers, check_fit, evenly
+from regard.tracing.calls import (
+    Allow,
+    Call,
+    Edit,
+    Numbers,
+    anyone_reads,
+    check_fit,
+    evenly,
+)
 from regard.tracing.functions import Attention, GoOn, watching
 from regard.tracing.whose import Whose
 from regard.tracing.windows import check_rows, layer_of, leading_of
@@ -150,7 +158,13 @@ def _edited(
         return evenly(value, _may_read(done), num_heads).transpose(1, 2)
 
     address = numbers.give(attention.module, kind)
-    call = Call(address, num_heads, lambda: written.transpose(1, 2), read_evenly)
+    call = Call(
+        address,
+        num_heads,
+        lambda: written.transpose(1, 2),
+        read_evenly,
+        lambda: anyone_reads(_may_read(done)),
+    )
     edited = edit(call)
     if edited is None:
         return output

@@ -64,6 +64,7 @@ class Call:
     num_heads: int
     output: Callable[[], Tensor]  # what the heads wrote: (B, T, h, d_v)
     evenly: Callable[[], Tensor]  # what they write if a query reads all that it may alike
+    is_read: Callable[[], Tensor]  # bool (B or 1, S): may any query read a key? none may padding
 
 
 Edit = Callable[[Call], Tensor | None]
@@ -172,6 +173,11 @@ def check_fit(allowed: Tensor, shape: tuple[int, int, int, int]) -> None:
             f"{queries} queries to {keys} keys: give edges for the padded batch that the model "
             "reads, and call it directly, since `generate` lets sentences grow."
         )
+
+
+def anyone_reads(allowed: Tensor) -> Tensor:
+    """Say of each key whether any query may read it: (B or 1, h or 1, T, S) -> (B or 1, S)."""
+    return allowed.any(dim=1).any(dim=1)
 
 
 def evenly(value: Tensor, allowed: Tensor, num_heads: int) -> Tensor:

@@ -296,6 +296,7 @@ def _edited(place: Addressed, go_on: GoOn, *, edit: Edit) -> Attended:
             num_heads,
             partial(_as_it_is, output),
             lambda: evenly(place.asked.value, place.allowed(), num_heads).transpose(1, 2),
+            place.is_read,
         )
         edited = edit(call)
         output = output if edited is None else edited

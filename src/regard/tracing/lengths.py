@@ -23,7 +23,7 @@ def check_length(length: int, model: PreTrainedModel, what: str) -> None:
     limit = next((x for x in limits if isinstance(x, int) and x > 0), None)
     if limit is None:
         return
-    longest = limit - _positions_of_padding(model)
+    longest = limit - _positions_of_padding(model) - _looks_ahead(model.config)
     if longest < length and not _has_no_last(config) and _has_table(model, limit):
         raise ValueError(
             f"{what} has {length} tokens, but {type(model).__name__} takes {longest}: shorten it."
@@ -59,6 +59,14 @@ def _has_table(model: PreTrainedModel, limit: int) -> bool:
         return True  # MPT's slopes, which are made anew in each pass
     tensors = chain(model.parameters(), model.buffers())
     return any(limit <= size <= limit + 2 for x in tensors for size in x.shape)
+
+
+def _looks_ahead(config: Any) -> bool:
+    """Say whether a decoder reads a position more than it has tokens, as ProphetNet's streams do.
+
+    Where an encoder reads the text, it does not.
+    """
+    return hasattr(config, "ngram") and not config.is_encoder_decoder
 
 
 def _positions_of_padding(model: PreTrainedModel) -> int:

@@ -5,6 +5,7 @@ otherwise are those that see a mark. No head writes meanwhile, so that no token 
 a place is never taken from the number of tokens alone.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
@@ -18,9 +19,9 @@ from regard.record.places import Box, Place
 from regard.tracing.any_model import AnyModel
 from regard.tracing.inputs import Inputs
 from regard.tracing.modules import evaluating
+from regard.tracing.restored import restored
 
 MOVED = 1e-3  # of the most that any token moves; what rounding does is less
-BITS = 3  # marks by which an order is confirmed, each of about half of all parts
 LEAST = 0.5  # of the parts that are marked alone, those that move their own token most
 PEAKS = 6  # parts that are marked alone, where tokens see more than their own
 
@@ -87,14 +88,19 @@ class Marks:
             x[spot.where] += self.noise[spot.where]
         marked = x.reshape(self.given.shape).to(self.given)
         after = self._arriving(path, count, marked)
+        if after.shape != self._before[path, count].shape:
+            raise UnplacedError(f"{path} is called otherwise each time")
         moved = (after - self._before[path, count]).nan_to_num().norm(dim=1)
         return moved.double().cpu().numpy()
 
     def _arriving(self, path: str, count: int, x: Tensor) -> Tensor:
         """Run the model up to a module, and give the tokens that arrive there: (count, numbers)."""
         found: list[Tensor] = []
+        asking = threading.get_ident()
 
         def keep(_: Any, given: Any, named: dict[str, Any]) -> None:
+            if threading.get_ident() != asking:
+                return
             parts = [_by_token(one, count) for one in (*given, *named.values())]
             found.extend(part.detach().float() for part in parts if part is not None)
             raise _Arrived
@@ -105,6 +111,7 @@ class Marks:
         except AttributeError:
             raise UnplacedError(f"{path} is called several times") from None
         with ExitStack() as ways:
+            ways.enter_context(restored(self.found.whole))
             ways.enter_context(evaluating(self.found.whole))
             ways.callback(module.register_forward_pre_hook(keep, with_kwargs=True).remove)
             ways.enter_context(_in_silence(self.found))
@@ -210,7 +217,9 @@ def _is_moved(moved: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def confirmed(order: Order, ask: Ask) -> bool:
-    """Mark half of all parts, in several ways: those tokens that are said to see them all move.
+    """Mark half of all parts, in so many ways that no two tokens are always marked together.
+
+    Those tokens that are said to see what is marked move, and no others.
 
     Examples
     --------
@@ -221,11 +230,9 @@ def confirmed(order: Order, ask: Ask) -> bool:
     (True, False, True)
     """
     placed = _placed(order)
-    drawn = np.random.default_rng(0).permutation(len(placed)) % (2**BITS - 1) + 1
-    for bit in range(BITS):
+    drawn = np.random.default_rng(0).permutation(len(placed)) + 1
+    for bit in range(len(placed).bit_length()):
         chosen = [at for at, code in zip(placed, drawn, strict=True) if code >> bit & 1]
-        if not chosen:
-            continue
         expected = np.zeros(len(order), dtype=bool)
         expected[chosen] = True
         if not np.array_equal(_is_moved(ask([placed[at] for at in chosen])), expected):
@@ -252,12 +259,17 @@ def peaks(order: Order, ask: Ask) -> float:
     more than their own part, through convolutions that overlap.
     """
     placed = _placed(order)
+    moved = _is_moved(ask(list(placed.values())))
+    if not placed or any(moved[at] for at, spot in enumerate(order) if spot is None):
+        return 0.0  # a token that is said to see no part of it moves
+    if not moved[list(placed)].all():
+        return 0.0
     chosen = np.random.default_rng(0).permutation(list(placed))[:PEAKS].tolist()
     num_exact = 0
     for at in chosen:
-        moved = ask([placed[at]])
-        most = int(moved.argmax())
-        if not moved[most] or most not in placed:
+        alone = ask([placed[at]])
+        most = int(alone.argmax())
+        if not alone[most] or most not in placed:
             return 0.0
         if not touch(placed[most].place, placed[at].place):
             return 0.0

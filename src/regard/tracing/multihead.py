@@ -105,6 +105,7 @@ class Multihead:
             num_heads,
             lambda: _unprojected(module, arguments),
             lambda: _unprojected(_unasking(module), _without_bias(arguments)),
+            lambda: _is_read(module, arguments),
         )
         edited = edit(call)
         if edited is None:
@@ -335,6 +336,16 @@ def _shape_of(
     batch = 1 if query.dim() == 2 else query.size(0 if module.batch_first else 1)
     tokens = -2 if module.batch_first or query.dim() == 2 else 0
     return batch, module.num_heads, query.size(tokens), arguments["key"].size(tokens)
+
+
+def _is_read(module: nn.MultiheadAttention, arguments: Mapping[str, Any]) -> Tensor:
+    """Say of each key whether it is no padding: bool (B or 1, S)."""
+    padding = arguments["key_padding_mask"]
+    if padding is None:
+        *_, num_keys = _shape_of(module, arguments)
+        return torch.ones(1, num_keys, dtype=torch.bool, device=arguments["key"].device)
+    may = ~padding if padding.dtype == torch.bool else padding > -math.inf
+    return may if may.dim() == 2 else may[None]
 
 
 def _joined(forbidden: Tensor, arguments: Mapping[str, Any]) -> Tensor:

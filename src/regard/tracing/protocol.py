@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from regard.record.kinds import KINDS
 from regard.record.layers import Layer, ScoredLayer, WeighedLayer
 from regard.tracing.agreement import gives
-from regard.tracing.calls import Address, Call, Edit, check_fit, evenly
+from regard.tracing.calls import Address, Call, Edit, anyone_reads, check_fit, evenly
 
 
 class AttentionModule(Protocol):
@@ -83,15 +83,23 @@ class Following:
                 "return a named tuple of `output` (B, T, features) and `weights`."
             )
 
-        def read_evenly() -> Tensor:
-            allowed = torch.ones((), dtype=torch.bool, device=query.device)
-            allowed = allowed if mask is None else mask
+        def allowed() -> Tensor:
+            everyone = torch.ones((), dtype=torch.bool, device=query.device)
             shape = (query.size(0), num_heads, query.size(1), key.size(1))
+            return (everyone if mask is None else mask).expand(shape)
+
+        def read_evenly() -> Tensor:
             values = value.unflatten(-1, (num_heads, -1)).transpose(1, 2)  # (B, h, S, d_v)
-            return evenly(values, allowed.expand(shape), num_heads).transpose(1, 2)
+            return evenly(values, allowed(), num_heads).transpose(1, 2)
 
         written = output.output
-        call = Call(address, num_heads, lambda: written.unflatten(-1, (num_heads, -1)), read_evenly)
+        call = Call(
+            address,
+            num_heads,
+            lambda: written.unflatten(-1, (num_heads, -1)),
+            read_evenly,
+            lambda: anyone_reads(allowed()),
+        )
         edited = edit(call)
         return None if edited is None else output._replace(output=edited.flatten(-2))
 

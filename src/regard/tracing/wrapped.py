@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from regard.record.door import a_model
 from regard.tracing.calls import Read
 from regard.tracing.expected import with_weights
+from regard.tracing.looped import is_looped
 from regard.tracing.modules import attending_modules
 
 PARALLEL = (nn.DataParallel, DistributedDataParallel)
@@ -100,6 +101,8 @@ def _inner(
             f"{'s' if len(found) > 1 else ''}, {names}{more}: pass the one that is meant."
         )
     (inside,) = found.values()
+    if is_looped(model, inside):
+        return None  # what attends in each of its calls is a layer of the wrapper's own
     return type(model).__name__, inside
 
 
