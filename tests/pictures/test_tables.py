@@ -40,19 +40,38 @@ def test_a_token_that_reads_nothing_has_an_empty_line() -> None:
     assert second == "1  a    0  the  0.50  1  a  0.50"
 
 
-def test_a_scoreboard_shows_the_direction_that_was_chosen() -> None:
-    chosen = {"chosen_share": 0.9, "finding": True, "share": 0.875}
-    other = {"chosen_share": 0.5, "finding": False, "share": 0.99}
+def scores() -> pd.DataFrame:
+    chosen = {"chosen_share": 0.9, "finding": True, "claim": "more than x", "share": 0.875}
+    other = {"chosen_share": 0.5, "finding": False, "claim": "", "share": 0.99}
     alike = {"name": "det", "kind": "encoder", "count": 40, "layer": 3, "head": 11, "offset": -1}
-    shares = {"low": 0.5, "high": 1.0, "offset_share": 0.25}
-    scores = pd.DataFrame(
-        [
-            alike | shares | other | {"direction": "is read"},
-            alike | shares | chosen | {"direction": "reads"},
-        ]
-    )
-    *_, header, row, last = scoreboard_lines(scores)
-    assert header.split() == ["relation", "words", "head", "right", "interval", "offset"]
-    said = "* det: dependent reads head 40 3-11 87.5% 50.0% to 100.0% -1 25.0%"
-    assert " ".join(row.split()) == said
+    alike |= {"offset_share": 0.25, "rule": "nearest NOUN after", "rule_share": 0.5, "wrong": 20}
+    alike |= {"share_where_wrong": 0.4, "lead": 0.375, "lead_low": -0.011, "lead_high": 0.5}
+    rows = [alike | other | {"direction": "is read"}, alike | chosen | {"direction": "reads"}]
+    return pd.DataFrame(rows)
+
+
+def test_a_scoreboard_shows_the_direction_that_was_chosen() -> None:
+    *_, header, row, last = scoreboard_lines(scores())
+    assert header.split()[:5] == ["relation", "words", "head", "right", "offset"]
+    assert header.split()[5:] == ["rule", "right", "else", "lead"]
+    said = "* det: dependent reads head 40 3-11 87.5% -1 25.0% nearest NOUN after 50.0% 40.0%"
+    assert " ".join(row.split()) == f"{said} +37.5 (-1.1 to +50.0)"
     assert "for 1 of 1 relations, by more than chance for 1" in last
+    assert last.endswith("more often than the strongest rule by more than chance for 1")
+
+
+def test_a_scoreboard_says_what_stood_in_front_and_how_far_splits_differ() -> None:
+    table = scores()
+    table.attrs |= {"findings_by_split": [3, 1, 2, 5], "start_token": "<s>"}
+    first, second, *_, last = scoreboard_lines(table)
+    assert first == "the start token <s> stands in front, which the tokenizer does not add"
+    assert second.endswith("the shares are of other ones, in 2 splits, each both ways")
+    assert last.startswith("in both directions 1 to 5 rows would be ahead")
+
+
+@pytest.mark.parametrize(
+    ("claim", "finding", "mark"), [("more", True, "*"), ("more", False, "o"), ("", False, "det:")]
+)
+def test_a_mark_says_what_is_claimed(claim: str, finding: bool, mark: str) -> None:  # noqa: FBT001
+    *_, row, _ = scoreboard_lines(scores().tail(1).assign(claim=claim, finding=finding))
+    assert row.split()[0] == mark

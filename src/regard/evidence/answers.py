@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from regard.evidence.readings import (
     Reading,
@@ -22,7 +23,9 @@ from regard.evidence.readings import (
     check_sentences,
     paired,
 )
+from regard.evidence.sinks import Sinks
 from regard.evidence.strongest import Given, Strongest, blocks_of, excluded_keys
+from regard.record.door import flag
 from regard.record.kinds import plain
 from regard.record.trace import Trace, a_trace
 
@@ -39,7 +42,7 @@ class Answers:
     ----------
     readings
         A reading and a direction a row: `sentence`, counted from 0; `name`; `kind`; `direction`;
-        `offset`, from the word that is asked about to the gold word.
+        `query`, the position of the word that is asked about; `offset`, from it to the gold word.
     heads
         The heads of each kind: (layer, head).
     num_sentences
@@ -92,7 +95,9 @@ class Answers:
         return pd.DataFrame(rows, columns=columns)
 
 
-def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) -> Answers:
+def collect_answers(
+    traces: Iterable[Trace], gold: Iterable[Sequence[Reading]], *, leave_out_first: bool = False
+) -> Answers:
     """Ask every head for every gold reading.
 
     Parameters
@@ -101,14 +106,19 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
         One trace and one list of readings (name, kind, query, key) a sentence, in the same order.
         Positions are those of the trace: merge words and hide special tokens first, where the gold
         readings count words. Traces are taken one by one: pass a generator, and none is kept.
+    leave_out_first
+        In self-attention, let the first position be no answer, as special tokens are none: many
+        decoders leave there what they have no use for. Readings of it are left out.
 
     Returns
     -------
     Answers
         In self-attention in both directions: does the query *read* the key more than any other
         word, and *is* it *read by* the key more than by any other word? In cross-attention in the
-        first. A word that reads no other, or is read by none, gives no right answer. Readings of a
-        kind that a trace lacks are left out. For a reading, 72 heads take 153 bytes a direction.
+        first. A word that reads no other, or is read by none, gives no right answer. Left out are
+        readings of a kind that a trace lacks, and in a decoder what its mask forbids: a later word
+        is not read, and by an earlier one no word is. For a reading, 72 heads take 153 bytes a
+        direction.
 
     Raises
     ------
@@ -118,6 +128,12 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
         If there are not as many lists of readings as traces, a reading is of no known kind, a
         position lies outside of the attention matrix, a word of self-attention should read itself,
         or the traces are of models of different shapes.
+
+    Warns
+    -----
+    UserWarning
+        If more than half of all answers are one position, three times as many as if all words were
+        read alike: such a sink hides what is read besides.
 
     Notes
     -----
@@ -137,8 +153,10 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
     3  nsubj  is read by    1.0
     """
     check_sentences(traces=traces, gold=gold)
+    flag("leave_out_first", leave_out_first)
     heads: dict[str, list[Place]] = {}
     tables: list[_Table] = []
+    sinks = Sinks()
     num_sentences = 0
     for seen, readings in paired(traces, gold):
         check_readings(readings)
@@ -150,24 +168,29 @@ def collect_answers(traces: Iterable[Trace], gold: Iterable[Sequence[Reading]]) 
                     f"The {kind} attention of sentence {num_sentences} has other layers or heads "
                     "than before: collect the answers of one model at a time."
                 )
+            excluded = excluded_keys(seen, kind, leave_out_first=leave_out_first)
+            for reading in wanted:
+                check_position(reading, excluded.shape)
+            if leave_out_first and plain(kind) != "cross":
+                wanted = [reading for reading in wanted if 0 not in reading[2:]]
             if wanted:
-                tables.append(_answered(seen, kind, wanted, num_sentences))
+                tables.append(_answered(seen, wanted, num_sentences, excluded, sinks))
         num_sentences += 1
+    sinks.warn(leave_out_first=leave_out_first)
     width = max((len(of_kind) for of_kind in heads.values()), default=0)
     bits = _joined([table.bits for table in tables], -(-width // 8), np.uint8)
     weights = _joined([table.weights for table in tables], width, np.float16)
-    return Answers(_readings(tables), heads, num_sentences, bits, weights)
+    columns = ["sentence", "name", "kind", "direction", "query", "offset"]
+    rows = [row for table in tables for row in table.rows]
+    return Answers(pd.DataFrame(rows, columns=columns), heads, num_sentences, bits, weights)
 
 
 class _Table(NamedTuple):
-    """The answers of one sentence and kind."""
+    """The answers of one sentence and kind: first what reads, then what is read."""
 
-    sentence: int
-    names: list[str]
-    kind: str
-    offsets: NDArray[np.int32]  # (readings,)
-    bits: NDArray[np.uint8]  # (directions * readings, heads / 8)
-    weights: NDArray[np.float16]  # (directions * readings, heads)
+    rows: list[tuple[int, str, str, str, int, int]]
+    bits: NDArray[np.uint8]  # (rows, heads / 8)
+    weights: NDArray[np.float16]  # (rows, heads)
 
 
 def _heads(seen: Trace, kind: str) -> list[Place]:
@@ -178,38 +201,39 @@ def _heads(seen: Trace, kind: str) -> list[Place]:
     ]
 
 
-def _answered(seen: Trace, kind: str, wanted: list[Reading], sentence: int) -> _Table:
-    layers, excluded = list(seen.layers[kind].values()), excluded_keys(seen, kind)
-    for reading in wanted:
-        check_position(reading, excluded.shape)
-    names = [name for name, *_ in wanted]
+def _answered(
+    seen: Trace, wanted: list[Reading], sentence: int, excluded: Tensor, sinks: Sinks
+) -> _Table:
+    kind = wanted[0][1]
     queries, keys = torch.tensor([position for _, _, *position in wanted]).T
     num_heads, both = len(_heads(seen, kind)), plain(kind) != "cross"
     strongest = Strongest(num_heads, excluded, both=both)
     # who is read by the gold word stands in the matrix transposed
     places = (torch.cat([queries, keys]), torch.cat([keys, queries])) if both else (queries, keys)
     given = Given(num_heads, *places)
-    for rows, weights in blocks_of(layers):
+    for rows, weights in blocks_of(list(seen.layers[kind].values())):
         strongest.look(rows, weights)
         given.look(rows, weights)
-    right = strongest.keys()[..., queries] == keys  # (directions, heads, readings)
-    bits = np.packbits(right.transpose(1, 2).flatten(0, 1).numpy(), axis=1)
-    offsets = (keys - queries).numpy().astype(np.int32)
-    return _Table(sentence, names, kind, offsets, bits, given.weights.T.half().numpy())
-
-
-def _readings(tables: list[_Table]) -> pd.DataFrame:
-    """Make one table: of each sentence and kind, first what reads, then what is read."""
-    parts = []
-    for table in tables:
-        directions = (READS, IS_READ) if plain(table.kind) != "cross" else (READS,)
-        parts += [
-            (table.sentence, name, table.kind, direction, offset)
-            for direction in directions
-            for name, offset in zip(table.names, table.offsets.tolist(), strict=True)
-        ]
-    columns = ["sentence", "name", "kind", "direction", "offset"]
-    return pd.DataFrame(parts, columns=columns)
+    found = strongest.keys()[..., queries]  # (directions, heads, readings)
+    if both:
+        allowed = ~excluded[queries]
+        if plain(kind) == "decoder":
+            allowed &= torch.arange(len(excluded)) < queries[:, None]
+        sinks.look(found[0], allowed)
+    right = (found == keys).transpose(1, 2).flatten(0, 1)  # (directions * readings, heads)
+    possible = torch.ones(len(right), dtype=torch.bool)
+    if plain(kind) == "decoder":  # behind the mask, no head gives any weight
+        possible = (places[1] < places[0]) | given.weights.any(dim=0)
+    asked = [
+        (sentence, name, kind, direction, query, key - query)
+        for direction in ((READS, IS_READ) if both else (READS,))
+        for name, _, query, key in wanted
+    ]
+    return _Table(
+        [row for row, may_be in zip(asked, possible.tolist(), strict=True) if may_be],
+        np.packbits(right[possible].numpy(), axis=1),
+        given.weights.T[possible].half().numpy(),
+    )
 
 
 def _joined(parts: list[NDArray[Any]], width: int, dtype: type) -> NDArray[Any]:

@@ -1,24 +1,30 @@
 """The scoreboard: what the best head finds, beside what finds as much without having learnt it."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from regard.evidence.answers import GROUP, Answers
-from regard.evidence.intervals import holm, share_interval, sign_flip_test
+from regard.evidence.answers import Answers, Place
+from regard.evidence.contest import FIXED_OFFSET, Contest, Outcome, contests, outcome, over_splits
+from regard.evidence.intervals import holm
+from regard.evidence.rules import Rule, rule_answers
+from regard.evidence.splits import Split, all_of, split_by, splits_in_halves, units_of
 from regard.record.door import described, whole_number
-
-Rows = NDArray[np.intp]
-Group = tuple[str, str, str]  # name, kind and direction
 
 
 def scoreboard(
     answers: Answers,
     *,
+    rules: Mapping[str, Rule] | None = None,
+    sentences: Sequence[Any] | None = None,
     untrained: Answers | None = None,
     shuffled: Answers | None = None,
+    documents: Sequence[Any] | None = None,
+    splits: int = 1,
+    choose_on: Iterable[int] | None = None,
+    heads: Mapping[str, Place] | None = None,
     level: float = 0.95,
     least: int = 20,
     seed: int = 0,
@@ -29,16 +35,32 @@ def scoreboard(
     ----------
     answers
         From `collect_answers`, of a model.
+    rules
+        By name, callables that take a sentence and the position of the word that is asked about,
+        and give a position or None, such as `regard.evidence.rules.rules_of(sentences)`. Fixed
+        offsets are always among the rules; the strongest is chosen where heads are.
+    sentences
+        What the rules take, for each sentence.
     untrained
         The answers of a model of the same shape with random weights, to the same gold readings.
     shuffled
         The model's own answers where the words of each sentence are in random order, and the gold
         readings moved with them.
+    documents
+        For each sentence, the name of its document, None where it has none: sentences of a document
+        are halved, drawn and tested as one. Without, each sentence is for itself.
+    splits
+        How many times to halve. Of one, one half chooses; of more, each half for the other, and
+        the table has the means.
+    choose_on
+        The numbers of the sentences that choose, such as those of another file; the rest count.
+    heads
+        By name of a reading, the (layer, head) in question: none is chosen, all sentences count.
     level
         Of the intervals; and 1 - level is how often there may be any finding where there is nothing
         to find.
     least
-        Readings of which either half has fewer are left out.
+        Readings that come less often where heads are chosen, or are counted, are left out.
     seed
         Of the halves, and of what is drawn.
 
@@ -56,21 +78,38 @@ def scoreboard(
           chooses, and its share on the other;
         - `untrained_share`: the same for the untrained model's own best head;
         - `shuffled_share`: of the chosen head, with shuffled words;
-        - `p_value`: how often chance alone would let the head be as far ahead of the offset, and of
-          the untrained model, whichever is better, adjusted for the number of rows;
-        - `finding`: is the p-value below 1 - level?
+        - `rule`, `rule_share`: the rule that is right most often on the half that chooses, which
+          may be the offset, and its share on the other; `wrong`, how many it has wrong there, and
+          `share_where_wrong`, the head's share of these;
+        - `lead`, `lead_low` and `lead_high`: how much more often the head is right than the rule,
+          and its interval, of both compared sentence by sentence, or document by document;
+        - `p_value`: how often chance alone would let the head be as far ahead of each of the rule,
+          the offset, the untrained model and its own answers to shuffled words, adjusted for the
+          number of rows;
+        - `claim`: "more than " and the rule, if the p-value is below 1 - level; "more than a fixed
+          offset", if it would be without the rule; else nothing. `finding`: is it the former?
+
+        Of several splits, `layer`, `head`, `offset` and `rule` are those that were chosen most
+        often, `agreed` how often that head was, `share_least` and `share_most` the least and
+        largest share of any split, and `attrs["findings_by_split"]` how many findings each split
+        alone would give.
 
     Raises
     ------
+    TypeError
+        If answers or rules are of another type.
     ValueError
-        If no reading comes often enough, or the answers of the untrained or shuffled model are not
-        to the same sentences.
+        If no reading comes often enough; the answers of the untrained or shuffled model are not to
+        the same sentences; there are rules without sentences; or there is not one document, or one
+        sentence, for each sentence.
 
     Notes
     -----
     The table and the offset are those of Clark et al. (2019), *What does BERT look at?*, table 1,
-    who choose and count on the same sentences. The interval resamples sentences
-    (`regard.evidence.intervals.share_interval`); the p-values are Holm's, of sign-flip tests.
+    who choose and count on the same sentences. The intervals and tests are those of
+    `regard.evidence.intervals`; the p-values are Holm's. Of several splits, a p-value is twice the
+    median (Meinshausen et al. 2009), and `lead_low` and `lead_high` are the medians of intervals
+    that miss half as often.
 
     Examples
     --------
@@ -78,31 +117,116 @@ def scoreboard(
     >>> from regard.record.trace import Trace
     >>> seen = Trace.from_weights([[0.0, 1.0], [1.0, 0.0]])
     >>> answers = collect_answers([seen] * 60, [[("next", "encoder", 0, 1)]] * 60)
-    >>> scoreboard(answers)[["direction", "share", "offset", "offset_share", "finding"]]
-        direction  share  offset  offset_share  finding
-    0       reads    1.0       1           1.0    False
-    1  is read by    1.0       1           1.0    False
+    >>> scoreboard(answers)[["direction", "share", "rule", "rule_share", "finding"]]
+        direction  share            rule  rule_share  finding
+    0       reads    1.0  a fixed offset         1.0    False
+    1  is read by    1.0  a fixed offset         1.0    False
     """
     _check_asked(answers, {"untrained": untrained, "shuffled": shuffled}, level, least, seed)
-    chooses = choosing_half(answers.num_sentences, seed)
-    rows = []
-    for group, at in answers.groups().items():
-        halves = _halves(answers, at, chooses)
-        if min(map(len, halves)) >= least:
-            rows.append(_row(group, halves, answers, untrained, level=level, seed=seed))
+    units = units_of(documents, answers.num_sentences)
+    if heads is not None:
+        ways = [all_of(answers.num_sentences)]
+    elif choose_on is not None:
+        ways = [split_by(choose_on, answers.num_sentences)]
+    else:
+        ways = splits_in_halves(units, splits=_at_least_one(splits), seed=seed)
+    asked = contests(
+        answers,
+        units,
+        rules=_by_rules({} if rules is None else rules, sentences, answers),
+        rule_names=[] if rules is None else list(rules),
+        untrained=untrained,
+        shuffled=shuffled,
+        heads=None if heads is None else _checked_heads(heads, answers),
+    )
+    rows = [
+        outcome(contest, ways, level=level, seed=seed)
+        for contest in asked
+        if _comes_often(contest, ways, least)
+    ]
     if not rows:
         raise ValueError(
             f"No reading comes {least} times in both halves of the {answers.num_sentences} "
             "sentences: take more sentences, or a smaller `least`."
         )
-    table = pd.DataFrame({column: [row.cells[column] for row in rows] for column in rows[0].cells})
-    if shuffled is not None:
-        table["shuffled_share"] = _shuffled_shares(table, shuffled, chooses)
-    table["p_value"] = holm(_p_values(rows, seed))
-    table["finding"] = table["p_value"] < 1 - level
-    return table.sort_values(
+    return _table(rows, level)
+
+
+def _table(rows: Sequence[Outcome], level: float) -> pd.DataFrame:
+    """Adjust the p-values for the number of rows, and say what may be claimed."""
+    table = pd.DataFrame([row.cells for row in rows])
+    simple, beyond = (
+        holm([over_splits(p_values) for p_values in of])
+        for of in ([row.simple for row in rows], [row.beyond for row in rows])
+    )
+    table["p_value"] = beyond
+    is_simple, is_beyond = simple < 1 - level, beyond < 1 - level
+    claim = np.where(is_simple, f"more than {FIXED_OFFSET}", "")
+    table["claim"] = np.where(is_beyond, "more than " + table["rule"], claim)
+    table["finding"] = is_beyond
+    table = table.sort_values(
         ["finding", "share"], ascending=False, kind="stable", ignore_index=True
     )
+    by_split = [holm(of_split) for of_split in zip(*(row.beyond for row in rows), strict=True)]
+    table.attrs["findings_by_split"] = [int((p < 1 - level).sum()) for p in by_split]
+    return table
+
+
+def _comes_often(contest: Contest, splits: Sequence[Split], least: int) -> bool:
+    return all(contest.of(which).sum() >= least for split in splits for which in split)
+
+
+def _by_rules(
+    rules: Mapping[str, Rule], sentences: Sequence[Any] | None, answers: Answers
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    if not isinstance(rules, Mapping):
+        raise TypeError(
+            "Rules are a dict of names and functions of a sentence and a position, such as "
+            f"regard.evidence.rules.rules_of(sentences), but got {described(rules)}."
+        )
+    if rules and sentences is None:
+        raise ValueError(
+            f"There are {len(rules)} rules, but no sentences that they could be asked about: pass "
+            "sentences=, one for each trace."
+        )
+    if sentences is not None and not isinstance(sentences, Sequence):
+        raise TypeError(
+            "sentences is a list of what the rules are asked about, such as "
+            f"list(read_conllu(path)), but got {described(sentences)}."
+        )
+    if sentences is not None and len(sentences) != answers.num_sentences:
+        raise ValueError(
+            f"The model answered to {answers.num_sentences} sentences, but sentences= has "
+            f"{len(sentences)}: pass one for each trace, in one order."
+        )
+    return rule_answers(rules, [] if sentences is None else sentences, answers.readings)
+
+
+def _checked_heads(heads: Any, answers: Answers) -> dict[str, Place]:
+    if not isinstance(heads, Mapping):
+        raise TypeError(
+            "heads names the head in question for each reading, such as {'det': (2, 8)}, but got "
+            f"{described(heads)}."
+        )
+    names = dict(answers.readings[["name", "kind"]].drop_duplicates().to_numpy())
+    for name, place in heads.items():
+        if name not in names:
+            raise ValueError(
+                f"There is no gold reading {name!r}, for which heads names one: there are "
+                f"{sorted(names)}."
+            )
+        if tuple(place) not in answers.heads[names[name]]:
+            raise ValueError(
+                f"heads names (layer, head) = {place} for {name!r}, but the {names[name]} "
+                f"attention has {answers.heads[names[name]][-1]} as its last."
+            )
+    return {name: tuple(place) for name, place in heads.items()}
+
+
+def _at_least_one(splits: Any) -> int:
+    if whole_number("splits, how often to halve,", splits) < 1:
+        raise ValueError(f"Sentences are halved at least once, but got splits={splits}.")
+    return int(splits)
 
 
 def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any, seed: Any) -> None:
@@ -122,6 +246,12 @@ def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any, s
                 f"The {name} model answered to {other.num_sentences} sentences, but the model to "
                 f"{answers.num_sentences}: collect both on the same sentences, in one order."
             )
+    untrained = others["untrained"]
+    if untrained is not None and not answers.readings.equals(untrained.readings):
+        raise ValueError(
+            "The untrained model answered to other gold readings than the model: collect both with "
+            "the same `gold`."
+        )
 
 
 def check_chances(level: Any, least: Any, seed: Any) -> None:
@@ -131,106 +261,3 @@ def check_chances(level: Any, least: Any, seed: Any) -> None:
     whole_number("seed", seed)
     if whole_number("least", least) < 1:
         raise ValueError(f"A reading comes at least once in a half, but got least={least}.")
-
-
-class _Row(NamedTuple):
-    """A row of the table, and in each sentence how far the head is ahead of each baseline."""
-
-    cells: dict[str, object]
-    ahead: NDArray[np.float64]  # (sentences, baselines)
-
-
-def choosing_half(num_sentences: int, seed: int) -> NDArray[np.bool_]:
-    """Say for each sentence whether it is of the half that chooses."""
-    return np.random.default_rng(seed).permutation(num_sentences) < num_sentences // 2
-
-
-def _halves(answers: Answers, at: Rows, chooses: NDArray[np.bool_]) -> tuple[Rows, Rows]:
-    """Part rows into those that choose, and those that count."""
-    of_first = chooses[answers.readings["sentence"].to_numpy()[at]]
-    return at[of_first], at[~of_first]
-
-
-def _row(
-    group: Group,
-    halves: tuple[Rows, Rows],
-    answers: Answers,
-    untrained: Answers | None,
-    *,
-    level: float,
-    seed: int,
-) -> _Row:
-    best, chosen_share, right = _best_head(answers, group[1], halves)
-    layer, head = answers.heads[group[1]][best]
-    sentences = answers.readings["sentence"].to_numpy()[halves[1]]
-    hits, counts = (np.bincount(sentences, weights) for weights in (right, np.ones(len(right))))
-    low, high = share_interval(hits, counts, level=level, seed=seed)
-    offset, by_offset = _best_offset(answers, halves)
-    cells = dict(zip(GROUP, group, strict=True)) | {
-        "layer": layer,
-        "head": head,
-        "chosen_share": chosen_share,
-        "share": right.mean(),
-        "low": low,
-        "high": high,
-        "weight": answers.weights(halves[1], group[1])[:, best].mean(),
-        "count": len(right),
-        "sentences": int((counts > 0).sum()),
-        "offset": offset,
-        "offset_share": by_offset.mean(),
-    }
-    baselines = [by_offset]
-    if untrained is not None:
-        _check_same(answers, untrained)
-        _, _, by_twin = _best_head(untrained, group[1], halves)
-        cells["untrained_share"] = by_twin.mean()
-        baselines.append(by_twin)
-    differences = [right.astype(float) - baseline for baseline in baselines]
-    width = answers.num_sentences
-    ahead = [np.bincount(sentences, difference, minlength=width) for difference in differences]
-    return _Row(cells, np.stack(ahead, axis=1))
-
-
-def _best_head(
-    answers: Answers, kind: str, halves: tuple[Rows, Rows]
-) -> tuple[int, float, NDArray[np.bool_]]:
-    """Choose a head, and give its share where it was chosen and its answers on the other half."""
-    shares = answers.right(halves[0], kind).mean(axis=0)
-    best = int(shares.argmax())
-    return best, float(shares[best]), answers.right(halves[1], kind)[:, best]
-
-
-def _best_offset(answers: Answers, halves: tuple[Rows, Rows]) -> tuple[int, NDArray[np.bool_]]:
-    offsets = answers.readings["offset"].to_numpy()
-    values, counts = np.unique(offsets[halves[0]], return_counts=True)
-    best = int(values[counts.argmax()])
-    return best, offsets[halves[1]] == best
-
-
-def _check_same(answers: Answers, untrained: Answers) -> None:
-    if not answers.readings.equals(untrained.readings):
-        raise ValueError(
-            "The untrained model answered to other gold readings than the model: collect both with "
-            "the same `gold`."
-        )
-
-
-def _shuffled_shares(
-    table: pd.DataFrame, shuffled: Answers, chooses: NDArray[np.bool_]
-) -> list[float]:
-    """Give the share of each chosen head with shuffled words, on the half that counts."""
-    groups = shuffled.groups()
-    shares = []
-    for name, kind, direction, layer, head in table[[*GROUP, "layer", "head"]].to_numpy():
-        at = groups.get((name, kind, direction), np.array([], dtype=np.intp))
-        _, counted = _halves(shuffled, at, chooses)
-        right = shuffled.right(counted, kind)[:, shuffled.heads[kind].index((layer, head))]
-        shares.append(float(right.mean()) if len(counted) else np.nan)
-    return shares
-
-
-def _p_values(rows: list[_Row], seed: int) -> NDArray[np.float64]:
-    """Test each head against every baseline; of its p-values, the largest counts."""
-    ahead = np.stack([row.ahead for row in rows], axis=1)  # (sentences, rows, baselines)
-    tested = sign_flip_test(ahead.reshape(len(ahead), -1), seed=seed)
-    return tested.reshape(ahead.shape[1:]).max(axis=-1)

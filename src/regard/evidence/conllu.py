@@ -11,8 +11,10 @@ import numpy as np
 from regard.record import door
 
 NUM_COLUMNS = 10
+NOT_ANNOTATED = "_"
 WORD_ID = re.compile(r"[1-9]\d*")
 SENTENCE_ID = re.compile(r"#\s*sent_id\s*=\s*(\S+)")
+NEW_DOCUMENT = re.compile(r"#\s*newdoc(?:\s+id\s*=\s*(.*\S)|\b)")
 NO_WORD = re.compile(r"([1-9]\d*-[1-9]\d*)|(\d+\.[1-9]\d*)")  # "3-4" in writing; "8.1", left out
 
 
@@ -26,10 +28,15 @@ class Dependency(NamedTuple):
 
 @dataclass(frozen=True)
 class ParsedSentence:
-    """The words of a sentence, and what each depends on."""
+    """The words of a sentence, and what each depends on.
+
+    Where they are known, also the part of speech of each word, and the document it is from.
+    """
 
     words: list[str]
     dependencies: list[Dependency]
+    tags: list[str] = field(default_factory=list)  # such as "NOUN"
+    document: str | None = None
 
     def reordered(self, order: Sequence[int]) -> "ParsedSentence":
         """Write the words in another order, and let each dependency follow its words.
@@ -57,7 +64,8 @@ class ParsedSentence:
             )
         new = {old: new for new, old in enumerate(order)}
         moved = [Dependency(name, new[word], new[head]) for name, word, head in self.dependencies]
-        return ParsedSentence([self.words[old] for old in order], moved)
+        words, tags = ([of[old] for old in order] if of else [] for of in (self.words, self.tags))
+        return ParsedSentence(words, moved, tags, self.document)
 
     def shuffled(self, rng: np.random.Generator) -> "ParsedSentence":
         """Write the words in random order: what a head still finds then, it finds without order."""
@@ -80,7 +88,8 @@ def read_conllu(path: str | Path, *, subtypes: bool = False) -> Iterator[ParsedS
     ParsedSentence
         Of each sentence that has words. Roots and punctuation, `root` and `punct`, are words but no
         dependencies. Of what is written as one and parsed as several (`3-4`), the several are read;
-        words that are not written (`8.1`) are left out.
+        words that are not written (`8.1`) are left out. The tags are the universal parts of speech,
+        UPOS; a document is named by what `# newdoc` says, or numbered.
 
     Raises
     ------
@@ -130,6 +139,7 @@ class _Written:
     """The lines of a sentence, and where it stands."""
 
     path: str
+    document: str | None = None
     name: str = ""  # its sent_id, if it has one
     lines: list[tuple[int, str]] = field(default_factory=list)  # numbered from 1 on
 
@@ -139,17 +149,20 @@ class _Written:
 
 
 def _sentences(lines: Iterable[str], path: str) -> Iterator[_Written]:
-    """Part at empty lines; of comments, keep what names a sentence."""
-    sentence = _Written(path)
+    """Part at empty lines; of comments, keep what names a sentence and its document."""
+    sentence, num_documents = _Written(path), 0
     for number, line in enumerate(lines, start=1):
         text = line.rstrip("\r\n")
         if not text.strip():
             yield sentence
-            sentence = _Written(path)
+            sentence = _Written(path, sentence.document)
         elif not text.startswith("#"):
             sentence.lines.append((number, text))
         elif found := SENTENCE_ID.match(text):
             sentence.name = found[1]
+        elif found := NEW_DOCUMENT.match(text):
+            num_documents += 1
+            sentence.document = found[1] or f"document {num_documents}"
     yield sentence
 
 
@@ -169,7 +182,9 @@ def _parsed(sentence: _Written, *, subtypes: bool) -> ParsedSentence:
         base = columns[7].split(":", maxsplit=1)[0]
         if head and base != "punct":
             dependencies.append(Dependency(columns[7] if subtypes else base, place, head - 1))
-    return ParsedSentence([columns[1] for _, columns, _ in rows], dependencies)
+    words, tags = ([columns[at] for _, columns, _ in rows] for at in (1, 3))
+    known = tags if any(tag != NOT_ANNOTATED for tag in tags) else []
+    return ParsedSentence(words, dependencies, known, sentence.document)
 
 
 def _rows(sentence: _Written) -> list[_Row]:
@@ -188,7 +203,7 @@ def _rows(sentence: _Written) -> list[_Row]:
 
 def _head(columns: list[str], where: str, num_words: int) -> int | None:
     head = columns[6]
-    if head == "_":
+    if head == NOT_ANNOTATED:
         return None
     if not head.isascii() or not head.isdigit() or int(head) > num_words:
         raise ValueError(

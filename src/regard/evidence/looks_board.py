@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from regard.evidence.board import check_chances, choosing_half
-from regard.evidence.intervals import holm, share_interval, sign_flip_test
+from regard.evidence.board import check_chances
+from regard.evidence.intervals import holm, lead_test, share_interval
 from regard.evidence.looks import MEASURES, Floats, Glance, Looks, collected
+from regard.evidence.splits import choosing_half
 from regard.record.trace import Trace
 
 Rows = NDArray[np.intp]
@@ -71,7 +72,7 @@ def score_places(
     -----
     The pointing game is that of Zhang et al. (2016), *Top-down Neural Attention by Excitation
     Backprop*. The interval resamples traces (`regard.evidence.intervals.share_interval`); the
-    p-values are Holm's, of sign-flip tests.
+    p-values are Holm's, of `regard.evidence.intervals.lead_test`.
 
     Examples
     --------
@@ -102,16 +103,14 @@ def score_places(
         if min(map(len, halves)) >= least:
             for measure in range(len(MEASURES)):
                 row = _row(looks, twins, halves, measure, level=level, seed=seed)
-                rows.append(_Row({"name": name} | row.cells, row.ahead))
+                rows.append(row._replace(cells={"name": name} | row.cells))
     if not rows:
         raise ValueError(
             f"No name comes {least} times in both halves of the {looks.num_traces} traces: take "
             "more pictures, or a smaller `least`."
         )
     table = pd.DataFrame([row.cells for row in rows])
-    ahead = np.stack([row.ahead for row in rows], axis=1)  # (traces, rows, baselines)
-    tested = sign_flip_test(ahead.reshape(len(ahead), -1), seed=seed).reshape(ahead.shape[1:])
-    table["p_value"] = holm(tested.max(axis=-1))
+    table["p_value"] = holm([lead_test(row.ahead, row.counts).max() for row in rows])
     table["finding"] = table["p_value"] < 1 - level
     return table.sort_values(
         ["finding", "share"], ascending=False, kind="stable", ignore_index=True
@@ -123,6 +122,7 @@ class _Row(NamedTuple):
 
     cells: dict[str, object]
     ahead: NDArray[np.float64]  # (traces, baselines)
+    counts: NDArray[np.float64]  # (traces,)
 
 
 def _row(
@@ -165,7 +165,8 @@ def _row(
     differences = [np.nan_to_num(own - found) for found in baselines.values()]
     width = looks.num_traces
     ahead = [np.bincount(traces, difference, minlength=width) for difference in differences]
-    return _Row(cells, np.stack(ahead, axis=1))
+    asked = np.bincount(traces, minlength=width).astype(np.float64)
+    return _Row(cells, np.stack(ahead, axis=1), asked)
 
 
 def _best(found: Floats, halves: tuple[Rows, Rows]) -> tuple[int, float, NDArray[np.float64]]:

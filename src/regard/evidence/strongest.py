@@ -17,8 +17,11 @@ from regard.record.streams import blocks
 from regard.record.trace import Trace
 
 
-def excluded_keys(seen: Trace, kind: str) -> Tensor:
-    """Say which keys are no answer for which queries: (Q, K)."""
+def excluded_keys(seen: Trace, kind: str, *, leave_out_first: bool = False) -> Tensor:
+    """Say which keys are no answer for which queries: (Q, K).
+
+    In self-attention, the first position is none where it is to be left out.
+    """
     _, num_queries, num_keys = next(iter(seen.layers[kind].values())).shape
     excluded = torch.zeros(num_queries, num_keys, dtype=torch.bool)
     rows, columns = (torch.tensor(special, dtype=torch.bool) for special in seen.special(kind))
@@ -28,6 +31,8 @@ def excluded_keys(seen: Trace, kind: str) -> Tensor:
         if len(rows) == num_queries:
             excluded |= rows[:, None]
         excluded.fill_diagonal_(fill_value=True)
+        if leave_out_first:
+            excluded[0], excluded[:, 0] = True, True
     return excluded
 
 

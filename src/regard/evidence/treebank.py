@@ -1,7 +1,8 @@
 """The scoreboard of any transformers model on a treebank, as in table 1 of Clark et al. (2019)."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from regard.evidence.answers import Answers, collect_answers
+from regard.evidence.answers import Answers, Place, collect_answers
 from regard.evidence.board import scoreboard
 from regard.evidence.conllu import ParsedSentence, read_conllu
 from regard.evidence.readings import Reading
-from regard.record.door import a_model, whole_number
+from regard.evidence.rules import Rule, rules_of
+from regard.record.door import a_model, flag, whole_number
+from regard.record.kinds import plain
 from regard.record.trace import Trace
 from regard.tracing.run import trace
 
@@ -28,8 +31,14 @@ def score_treebank(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
+    count_on: str | Path | None = None,
     sentences: int | None = None,
+    rules: Mapping[str, Rule] | None = None,
     baselines: bool = True,
+    start_token: bool = True,
+    leave_out_first: bool = False,
+    splits: int = 10,
+    heads: Mapping[str, Place] | None = None,
     level: float = 0.95,
     least: int = 20,
     seed: int = 0,
@@ -42,13 +51,25 @@ def score_treebank(
         Of a CoNLL-U file.
     model, tokenizer
         An encoder or decoder; the tokenizer must be a fast one, which takes words.
+    count_on
+        Of another file: all of the first choose heads and rules, and all of this one counts.
     sentences
-        How many to read, from the first on; all, if not given.
+        How many to read of each file, from the first on; all, if not given.
+    rules
+        As for `scoreboard`, of a `ParsedSentence` and a position; if not given, those that
+        `regard.evidence.rules.rules_of` makes of the treebank; {} for fixed offsets alone.
     baselines
         Also ask an untrained twin, and the model itself where words are shuffled: three times the
         work.
-    level, least, seed
-        As for `scoreboard`.
+    start_token
+        Put the model's start token in front, hidden, where a decoder has one that its tokenizer
+        does not add: else many heads use the first word for it. The table's `attrs["start_token"]`
+        says which it was.
+    leave_out_first
+        Let the first word be no answer, as for `collect_answers`.
+    splits, heads, level, least, seed
+        As for `scoreboard`. Where the file says which sentences are of one document, documents are
+        halved, drawn and tested.
 
     Returns
     -------
@@ -70,24 +91,69 @@ def score_treebank(
     a_model(model)
     if sentences is not None and whole_number("sentences, how many to read,", sentences) < 1:
         raise ValueError(f"At least one sentence is read, but got sentences={sentences}.")
-    parsed = list(islice(read_conllu(path), sentences))
-    if not parsed:
-        raise ValueError(f"{path} has no sentences: is it a CoNLL-U file?")
-    answers = _asked(parsed, model, tokenizer)
+    files = [_read(one, sentences) for one in (path, count_on) if one is not None]
+    parsed = [sentence for file in files for sentence in file]
+    start = start_token_of(model, tokenizer) if flag("start_token", start_token) else None
+    asked = partial(_asked, tokenizer=tokenizer, start=start, leave_out_first=leave_out_first)
     others: dict[str, Answers] = {}
     if baselines:
         rng = np.random.default_rng(seed)
-        others["untrained"] = _asked(parsed, untrained_twin(model, seed), tokenizer)
-        others["shuffled"] = _asked([s.shuffled(rng) for s in parsed], model, tokenizer)
-    return scoreboard(answers, level=level, least=least, seed=seed, **others)
+        others["untrained"] = asked(parsed, untrained_twin(model, seed))
+        others["shuffled"] = asked([s.shuffled(rng) for s in parsed], model)
+    table = scoreboard(
+        asked(parsed, model),
+        rules=rules_of(parsed) if rules is None else rules,
+        sentences=parsed,
+        documents=_documents(files),
+        splits=splits,
+        choose_on=None if count_on is None else range(len(files[0])),
+        heads=heads,
+        level=level,
+        least=least,
+        seed=seed,
+        **others,
+    )
+    table.attrs["start_token"] = start
+    return table
+
+
+def _read(path: str | Path, sentences: int | None) -> list[ParsedSentence]:
+    parsed = list(islice(read_conllu(path), sentences))
+    if not parsed:
+        raise ValueError(f"{path} has no sentences: is it a CoNLL-U file?")
+    return parsed
 
 
 def _asked(
-    parsed: Sequence[ParsedSentence], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    parsed: Sequence[ParsedSentence],
+    model: PreTrainedModel,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    start: str | None,
+    leave_out_first: bool,
 ) -> Answers:
     kind = self_attention_of(model, tokenizer)
-    traces = trace_words((sentence.words for sentence in parsed), model, tokenizer)
-    return collect_answers(traces, (dependency_readings(sentence, kind) for sentence in parsed))
+    traces = trace_words((one.words for one in parsed), model, tokenizer, start=start)
+    gold = (dependency_readings(one, kind) for one in parsed)
+    return collect_answers(traces, gold, leave_out_first=leave_out_first)
+
+
+def _documents(files: Sequence[Sequence[ParsedSentence]]) -> list[tuple[int, str] | None]:
+    """Name the document of each sentence; those of two files are never the same."""
+    return [
+        None if sentence.document is None else (number, sentence.document)
+        for number, file in enumerate(files)
+        for sentence in file
+    ]
+
+
+def start_token_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Name the start token that a decoder has, if its tokenizer puts none in front."""
+    start = tokenizer.bos_token
+    if start is None or plain(self_attention_of(model, tokenizer)) != "decoder":
+        return None
+    ids = tokenizer(["word"], is_split_into_words=True).input_ids
+    return None if ids[0] == tokenizer.bos_token_id else str(start)
 
 
 def self_attention_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -108,7 +174,11 @@ def dependency_readings(sentence: ParsedSentence, kind: str = "encoder") -> list
 
 
 def trace_words(
-    sentences: Iterable[list[str]], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    sentences: Iterable[list[str]],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    start: str | None = None,
 ) -> Iterator[Trace]:
     """Trace one sentence after the other, with exactly one row and column for each word.
 
@@ -118,6 +188,8 @@ def trace_words(
         Each a list of words.
     model, tokenizer
         As for `regard.trace`; the tokenizer must be a fast one.
+    start
+        A special token to put in front, which `start_token_of` names.
 
     Yields
     ------
@@ -131,12 +203,13 @@ def trace_words(
         If the tokenizer does not say which tokens are of one word, or a sentence does not fit the
         model.
     """
+    before = [] if start is None else [start]
     for number, words in enumerate(sentences):
-        seen = _merged(words, model, tokenizer)
+        seen = _merged([*before, *words], model, tokenizer)
         if len(seen.tokens) != len(words):
             there = {word.number for word in seen.source.words or () if word is not None}
-            known = [w if i in there else NOTHING_READ for i, w in enumerate(words)]
-            seen = _merged(known, model, tokenizer)
+            known = [w if i in there else NOTHING_READ for i, w in enumerate(words, len(before))]
+            seen = _merged([*before, *known], model, tokenizer)
         if len(seen.tokens) != len(words):
             raise ValueError(
                 f"Sentence {number} (from 0) has {len(words)} words, but {len(seen.tokens)} once "

@@ -1,6 +1,6 @@
 """A head, or a scoreboard, as a table of numbers for a terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -79,29 +79,62 @@ def scoreboard_lines(scores: pd.DataFrame) -> Iterator[str]:
     by_choice = scores.sort_values("chosen_share", ascending=False, kind="stable")
     shown = by_choice.drop_duplicates(["name", "kind"]).sort_values("share", ascending=False)
     there = {column: title for column, title in BASELINES.items() if column in scores}
-    head = ["", "relation", "words", "head", "right", "interval", "", *there.values()]
-    yield "head: layer-head, chosen on one half of the sentences; the shares are of the other half"
-    yield "offset: the best fixed one, chosen on the first half too"
-    yield "*: ahead of it, and of the untrained twin, by more than chance (p < 0.05, Holm)"
+    head = ["", "relation", "words", "head", "right", "", *there.values()]
+    head += ["rule", "right", "else", "lead"]
+    yield from _how(scores)
     relations = [_relation(row, list(there)) for row in shown.to_dict("records")]
     yield from aligned([head, *relations])
+    yield from _summary(shown, scores.attrs.get("findings_by_split", []))
+
+
+def _how(scores: pd.DataFrame) -> Iterator[str]:
+    """Say how to read the table."""
+    if start := scores.attrs.get("start_token"):
+        yield f"the start token {start} stands in front, which the tokenizer does not add"
+    num_splits = len(scores.attrs.get("findings_by_split", [])) // 2
+    yield "head: layer-head, chosen on some sentences; the shares are of other ones" + (
+        f", in {num_splits} splits, each both ways" if num_splits else ""
+    )
+    yield "rule: the strongest one, chosen alike; else: the head's share where that rule is wrong"
+    yield "lead: of the head over the rule, with its interval"
+    yield "*: ahead of all of these by more than chance (p < 0.05, Holm); o: of all but the rule"
+
+
+def _summary(shown: pd.DataFrame, by_split: Sequence[int]) -> Iterator[str]:
+    """Say for how many relations the head is ahead, and by what."""
     ahead = int((shown["share"] > shown["offset_share"]).sum())
+    simple = int((shown["claim"] != "").sum())
     yield (
         f"the best head is right more often than the best fixed offset for {ahead} of {len(shown)} "
-        f"relations, by more than chance for {int(shown['finding'].sum())}"
+        f"relations, by more than chance for {simple}; more often than the strongest rule by more "
+        f"than chance for {int(shown['finding'].sum())}"
     )
+    if len(by_split) > 1:
+        yield (
+            f"in both directions {min(by_split)} to {max(by_split)} rows would be ahead of the "
+            "rule by more than chance in one split alone"
+        )
 
 
 def _relation(row: Mapping[Any, Any], baselines: list[str]) -> list[str]:
     """Write what was found of one relation."""
     side = "dependent reads head" if row["direction"] == "reads" else "head reads dependent"
+    else_right = "" if row["wrong"] == 0 else f"{row['share_where_wrong']:.1%}"
     return [
-        "*" if row["finding"] else "",
+        "*" if row["finding"] else "o" if row["claim"] else "",
         f"{row['name']}: {side}",
         f"{row['count']}",
         f"{row['layer']}-{row['head']}",
         f"{row['share']:.1%}",
-        f"{row['low']:.1%} to {row['high']:.1%}",
         f"{row['offset']:+}",
         *(f"{row[column]:.1%}" for column in baselines),
+        row["rule"],
+        f"{row['rule_share']:.1%}",
+        else_right,
+        f"{_points(row['lead'])} ({_points(row['lead_low'])} to {_points(row['lead_high'])})",
     ]
+
+
+def _points(share: float) -> str:
+    """Write a difference of two shares."""
+    return f"{100 * share:+.1f}"

@@ -154,6 +154,19 @@ def a_model(got: object) -> nn.Module:
     return got
 
 
+def flag(name: str, got: object) -> bool:
+    """Take True or False.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if isinstance(got, bool):
+        return got
+    raise TypeError(f"{name} is True or False, but got {described(got)}.")
+
+
 def numbers(name: str, got: Any, advice: str) -> NDArray[np.float64]:
     """Take numbers, in an array of any shape; the advice says how such are had.
 
