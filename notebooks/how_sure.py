@@ -301,7 +301,7 @@ display(Markdown("\n".join(said)))
 # | rollout | the same through all layers: what its neighbours read counts, too |
 # | value-weighted | attention times the length of the value that is passed on |
 # | gradient x attention | attention times how much the gloss would change with that weight |
-# | gradient x input, integrated gradients | how much the gloss changes with the word's vector; on the way from zero to it |
+# | gradient x input, integrated gradients | how much the gloss changes with the word's vector; on the way from padding to it |
 # | leave one out | how much less likely the gloss is without the word |
 #
 # Ways are compared within a row: a model that is sure has small gradients everywhere. The predicate may count as much as
@@ -309,7 +309,9 @@ display(Markdown("\n".join(said)))
 # the gloss fall when *animal* is taken away?
 
 # %%
-explained = regard.explain(MEANING_PAIR[0], glosser, gloss_tokenizer, position=it_at[0])
+explained = regard.explain(
+    MEANING_PAIR[0], glosser, gloss_tokenizer, position=it_at[0], of="probability"
+)
 explained.table.set_index("word").T.round(3)
 
 # %% [markdown]
