@@ -40,6 +40,7 @@ from torch import Tensor, nn
 
 import regard
 from regard.evidence.intervals import share_interval
+from regard.evidence.strongest import most_read
 from regard.lessons.scenes import (
     COLOURS,
     KINDS,
@@ -409,7 +410,7 @@ for name, read in {"the named shape": nameds, "itself": golds}.items():
     unlinked[name] = (told == by_answers("below")).numpy()
 reads_above = {"a shape": [], "a dot": []}
 for number in range(HELD_OUT // 5):
-    strongest = look(held_out.pixels[number], 0, model).weights(LAYER, FOUND).argmax(1)
+    strongest = most_read(look(held_out.pixels[number], 0, model), LAYER, FOUND)
     for patch in range(ROW, ROW**2):
         above = "a shape" if patch - ROW in held_out.shapes[number] else "a dot"
         reads_above[above].append(strongest[patch] == patch - ROW)

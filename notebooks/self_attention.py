@@ -376,6 +376,7 @@ print("what it takes from what it reads:", output[3].numpy().round(2))
 # all alike.
 
 # %%
+from regard.evidence.strongest import most_read
 from regard.measures.weights import entropy, received_attention
 
 torch.manual_seed(SEED)
@@ -814,10 +815,9 @@ by_step.set_caption(f"what {seen.tokens[at]!r} reads: layer {LAYER}, head {HEAD}
 
 # %% jupyter={"source_hidden": true}
 try:
-    most_read = int(seen.weights(LAYER, HEAD)[at].argmax())
-    weight = regard.dissect(seen, LAYER, HEAD, query=at, key=most_read)
+    weight = regard.dissect(seen, LAYER, HEAD, query=at, key=most_read(seen, LAYER, HEAD)[at])
     display(weight.to_dataframe().sort_values("adds", key=abs, ascending=False).head())
-except ValueError as error:  # your attention is no softmax of q k^T
+except (TypeError, ValueError) as error:  # your attention is no softmax of q k^T
     print(error)
 
 # %% [markdown]
@@ -1512,15 +1512,15 @@ if bert is not None:
     for why, meant in (("tired", "animal"), ("wide", "street")):
         one = words_of(f"The animal did not cross the street because it was too {why}.")
         row = one.weights(*place)[one.tokens.index("it")]
-        row[one.tokens.index("it")] = 0
-        most, of_meant = one.tokens[int(row.argmax())], row[one.tokens.index(meant)]
+        strongest = most_read(one, *place)[one.tokens.index("it")]
+        most, of_meant = one.tokens[strongest], row[one.tokens.index(meant)]
         verdict = (
             "as it should"
             if most == meant
             else f"but it stands for *{as_markup(meant)}*, which gets {of_meant:.2f}"
         )
         said.append(
-            f"- *… {as_markup(why)}*: of all other words, *it* reads **{as_markup(most)}** most ({row.max():.2f}), {verdict}."
+            f"- *… {as_markup(why)}*: of all other words, *it* reads **{as_markup(most)}** most ({row[strongest]:.2f}), {verdict}."
         )
     display(Markdown("\n".join(said)))
 
