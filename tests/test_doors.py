@@ -83,6 +83,10 @@ def right_calls(model: Transformer, tokenizer: PreTrainedTokenizerFast) -> dict[
         "collect_looks": {"traces": [placed], "gold": looks},
         "score_places": {"traces": [placed] * 50, "gold": looks * 50, "least": 5},
         "score_patterns": {"trace": seen},
+        "compare_answers": {
+            "answers": regard.collect_answers([seen] * 50, gold * 50),
+            "other": regard.collect_answers([seen] * 50, gold * 50),
+        },
         "scoreboard": {"answers": regard.collect_answers([seen] * 50, gold * 50)},
         "trace": attending,
         "trace_generation": {"prompt": SENTENCE, "model": model, "tokenizer": tokenizer},

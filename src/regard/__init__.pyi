@@ -9,6 +9,7 @@ from regard.causes.interventions import block as block
 from regard.evidence.answers import collect_answers as collect_answers
 from regard.evidence.board import scoreboard as scoreboard
 from regard.evidence.diagnosis import doctor as doctor
+from regard.evidence.duel import compare_answers as compare_answers
 from regard.evidence.examination import examine as examine
 from regard.evidence.looks import collect_looks as collect_looks
 from regard.evidence.looks_board import score_places as score_places

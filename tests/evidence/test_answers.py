@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from regard.evidence.answers import IS_READ, READS, collect_answers
 from regard.evidence.readings import Reading
-from regard.evidence.strongest import strongest_keys
+from regard.evidence.strongest import most_read, strongest_keys
 from regard.record.layers import Layer, WeighedLayer
 from regard.record.trace import Trace
 from regard.record.words import Side
@@ -240,3 +240,22 @@ def test_a_sink_is_told_and_can_be_left_out() -> None:
 def test_short_sentences_are_no_sinks() -> None:
     gold = [[("next", "encoder", 0, 1)]] * 3
     collect_answers([trace_of(random_weights(0, 1, 1, 2, 2))] * 3, gold)  # a warning would fail
+
+
+@pytest.mark.parametrize("special", [frozenset[int](), frozenset([0, 4])])
+def test_what_is_read_most_is_what_answers_count(special: frozenset[int]) -> None:
+    """One definition: of other words, no special tokens."""
+    seen = trace_of(random_weights(5, 2, 3, 5, 5), special=special)
+    words = [at for at in range(5) if at not in special]
+    gold = [("it", "encoder", q, k) for q in words for k in words if q != k]
+    answers = collect_answers([seen], [gold])
+    right = answers.right(np.arange(len(gold)), "encoder")
+    for number, place in enumerate(answers.heads["encoder"]):
+        found = most_read(seen, *place)
+        assert [found[q] == k for _, _, q, k in gold] == right[:, number].tolist()
+        assert all(found[at] is None for at in special)
+
+
+def test_what_is_read_most_of_a_head_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match="head"):
+        most_read(trace_of(random_weights(0, 1, 1, 3, 3)), 0, 1)

@@ -10,7 +10,7 @@ from regard.evidence.answers import Answers, Place
 from regard.evidence.contest import FIXED_OFFSET, Contest, Outcome, contests, outcome, over_splits
 from regard.evidence.intervals import holm
 from regard.evidence.rules import Rule, rule_answers
-from regard.evidence.splits import Split, all_of, split_by, splits_in_halves, units_of
+from regard.evidence.splits import Split, Units, all_of, split_by, splits_in_halves, units_of
 from regard.record.door import described, whole_number
 
 
@@ -122,14 +122,12 @@ def scoreboard(
     0       reads    1.0  a fixed offset         1.0    False
     1  is read by    1.0  a fixed offset         1.0    False
     """
-    _check_asked(answers, {"untrained": untrained, "shuffled": shuffled}, level, least, seed)
+    check_answers(answers, {"untrained": untrained, "shuffled": shuffled})
+    check_chances(level, least, seed)
     units = units_of(documents, answers.num_sentences)
+    ways = ways_of(units, splits=splits, choose_on=choose_on, seed=seed)
     if heads is not None:
         ways = [all_of(answers.num_sentences)]
-    elif choose_on is not None:
-        ways = [split_by(choose_on, answers.num_sentences)]
-    else:
-        ways = splits_in_halves(units, splits=_at_least_one(splits), seed=seed)
     asked = contests(
         answers,
         units,
@@ -142,7 +140,7 @@ def scoreboard(
     rows = [
         outcome(contest, ways, level=level, seed=seed)
         for contest in asked
-        if _comes_often(contest, ways, least)
+        if comes_often(contest, ways, least)
     ]
     if not rows:
         raise ValueError(
@@ -172,7 +170,17 @@ def _table(rows: Sequence[Outcome], level: float) -> pd.DataFrame:
     return table
 
 
-def _comes_often(contest: Contest, splits: Sequence[Split], least: int) -> bool:
+def ways_of(units: Units, *, splits: Any, choose_on: Any, seed: int) -> list[Split]:
+    """Split as asked for: by the numbers of sentences, else in halves."""
+    if whole_number("splits, how often to halve,", splits) < 1:
+        raise ValueError(f"Sentences are halved at least once, but got splits={splits}.")
+    if choose_on is not None:
+        return [split_by(choose_on, len(units))]
+    return splits_in_halves(units, splits=splits, seed=seed)
+
+
+def comes_often(contest: Contest, splits: Sequence[Split], least: int) -> bool:
+    """Say whether there are so many readings in each part of each split."""
     return all(contest.of(which).sum() >= least for split in splits for which in split)
 
 
@@ -223,19 +231,13 @@ def _checked_heads(heads: Any, answers: Answers) -> dict[str, Place]:
     return {name: tuple(place) for name, place in heads.items()}
 
 
-def _at_least_one(splits: Any) -> int:
-    if whole_number("splits, how often to halve,", splits) < 1:
-        raise ValueError(f"Sentences are halved at least once, but got splits={splits}.")
-    return int(splits)
-
-
-def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any, seed: Any) -> None:
+def check_answers(answers: Any, others: dict[str, Any]) -> None:
+    """Raise where answers are none, or not to the same sentences."""
     if not isinstance(answers, Answers):
         raise TypeError(
             f"The answers of collect_answers(traces, gold) are expected, but got "
             f"{described(answers)}."
         )
-    check_chances(level, least, seed)
     for name, other in others.items():
         if not isinstance(other, Answers | None):
             raise TypeError(
@@ -246,7 +248,7 @@ def _check_asked(answers: Any, others: dict[str, Any], level: Any, least: Any, s
                 f"The {name} model answered to {other.num_sentences} sentences, but the model to "
                 f"{answers.num_sentences}: collect both on the same sentences, in one order."
             )
-    untrained = others["untrained"]
+    untrained = others.get("untrained")
     if untrained is not None and not answers.readings.equals(untrained.readings):
         raise ValueError(
             "The untrained model answered to other gold readings than the model: collect both with "

@@ -55,16 +55,17 @@ def contests(
     answers: Answers,
     units: Units,
     *,
-    rules: Right,
-    rule_names: Sequence[str],
-    untrained: Answers | None,
-    shuffled: Answers | None,
-    heads: dict[str, Place] | None,
+    rules: Right | None = None,
+    rule_names: Sequence[str] = (),
+    untrained: Answers | None = None,
+    shuffled: Answers | None = None,
+    heads: dict[str, Place] | None = None,
 ) -> Iterator[Contest]:
     """Part the answers by reading and direction; with named heads, keep only what they are for."""
     of_shuffled = {} if shuffled is None else shuffled.groups()
     sentences = answers.readings["sentence"].to_numpy()
     offsets = answers.readings["offset"].to_numpy()
+    rules = np.zeros((len(offsets), 0), dtype=np.bool_) if rules is None else rules
     for group, at in answers.groups().items():
         name, kind, _ = group
         if heads is not None and name not in heads:
@@ -94,6 +95,7 @@ class Counted(NamedTuple):
     """What came of one split; sums are over the readings that count, in each unit."""
 
     head: int
+    rival: int | None  # the untrained model's head
     offset: int
     rule: str
     chosen_share: float
@@ -122,13 +124,15 @@ def counted(contest: Contest, split: Split) -> Counted:
     by_offset = contest.offsets[second] == offset
     rule, by_rule = _strongest_rule(contest, first, second, by_offset, times.max() / first.sum())
     by = {"offset": in_units(by_offset), "rule": in_units(by_rule)}
+    rival = None
     if contest.untrained is not None:
-        other = int(contest.untrained[first].mean(axis=0).argmax())
-        by["untrained"] = in_units(contest.untrained[second, other])
+        rival = int(contest.untrained[first].mean(axis=0).argmax())
+        by["untrained"] = in_units(contest.untrained[second, rival])
     if contest.shuffled is not None:
         by["shuffled"] = counts * _shuffled_shares(contest, contest.shuffled, split, head)
     return Counted(
         head=head,
+        rival=rival,
         offset=offset,
         rule=rule,
         chosen_share=float(shares[head]),

@@ -59,6 +59,41 @@ def strongest_keys(layers: Sequence[Layer], excluded: Tensor, *, both: bool) -> 
     return strongest.keys()
 
 
+def most_read(seen: Trace, layer: int, head: int, *, kind: str | None = None) -> list[int | None]:
+    """Say what each token reads most, itself and special tokens left out.
+
+    Parameters
+    ----------
+    seen
+        A trace.
+    layer, head
+        Numbered from 0.
+    kind
+        "encoder", "decoder" or "cross"; if not given, the first there is.
+
+    Returns
+    -------
+    list
+        For each query the position of a key, None where it reads no other: what `collect_answers`
+        counts.
+
+    Raises
+    ------
+    ValueError
+        If there is no such head.
+
+    Examples
+    --------
+    >>> most_read(Trace.from_weights([[0.9, 0.1], [0.0, 1.0]]), 0, 0)
+    [1, None]
+    """
+    kind = seen.kind_or_first(kind)
+    seen.head(layer, head, kind=kind)  # says what is wrong with them
+    excluded = excluded_keys(seen, kind)
+    (found,) = strongest_keys([seen.layer(layer, kind)], excluded, both=False)
+    return [key if key >= 0 else None for key in found[head].tolist()]
+
+
 class Strongest:
     """Finds the strongest keys as `strongest_keys` does, some rows at a time, in order."""
 
