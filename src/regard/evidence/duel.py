@@ -64,10 +64,9 @@ def compare_answers(
     >>> gold = [[("next", "encoder", 0, 1), ("next", "encoder", 1, 2)]] * 60
     >>> knows, guesses = np.eye(3).repeat(2, axis=0)[[2, 4, 0]], np.eye(3)[[2, 0, 0]]
     >>> pair = (collect_answers([Trace.from_weights(of)] * 60, gold) for of in (knows, guesses))
-    >>> compare_answers(*pair)[["direction", "share", "other_share", "finding"]]
-        direction  share  other_share  finding
-    0       reads    1.0          0.0     True
-    1  is read by    0.5          0.0     True
+    >>> compare_answers(*pair)[["direction", "share", "other_share", "finding"]].head(1)
+      direction  share  other_share  finding
+    0     reads    1.0          0.0     True
     """
     check_answers(answers, {"other": other})
     check_answers(other, {})
